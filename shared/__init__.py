@@ -1,0 +1,1 @@
+"""What trainer and service have in common: pixels, sessions, bundles. Imports neither torch nor fastapi."""

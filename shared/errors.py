@@ -1,0 +1,147 @@
+"""Every error that `shared` raises on purpose. All of Finial's errors descend from FinialError."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+
+class FinialError(Exception):
+    """Root of the family: its message says what was found, what was expected and what to do."""
+
+
+class PictureError(FinialError):
+    """A picture that cannot be used. `reason` is a stable slug for tables and metrics."""
+
+    reason: ClassVar[str] = "picture"
+
+
+class PictureTooLarge(PictureError):
+    """More bytes than the limit allows."""
+
+    reason = "too-large"
+
+    def __init__(self, *, found_bytes: int, max_bytes: int) -> None:
+        super().__init__(
+            f"the picture has {found_bytes:,} bytes; at most {max_bytes:,} are accepted. Scale it down or raise the limit."
+        )
+
+
+class TooManyPixels(PictureError):
+    """The header announces more pixels than the limit allows; none of them was decoded."""
+
+    reason = "too-many-pixels"
+
+    def __init__(self, *, width: int, height: int, max_pixels: int) -> None:
+        super().__init__(
+            f"the picture is {width} x {height} = {width * height:,} pixels; at most {max_pixels:,} are accepted. "
+            "Scale it down or raise the limit."
+        )
+
+
+class UnknownFormat(PictureError):
+    """The first bytes are not those of an accepted picture format."""
+
+    reason = "unknown-format"
+
+    def __init__(self, *, found: str, accepted: Sequence[str]) -> None:
+        super().__init__(
+            f"the data looks like {found}, expected one of {', '.join(accepted)}. Send the picture file itself, unchanged."
+        )
+
+
+class PictureCorrupt(PictureError):
+    """The format is accepted, but the data is truncated, damaged or of an unsupported kind."""
+
+    reason = "corrupt"
+
+    def __init__(self, *, picture_format: str, detail: str) -> None:
+        super().__init__(
+            f"this {picture_format} cannot be decoded ({detail}). It is probably truncated or damaged; "
+            "open it in an image viewer and save or copy it again."
+        )
+
+
+class SessionError(FinialError):
+    """ONNX Runtime cannot be used as asked."""
+
+
+class RuntimeConflict(SessionError):
+    """Both builds of ONNX Runtime, or none, are installed; which one is imported would be chance."""
+
+    def __init__(self, found: Sequence[str]) -> None:
+        what = " and ".join(found) if found else "no ONNX Runtime"
+        super().__init__(
+            f"{what} installed, expected exactly one of onnxruntime, onnxruntime-gpu. "
+            "Uninstall both, then install the one you want."
+        )
+
+
+class ProviderUnavailable(SessionError):
+    """The execution provider that was asked for was not obtained."""
+
+    def __init__(self, *, wanted: str, obtained: Sequence[str]) -> None:
+        super().__init__(
+            f"{wanted} was asked for, the session obtained {', '.join(obtained)}. Install onnxruntime-gpu and the CUDA "
+            "libraries it names, or ask for the CPU."
+        )
+
+
+class ModelRefused(SessionError):
+    """The bytes are not an ONNX model that may be run."""
+
+
+class BundleError(FinialError):
+    """A bundle, or the folder of a model's versions, is not as it must be."""
+
+
+class ModelMissing(BundleError):
+    """There is no such model, version or `current` file."""
+
+    def __init__(self, path: Path, *, choices: Sequence[str] = ()) -> None:
+        known = f"; there is {', '.join(choices)}" if choices else ""
+        super().__init__(
+            f"{path}: no bundle here{known}. Name models/NAME (its current version) or models/NAME/VERSION, "
+            "or train one with `python -m trainer train DATA`."
+        )
+
+
+class BundleIncomplete(BundleError):
+    """A file that bundle.json lists is missing, or one is there that it does not list."""
+
+    def __init__(self, path: Path, *, detail: str) -> None:
+        super().__init__(f"{path}: {detail}. The copy was probably interrupted; re-copy the whole folder.")
+
+
+class BundleCorrupted(BundleError):
+    """A file is not the one that bundle.json describes."""
+
+    def __init__(self, path: Path, *, expected: str, found: str) -> None:
+        super().__init__(
+            f"{path}: SHA-256 starts {found[:12]}, bundle.json says {expected[:12]}. "
+            "The copy was probably interrupted; publish again or re-copy the whole folder."
+        )
+
+
+class BundleInvalid(BundleError):
+    """bundle.json cannot be understood, or the model does not keep what it promises."""
+
+    def __init__(self, path: Path, *, detail: str) -> None:
+        super().__init__(f"{path}: {detail}. Publish the model again with this version of Finial.")
+
+
+class GoldenMismatch(BundleError):
+    """The model does not give the answers that were stored with it."""
+
+    def __init__(self, path: Path, *, detail: str) -> None:
+        super().__init__(
+            f"{path}: golden check failed: {detail}. The model is not served; publish it again on a machine of this kind."
+        )
+
+
+class PublishConflict(BundleError):
+    """Another program holds this model's publishing lock."""
+
+    def __init__(self, path: Path, *, waited_s: float) -> None:
+        super().__init__(
+            f"{path} has been locked by another program for {waited_s:.0f} s. Wait for the other training to end, then publish again."
+        )

@@ -1,0 +1,1 @@
+"""The trainer: from a folder of labelled pictures to a published bundle."""
