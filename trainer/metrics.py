@@ -1,0 +1,149 @@
+"""How good predictions are: pure functions from probabilities and targets to numbers, by ML.NET's definitions.
+
+Shapes throughout: probabilities (N, K) with rows that sum to 1, targets (N,) class indices in [0, K).
+Every function raises ValueError when there is nothing to score or the lengths differ.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Probabilities = NDArray[np.float32] | NDArray[np.float64]
+Targets = NDArray[np.int64]
+
+SMALLEST_PROBABILITY = 1e-15
+"""ML.NET's floor: a certain mistake costs ln(1e15), about 34.5 nats, instead of infinity."""
+
+Z_95 = 1.959963984540054
+"""The standard normal's 97.5 % quantile."""
+
+
+def accuracy(probabilities: Probabilities, targets: Targets) -> float:
+    """Share of samples whose most probable class is the true one, in [0, 1]; ties go to the lower class index.
+
+    Source: MicroAccuracy of ML.NET's MulticlassClassificationMetrics.
+    """
+    _check(probabilities, targets)
+    return float((predicted_classes(probabilities) == targets).mean())
+
+
+def macro_accuracy(probabilities: Probabilities, targets: Targets) -> float:
+    """Mean of the per-class accuracies, in [0, 1]; a class without a sample has none and is left out.
+
+    Source: MacroAccuracy of ML.NET's MulticlassClassificationMetrics.
+    """
+    per_class = [value for value in per_class_accuracy(probabilities, targets) if value is not None]
+    return float(np.mean(per_class))
+
+
+def per_class_accuracy(probabilities: Probabilities, targets: Targets) -> list[float | None]:
+    """For each of the K classes, the share of its samples that were recognised; None where it has no sample."""
+    table = confusion_matrix(probabilities, targets)
+    counts = table.sum(axis=1)
+    return [float(table[k, k] / counts[k]) if counts[k] else None for k in range(len(table))]
+
+
+def log_loss(probabilities: Probabilities, targets: Targets) -> float:
+    """Mean negative log-likelihood of the true class, in nats; 0 is perfect, a certain mistake costs about 34.5.
+
+    Source: LogLoss of ML.NET's MulticlassClassificationMetrics, including its 1e-15 floor.
+    """
+    return float(sample_losses(probabilities, targets).mean())
+
+
+def per_class_log_loss(probabilities: Probabilities, targets: Targets) -> list[float | None]:
+    """For each of the K classes, the mean loss of its samples in nats; None where it has no sample.
+
+    Source: PerClassLogLoss of ML.NET's MulticlassClassificationMetrics.
+    """
+    losses = sample_losses(probabilities, targets)
+    of_class = [losses[targets == k] for k in range(probabilities.shape[1])]
+    return [float(values.mean()) if len(values) else None for values in of_class]
+
+
+def log_loss_reduction(probabilities: Probabilities, targets: Targets) -> float | None:
+    """How much of the prior's log loss is taken away: 1 is perfect, 0 is as good as guessing by label frequency.
+
+    (prior log loss - log loss) / prior log loss, where the prior predicts for every sample the label frequencies
+    of the evaluated samples themselves. None when all samples have one label: the prior is then perfect already.
+
+    Source: LogLossReduction of ML.NET's MulticlassClassificationMetrics.
+    """
+    loss = log_loss(probabilities, targets)
+    prior_loss = label_entropy(targets)
+    return (prior_loss - loss) / prior_loss if prior_loss > 0 else None
+
+
+def label_entropy(targets: Targets) -> float:
+    """Log loss, in nats, of always predicting the label frequencies of `targets`."""
+    frequencies = np.unique(targets, return_counts=True)[1] / len(targets)
+    return float(-(frequencies * np.log(frequencies)).sum())
+
+
+def sample_losses(probabilities: Probabilities, targets: Targets) -> NDArray[np.float64]:
+    """Negative log-likelihood of each sample's true class, shape (N,), in nats, with the 1e-15 floor."""
+    _check(probabilities, targets)
+    of_true_class = probabilities[np.arange(len(targets)), targets].astype(np.float64)
+    return -np.log(np.clip(of_true_class, SMALLEST_PROBABILITY, 1.0))
+
+
+def top_k_accuracy(probabilities: Probabilities, targets: Targets, k: int) -> float:
+    """Share of samples whose true class is among the k most probable, in [0, 1]; ties go to the lower class index.
+
+    Raises:
+        ValueError: also when k is below 1. More than K is clamped.
+
+    Source: TopKAccuracy of ML.NET's MulticlassClassificationMetrics (TopKPredictionCount), there with ties shared.
+    """
+    _check(probabilities, targets)
+    if k < 1:
+        raise ValueError(f"k = {k}, expected at least 1")
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return float((best == targets[:, None]).any(axis=1).mean())
+
+
+def confusion_matrix(probabilities: Probabilities, targets: Targets) -> NDArray[np.int64]:
+    """Counts of samples, shape (K, K): row = actual class, column = predicted class.
+
+    Source: ConfusionMatrix of ML.NET, whose Counts have the same orientation.
+    """
+    _check(probabilities, targets)
+    class_count = probabilities.shape[1]
+    cells = targets * class_count + predicted_classes(probabilities)
+    return np.bincount(cells, minlength=class_count**2).reshape(class_count, class_count).astype(np.int64)
+
+
+def predicted_classes(probabilities: Probabilities) -> Targets:
+    """Most probable class index of each row, shape (N,); ties go to the lower index."""
+    return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
+
+
+def softmax(logits: Probabilities) -> NDArray[np.float64]:
+    """Probabilities of logits, both (N, K), computed in float64; safe for logits of any size."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    powers = np.exp(shifted)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def wilson_interval(right: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share of which `right` of `n` independent trials came out right; within [0, 1].
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+    """
+    if not 0 <= right <= n or n < 1:
+        raise ValueError(f"{right} right of {n}: expected 0 <= right <= n and n >= 1")
+    share, z_squared = right / n, Z_95**2
+    centre = (share + z_squared / (2 * n)) / (1 + z_squared / n)
+    half_width = Z_95 / (1 + z_squared / n) * math.sqrt(share * (1 - share) / n + z_squared / (4 * n * n))
+    return max(0.0, centre - half_width), min(1.0, centre + half_width)
+
+
+def mean_interval(run_means: Sequence[float]) -> tuple[float, float] | None:
+    raise NotImplementedError
+
+
+def _check(probabilities: Probabilities, targets: Targets) -> None:
+    if len(targets) == 0 or len(targets) != len(probabilities):
+        raise ValueError(f"{len(targets)} targets for {len(probabilities)} rows of probabilities")
