@@ -1,0 +1,140 @@
+"""Every error that the trainer raises on purpose, room by room, and the exit code each one ends a command with."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from shared.errors import FinialError
+
+_EXPECTED_TREE = """Expected one folder per label, with pictures inside:
+  {folder}/
+    cat/   one.jpg  two.jpg
+    dog/   three.jpg  four.png
+or train/, validation/ and test/ folders with such folders inside; or file names that start with the label
+(cat.1.jpg, dog.1.jpg; `--labels prefix`); or a table of path, label and, if wanted, split (`--labels FILE.tsv`).
+`python -m trainer sample DIR` writes pictures for a first try."""
+
+
+class TrainerError(FinialError):
+    """Root of the trainer's errors. `exit_code` is what the command line ends with."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class UsageError(TrainerError):
+    """The command or a setting cannot be carried out as it was given."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class BadData(TrainerError):
+    """The pictures or their labels cannot be learned from as they are."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class GateFailed(TrainerError):
+    """A check that must pass before publishing did not; nothing was published."""
+
+    exit_code: ClassVar[int] = 4
+
+
+# --- manifest, picture files, label tables ---
+
+
+class DataMissing(UsageError):
+    """DATA, or the table named by --labels, does not exist."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: no such file or folder. Name a folder of pictures, or a TSV or CSV table that lists them."
+        )
+
+
+class LabelsAmbiguous(UsageError):
+    """The labels can be read from the data in more than one way."""
+
+    def __init__(self, folder: Path, readings: Sequence[str]) -> None:
+        super().__init__(f"{folder}: the labels can be read in more than one way; say which: {'; or '.join(readings)}.")
+
+
+class LabelsNotFound(UsageError):
+    """The pictures carry no label in the way that was asked for."""
+
+    def __init__(self, folder: Path, detail: str) -> None:
+        super().__init__(f"{folder}: {detail}. {_EXPECTED_TREE.format(folder=folder.name or folder)}")
+
+
+class NoPictures(BadData):
+    """There is nothing to learn from in the folder."""
+
+    def __init__(self, folder: Path, detail: str) -> None:
+        super().__init__(f"{folder}: {detail}. {_EXPECTED_TREE.format(folder=folder.name or folder)}")
+
+
+class LabelTableInvalid(BadData):
+    """A TSV or CSV table that cannot be read as path, label and, if there is one, split."""
+
+    def __init__(self, path: Path, detail: str, *, line: int | None = None) -> None:
+        where = str(path) if line is None else f"{path}, line {line}"
+        super().__init__(
+            f"{where}: {detail}. Expected one row per picture: path, label and, if wanted, split (train, validation or "
+            "test), separated by tabs or commas, with or without a header of these names."
+        )
+
+
+class TooManyMissing(BadData):
+    """More rows of a table name files that are not there than the limit allows."""
+
+    def __init__(self, path: Path, missing: Sequence[str], *, rows: int, max_missing: float) -> None:
+        super().__init__(
+            f"{path}: {len(missing)} of {rows} rows name a file that is not there ({_some(missing)}); at most "
+            f"{max_missing:.0%} may be missing. Paths are relative to the table's folder or the data folder: "
+            "copy the pictures there, or raise --max-missing."
+        )
+
+
+# --- audit ---
+
+
+class SingleClass(BadData):
+    """All samples have one label; there is nothing to tell apart."""
+
+    def __init__(self, label: str, *, labels_from: str) -> None:
+        super().__init__(
+            f"every picture has the label {label!r}; labels were read from {labels_from}. At least two labels are "
+            "needed: add pictures of another, or choose where labels come from with --labels folder, prefix or FILE."
+        )
+
+
+class ClassTooSmall(BadData):
+    """A label has fewer samples than can be learned from and tested on."""
+
+    def __init__(self, counts: Mapping[str, int], *, at_least: int) -> None:
+        named = _some([f"{label!r} has {count}" for label, count in counts.items()])
+        super().__init__(
+            f"each label needs at least {at_least} pictures: {named}. Add pictures, or leave the label out."
+        )
+
+
+class ConflictingLabels(BadData):
+    """Too many pictures appear, byte for byte, under more than one label."""
+
+    def __init__(self, names: Sequence[str], *, total: int, max_conflicting: float) -> None:
+        super().__init__(
+            f"{len(names)} of {total} pictures appear, byte for byte, under more than one label ({_some(names)}); "
+            f"at most {max_conflicting:.0%} may. Decide for one label each and remove the other copies."
+        )
+
+
+# --- backbones ---
+
+
+class WeightsMissing(UsageError):
+    """The weights of a backbone are not to be had."""
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    """The first few names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
