@@ -23,6 +23,7 @@ class FinialSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=ENVIRONMENT_PREFIX,
+        env_prefix_target="all",
         env_ignore_empty=True,
         frozen=True,
         extra="ignore",
@@ -30,6 +31,7 @@ class FinialSettings(BaseSettings):
         cli_implicit_flags=True,
         cli_avoid_json=True,
         cli_hide_none_type=True,
+        cli_show_env_vars=True,
     )
 
     config: Path | None = Field(None, description="TOML file with any of these options.")
@@ -74,13 +76,14 @@ def _read_toml(cls: type[FinialSettings], path: Path | None, *, table: str) -> d
 
 def _sentence(cls: type[FinialSettings], detail: Any) -> str:
     """One validation error, named by the flag and the variable that set it."""
+    reason = str(detail["msg"]).removeprefix("Value error, ")
     if not detail["loc"]:
-        return str(detail["msg"])
+        return reason
     field = str(detail["loc"][0])
     name = field.upper() if _is_positional(cls, field) else f"--{field.replace('_', '-')}"
     variable = f"{ENVIRONMENT_PREFIX}{field.upper()}"
     where = f"{name} (set by {variable})" if variable in os.environ else name
-    return f"{where}: {detail['msg']}, found {detail['input']!r}"
+    return f"{where}: {reason}, found {detail['input']!r}"
 
 
 def _is_positional(cls: type[FinialSettings], field: str) -> bool:
