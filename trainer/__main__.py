@@ -1,0 +1,67 @@
+"""`python -m trainer VERB ...`: finds the verb, reads its settings, and turns errors into exit codes.
+
+0 done, 2 usage or settings, 3 bad data, 4 a gate failed and nothing was published, 130 interrupted.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from shared.errors import FinialError
+
+PROGRAM = "python -m trainer"
+EXIT_DONE, EXIT_USAGE, EXIT_BAD_DATA, EXIT_INTERRUPTED = 0, 2, 3, 130
+
+# Verb -> function of trainer.commands and what it does; commands import their heavy libraries themselves.
+VERBS = {
+    "train": "train on labelled pictures and publish a bundle",
+    "evaluate": "measure a published bundle on labelled pictures",
+    "predict": "predict the labels of pictures, a few or whole folders",
+    "backbones": "list backbones, fetch their weights, verify real weights",
+    "rollback": "serve an earlier version again",
+    "sample": "write procedural pictures of concrete for a first run",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())  # noqa: T201
+        return EXIT_DONE if arguments else EXIT_USAGE
+    verb, *rest = arguments
+    if verb not in VERBS:
+        _complain(f"unknown verb {verb!r}; choose one of {', '.join(VERBS)}.")
+        return EXIT_USAGE
+    return _run(verb, rest)
+
+
+def _run(verb: str, arguments: list[str]) -> int:
+    command: Callable[[list[str], str], None] = getattr(importlib.import_module("trainer.commands"), verb)
+    try:
+        command(arguments, f"{PROGRAM} {verb}")
+    except FinialError as error:
+        _complain(str(error))
+        return getattr(error, "exit_code", EXIT_BAD_DATA)
+    except KeyboardInterrupt:
+        _complain("interrupted; the cache keeps what was done, the same command goes on from there.")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; point stdout elsewhere so that Python's own flush at exit stays silent.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_DONE
+
+
+def _overview() -> str:
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:<{width}}  {what}" for verb, what in VERBS.items())
+    return f"usage: {PROGRAM} VERB ...\n\n{verbs}\n\n`{PROGRAM} VERB --help` lists a verb's options."
+
+
+def _complain(message: str) -> None:
+    print(f"{PROGRAM}: {message}", file=sys.stderr)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

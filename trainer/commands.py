@@ -1,0 +1,102 @@
+"""One function a verb: settings in, the work done by its room, the result on stdout as text or JSON."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trainer.progress import Progress
+from trainer.settings import (
+    BackbonesSettings,
+    EvaluateSettings,
+    PredictSettings,
+    RollbackSettings,
+    SampleSettings,
+    TrainSettings,
+)
+
+
+def train(arguments: Sequence[str], program: str) -> None:
+    """Train and publish; then say where bundle and report are."""
+    settings = TrainSettings.from_command_line(arguments, program=program)
+    from trainer.pipeline import train as run
+
+    result = run(settings, Progress())
+    if settings.json_:
+        _print_json(result.as_json())
+        return
+    _print(result.summary)
+
+
+def evaluate(arguments: Sequence[str], program: str) -> None:
+    """Measure a bundle on labelled pictures."""
+    settings = EvaluateSettings.from_command_line(arguments, program=program)
+    from trainer.evaluating import evaluate_bundle
+
+    result = evaluate_bundle(settings, Progress())
+    if settings.json_:
+        unusable = [{"file": one.name, "reason": one.reason} for one in result.unusable]
+        _print_json({"version": result.bundle.version, **result.evaluation.as_json(), "unusable": unusable})
+        return
+    _print(result.summary)
+
+
+def predict(arguments: Sequence[str], program: str) -> None:
+    """One line a picture; with --out, a table and a count."""
+    settings = PredictSettings.from_command_line(arguments, program=program)
+    from trainer.predicting import predict as run
+
+    count = problems = 0
+    for prediction in run(settings, Progress()):
+        count += 1
+        problems += prediction.problem is not None
+        if settings.json_:
+            _print_json(prediction.as_json(), indent=None)
+        elif settings.out is None:
+            _print(prediction.line)
+        elif prediction.problem is not None:
+            _print(prediction.line)
+    if settings.out is not None and not settings.json_:
+        _print(f"{settings.out}: {count} new predictions, {problems} pictures could not be used.")
+
+
+def backbones(arguments: Sequence[str], program: str) -> None:
+    """List, fetch or verify."""
+    settings = BackbonesSettings.from_command_line(arguments, program=program)
+    from trainer import backbone_actions
+
+    action = {"list": backbone_actions.list_all, "fetch": backbone_actions.fetch, "verify": backbone_actions.verify}
+    result = action[settings.action](settings, Progress())
+    if settings.json_:
+        _print_json(result.as_json())
+    else:
+        _print(result.text)
+
+
+def rollback(arguments: Sequence[str], program: str) -> None:
+    """Repoint `current`."""
+    settings = RollbackSettings.from_command_line(arguments, program=program)
+    from shared.publish import rollback as run
+
+    bundle = run(settings.models_dir, settings.name, settings.version)
+    _print(f"{settings.name}: current is now {bundle.version}; running services pick it up by themselves.")
+
+
+def sample(arguments: Sequence[str], program: str) -> None:
+    """Write the procedural pictures."""
+    settings = SampleSettings.from_command_line(arguments, program=program)
+    from trainer.sample_pictures import write_sample_pictures
+
+    write_sample_pictures(settings.folder, per_class=settings.per_class, seed=settings.seed)
+    _print(
+        f"{settings.folder}: {settings.per_class} cracked and {settings.per_class} uncracked pictures of concrete, drawn "
+        "by a program: good for a first run, not for judging real concrete."
+    )
+
+
+def _print(text: str | Path) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+def _print_json(value: dict[str, Any], *, indent: int | None = 1) -> None:
+    print(json.dumps(value, indent=indent, ensure_ascii=False), flush=True)  # noqa: T201

@@ -1,0 +1,115 @@
+"""Bulk predictions on disk: a journal while the work goes on, a .csv or .parquet table when it is done.
+
+The journal `.<name>.partial` holds one JSON line a picture, so that an interrupted run goes on where it stopped;
+the table itself appears whole, at the end.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from shared.files import write_atomically
+
+COLUMNS = ("file", "label", "score", "actual", "problem")
+
+
+class Row(Protocol):
+    """What a row is made from."""
+
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+    @property
+    def label(self) -> str | None: ...  # noqa: D102
+    @property
+    def score(self) -> float | None: ...  # noqa: D102
+    @property
+    def actual(self) -> str | None: ...  # noqa: D102
+    @property
+    def problem(self) -> str | None: ...  # noqa: D102
+
+
+class PredictionTable:
+    """The table being written to `out`, with the rows of an interrupted run of the same bundle taken over.
+
+    Args:
+        out: ends in .csv or .parquet; replaced when the run finishes.
+        content_sha256: of the bundle; a journal of another one is discarded.
+    """
+
+    def __init__(self, out: Path, *, content_sha256: str) -> None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        self._out = out
+        self._journal_path = out.with_name(f".{out.name}.partial")
+        self._header = {"content_sha256": content_sha256}
+        self.done = _read_journal(self._journal_path, self._header)
+        _rewrite_journal(self._journal_path, self._header, self.done)
+        self._journal = self._journal_path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._journal.close()
+
+    def add(self, row: Row) -> None:
+        """Note one picture; it is safe from a kill once the next one is noted."""
+        record = {
+            "file": str(row.path), "label": row.label, "score": row.score, "actual": row.actual, "problem": row.problem
+        }  # fmt: skip
+        self.done[record["file"] or ""] = record
+        self._journal.write(json.dumps(record) + "\n")
+        self._journal.flush()
+
+    def finish(self, *, order: Sequence[str]) -> None:
+        """Write the whole table, rows in this order of files, and drop the journal."""
+        rows = [self.done[file] for file in order]
+        write_atomically(self._out, _to_parquet(rows) if self._out.suffix == ".parquet" else _to_csv(rows))
+        self._journal_path.unlink()
+
+
+def _read_journal(path: Path, header: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Finished rows by file; a last line that was cut off by a kill is not one."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return {}
+    records = [record for line in lines if (record := _parse(line)) is not None]
+    if not records or records[0] != header:
+        return {}
+    return {record["file"]: record for record in records[1:] if set(record) == set(COLUMNS)}
+
+
+def _parse(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _rewrite_journal(path: Path, header: dict[str, str], done: dict[str, dict[str, Any]]) -> None:
+    write_atomically(path, "".join(json.dumps(record) + "\n" for record in (header, *done.values())).encode())
+
+
+def _to_csv(rows: list[dict[str, Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _to_parquet(rows: list[dict[str, Any]]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fields = [(name, pa.float32() if name == "score" else pa.string()) for name in COLUMNS]
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(fields)), buffer)
+    return buffer.getvalue()

@@ -1,0 +1,93 @@
+"""Runs a published bundle over pictures: the graph that serves, from pixels decoded as the service decodes them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.bundle import PROBABILITIES, Bundle, read_bundle
+from shared.decode import TRAINER_LIMITS, decode
+from shared.errors import PictureError
+from shared.files import sha256_of
+from shared.golden import check_golden
+from shared.preprocess import preprocess
+from shared.publish import resolve
+from shared.session import Provider, Session, open_session
+from trainer.progress import Progress
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What came of one picture: probabilities of shape (K,), or None and the problem in words.
+
+    `digest` is the SHA-256 of its bytes, "" when the file could not be read.
+    """
+
+    path: Path
+    digest: str
+    probabilities: NDArray[np.float32] | None
+    problem: str | None = None
+
+
+class Scorer:
+    """One bundle, opened and golden-checked, ready to score pictures from several threads.
+
+    Args:
+        path: `models/NAME` or `models/NAME/VERSION`.
+        threads: pictures in work at once, each on one thread.
+        provider: where ONNX Runtime computes.
+        progress: told of golden warnings.
+
+    Raises:
+        BundleError: no whole bundle there, or it fails its golden check.
+        SessionError: ONNX Runtime does not open it as asked.
+    """
+
+    def __init__(self, path: Path, *, threads: int, provider: Provider, progress: Progress) -> None:
+        self.bundle: Bundle = read_bundle(resolve(path))
+        self.labels = self.bundle.metadata.labels
+        self._threads = threads
+        self._session: Session = open_session(self.bundle.model_path, provider=provider, threads=1)
+        for warning in check_golden(self.bundle, self._session):
+            progress.warn(warning)
+
+    def score(self, paths: Iterable[Path]) -> Iterator[Scored]:
+        """Score pictures in their order; an unusable one gives its problem. Memory does not grow with their number."""
+        return in_order(paths, self.score_one, threads=self._threads)
+
+    def score_one(self, path: Path) -> Scored:
+        """Score one picture; never raises for what is in the file."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            return Scored(path, "", None, f"cannot be read: {error.strerror}")
+        digest = sha256_of(data)
+        spec = self.bundle.metadata.spec
+        try:
+            pixels = preprocess(decode(data, at_least=spec.decode_at_least, limits=TRAINER_LIMITS), spec)
+        except PictureError as error:
+            return Scored(path, digest, None, str(error))
+        return Scored(path, digest, self._session.run(pixels[None], [PROBABILITIES])[0][0])
+
+
+def in_order(items: Iterable[_In], work: Callable[[_In], _Out], *, threads: int) -> Iterator[_Out]:
+    """Results of `work` in the order of `items`, at most four of them a thread ahead of whoever reads them."""
+    remaining = iter(items)
+    with ThreadPoolExecutor(threads) as pool:
+        pending: list[Future[_Out]] = [pool.submit(work, item) for item in islice(remaining, 4 * threads)]
+        try:
+            while pending:
+                result = pending.pop(0).result()
+                pending.extend(pool.submit(work, item) for item in islice(remaining, 1))
+                yield result
+        finally:
+            for future in pending:
+                future.cancel()

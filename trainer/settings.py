@@ -1,0 +1,151 @@
+"""The options of every verb, each declared once: flag, FINIAL_* variable and TOML key at the same time."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, field_validator, model_validator
+from pydantic_settings import CliPositionalArg, NoDecode
+
+from shared.bundle import NAME_PATTERN
+from shared.session import Provider
+from shared.settings import FinialSettings
+
+Engine = Literal["onnxruntime", "torch"]
+ModelName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class TrainerSettings(FinialSettings):
+    """What every verb that computes shares."""
+
+    threads: NonNegativeInt = Field(0, description="CPU threads; 0 = the cores this process may use.")
+    json_: bool = Field(False, alias="json", description="Print one JSON object on stdout instead of text.")
+    cache_dir: Path = Field(Path("cache"), description="Features, exported graphs and digests are kept here.")
+
+    @property
+    def thread_count(self) -> int:
+        """Threads to use: as asked, or the usable cores."""
+        return self.threads or len(os.sched_getaffinity(0))
+
+
+class BackboneChoice(FinialSettings):
+    """Which frozen network, and where its weights come from."""
+
+    backbone: str | None = Field(None, description="A name of `backbones list`; may download its weights.")
+    weights: Path | None = Field(None, description="A local weights file (.pth or .safetensors); never downloads.")
+    nano: bool = Field(True, description="--no-nano never falls back to the embedded backbone.")
+
+
+class TrainSettings(TrainerSettings, BackboneChoice):
+    """Train on a folder (or table) of labelled pictures and publish a bundle."""
+
+    data: CliPositionalArg[Path] = Field(description="Folder of labelled pictures, or a TSV/CSV table of them.")
+    name: ModelName | None = Field(None, description="Model name; default: the data folder's name as a slug.")
+    models_dir: Path = Field(Path("models"), description="Where bundles are published.")
+    labels: str = Field("auto", description="Where labels come from: auto, folder, prefix, or a TSV/CSV file.")
+    split: Annotated[tuple[Share, Share, Share], NoDecode] = Field(
+        (0.7, 0.1, 0.2), description="Shares of train,validation,test; 1,0,0 trains on all, cross-validated only."
+    )
+    folds: NonNegativeInt = Field(0, description="Also report a nested K-fold cross-validation; 0 = none.")
+    seed: NonNegativeInt = Field(0, description="Of split and folds.")
+    engine: Engine = Field("onnxruntime", description="What computes the features.")
+    provider: Provider = Field("auto", description="Where ONNX Runtime computes: auto, cpu, cuda.")
+    final_fit: Literal["all", "train"] = Field(
+        "all", description="Fit the published head on every split (numbers stay the held-out ones), or on train only."
+    )
+    max_bad: Fraction = Field(0.1, description="Share of unreadable or missing pictures that is tolerated.")
+    min_accuracy: Fraction | None = Field(
+        None, description="Gate: lower bound of the accuracy's interval that must be reached."
+    )
+    pictures: bool = Field(True, description="--no-pictures keeps pictures out of bundle and report.")
+    rehash: bool = Field(False, description="Read every file again instead of trusting size and time.")
+    keep_versions: PositiveInt = Field(10, description="Older versions are removed.")
+
+    @field_validator("split", mode="before")
+    @classmethod
+    def _three_numbers(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            parts = value.split(",")
+            if len(parts) != 3:
+                raise ValueError("expected three numbers such as 0.7,0.1,0.2")
+            return tuple(part.strip() for part in parts)
+        return value
+
+    @model_validator(mode="after")
+    def _shares_are_whole(self) -> "TrainSettings":
+        if abs(sum(self.split) - 1) > 1e-6 or self.split[0] == 0:
+            raise ValueError(f"--split: shares {self.split} must add up to 1, with something to train on")
+        if self.folds == 1:
+            raise ValueError("--folds: 1 fold leaves nothing to train on; use 0 for none or at least 2")
+        return self
+
+    @property
+    def model_name(self) -> str:
+        """`--name`, or a slug of the data's name that is a legal model name."""
+        return self.name or _slug(self.data)
+
+
+class EvaluateSettings(TrainerSettings):
+    """Measure a published bundle on labelled pictures."""
+
+    bundle: CliPositionalArg[Path] = Field(description="models/NAME (its current version) or models/NAME/VERSION.")
+    data: CliPositionalArg[Path] = Field(description="Folder (or table) of labelled pictures.")
+    labels: str = Field("auto", description="Where labels come from: auto, folder, prefix, or a TSV/CSV file.")
+    only: Literal["train", "validation", "test", "all"] = Field(
+        "all", description="Only pictures of this split of the bundle's own training."
+    )
+    max_bad: Fraction = Field(0.1, description="Share of unreadable or missing pictures that is tolerated.")
+    provider: Provider = Field("auto", description="Where ONNX Runtime computes: auto, cpu, cuda.")
+
+
+class PredictSettings(TrainerSettings):
+    """Predict the labels of pictures, a few or whole folders."""
+
+    bundle: CliPositionalArg[Path] = Field(description="models/NAME (its current version) or models/NAME/VERSION.")
+    paths: CliPositionalArg[list[Path]] = Field(description="Pictures or folders of pictures.")
+    only: Literal["train", "validation", "test", "all"] = Field(
+        "all", description="Only pictures of this split of the bundle's own training."
+    )
+    limit: PositiveInt | None = Field(None, description="Stop after this many pictures.")
+    out: Path | None = Field(None, description="Write every prediction to this .csv or .parquet file; resumable.")
+    provider: Provider = Field("auto", description="Where ONNX Runtime computes: auto, cpu, cuda.")
+
+    @field_validator("out")
+    @classmethod
+    def _known_table(cls, value: Path | None) -> Path | None:
+        if value is not None and value.suffix not in (".csv", ".parquet"):
+            raise ValueError("expected a name that ends in .csv or .parquet")
+        return value
+
+
+class SampleSettings(FinialSettings):
+    """Write procedural pictures of cracked and uncracked concrete for a first run."""
+
+    folder: CliPositionalArg[Path] = Field(description="Where to write cracked/ and uncracked/.")
+    per_class: PositiveInt = Field(150, description="Pictures per class.")
+    seed: NonNegativeInt = Field(0, description="The same seed gives the same pictures.")
+
+
+class BackbonesSettings(TrainerSettings, BackboneChoice):
+    """List the backbones, fetch weights ahead of time, or check real weights on labelled pictures."""
+
+    action: CliPositionalArg[Literal["list", "fetch", "verify"]] = Field(description="list, fetch or verify.")
+    arguments: CliPositionalArg[list[str]] = Field([], description="fetch: NAME. verify: NAME DATA.")
+    labels: str = Field("auto", description="verify: where the ImageNet labels come from.")
+
+
+class RollbackSettings(FinialSettings):
+    """Serve an earlier version again: repoint `current` after verifying it."""
+
+    name: CliPositionalArg[ModelName] = Field(description="Model name.")
+    version: CliPositionalArg[str | None] = Field(None, description="The version; default: the one before.")
+    models_dir: Path = Field(Path("models"), description="Where bundles are published.")
+
+
+def _slug(data: Path) -> str:
+    stem = data.resolve().stem if data.is_file() else data.resolve().name
+    slug = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")[:63]
+    return slug or "model"

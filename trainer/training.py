@@ -1,0 +1,149 @@
+"""What a run learns from and what it measured: rows in canonical order, the held-out model, the final fit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.cross_validation import CrossValidation, cross_validate
+from trainer.evaluation import Evaluation, evaluate
+from trainer.head import HeadFit, fit_linear_probe
+from trainer.manifest import Manifest, Sample, Split
+from trainer.metrics import softmax
+from trainer.split import find_groups, split_groups
+
+
+@dataclass(frozen=True)
+class Training:
+    """Usable samples in canonical order with features, targets, groups and splits.
+
+    Rows are ordered by digest, so that the head is the same, bit for bit, wherever the files lie.
+
+    Attributes:
+        samples: N samples.
+        labels: K labels.
+        features: shape (N, D).
+        targets: shape (N,), class indices.
+        groups: N group ids.
+        splits: N splits.
+    """
+
+    samples: tuple[Sample, ...]
+    labels: tuple[str, ...]
+    features: NDArray[np.float32]
+    targets: NDArray[np.int64]
+    groups: tuple[str, ...]
+    splits: tuple[Split, ...]
+
+    def rows(self, *splits: Split) -> NDArray[np.int64]:
+        """Row numbers of the samples in these splits."""
+        return np.flatnonzero(np.isin(self.splits, splits))
+
+    def fit(self, rows: NDArray[np.int64], *, seed: int, threads: int, l2: float | None = None) -> HeadFit:
+        """The default head fitted on these rows; `l2` fixes the strength instead of sweeping it."""
+        return fit_linear_probe(
+            self.features[rows],
+            self.targets[rows],
+            [self.groups[row] for row in rows],
+            class_count=len(self.labels),
+            seed=seed,
+            threads=threads,
+            l2=l2,
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The numbers of the held-out model, which is not the one fitted on everything.
+
+    Attributes:
+        fit: the head that never saw the test split, with its cross-validation.
+        test: on the test split; None when there is none.
+        test_rows: row numbers of the test split.
+        test_probabilities: shape (test samples, K), in the order of `test_rows`.
+        cross_validated: pooled out-of-fold predictions of the rows that selection used; None without folds.
+        folds: the nested cross-validation of `--folds`; None when not asked for.
+    """
+
+    fit: HeadFit
+    test: Evaluation | None
+    test_rows: NDArray[np.int64]
+    test_probabilities: NDArray[np.float32]
+    cross_validated: Evaluation | None
+    folds: CrossValidation | None
+
+
+def arrange(
+    manifest: Manifest, features: NDArray[np.float32], *, shares: tuple[float, float, float], seed: int
+) -> Training:
+    """Order, group and split the samples; `features` has shape (N, D), rows as in `manifest.samples`."""
+    order = sorted(range(len(manifest.samples)), key=lambda row: _canonical(manifest.samples[row]))
+    samples = tuple(manifest.samples[row] for row in order)
+    groups = find_groups(samples)
+    index = {label: position for position, label in enumerate(manifest.labels)}
+    return Training(
+        samples=samples,
+        labels=manifest.labels,
+        features=features[order],
+        targets=np.array([index[sample.label] for sample in samples], dtype=np.int64),
+        groups=tuple(groups),
+        splits=tuple(split_groups(samples, groups, shares, seed)),
+    )
+
+
+def measure(training: Training, *, seed: int, threads: int, folds: int) -> Measured:
+    """Choose the head without the test split, then measure it there.
+
+    Args:
+        training: what to learn from.
+        seed: of the folds.
+        threads: of the head fit.
+        folds: of the nested cross-validation over all samples; 0 for none.
+    """
+    selection, test = training.rows("train", "validation"), training.rows("test")
+    fit = training.fit(selection, seed=seed, threads=threads)
+    test_probabilities = probabilities_of(fit.head.logits(training.features[test]))
+    return Measured(
+        fit=fit,
+        test=evaluate(test_probabilities, training.targets[test], training.labels) if len(test) else None,
+        test_rows=test,
+        test_probabilities=test_probabilities,
+        cross_validated=_out_of_fold(fit, training.targets[selection], training.labels),
+        folds=_nested(training, seed=seed, threads=threads, folds=folds) if folds else None,
+    )
+
+
+def final_fit(
+    training: Training, measured: Measured, on: Literal["all", "train"], *, seed: int, threads: int
+) -> HeadFit:
+    """The head to publish: on every split with the strength that was chosen, or the measured one itself."""
+    if on == "train" or not len(measured.test_rows):
+        return measured.fit
+    return training.fit(np.arange(len(training.samples)), seed=seed, threads=threads, l2=measured.fit.l2)
+
+
+def probabilities_of(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Softmax of logits, both (N, K)."""
+    return softmax(logits).astype(np.float32)
+
+
+def _canonical(sample: Sample) -> tuple[str, str, str]:
+    return (sample.digest, sample.label, sample.name)
+
+
+def _out_of_fold(fit: HeadFit, targets: NDArray[np.int64], labels: Sequence[str]) -> Evaluation | None:
+    return evaluate(probabilities_of(fit.out_of_fold_logits), targets, labels) if fit.folds else None
+
+
+def _nested(training: Training, *, seed: int, threads: int, folds: int) -> CrossValidation:
+    return cross_validate(
+        training.features,
+        training.targets,
+        training.groups,
+        training.labels,
+        folds=folds,
+        seeds=(seed,),
+        threads=threads,
+    )
