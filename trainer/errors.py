@@ -127,11 +127,108 @@ class ConflictingLabels(BadData):
         )
 
 
+# --- split ---
+
+
+class SharesInvalid(UsageError):
+    """The shares of train, validation and test cannot be met."""
+
+    def __init__(self, shares: Sequence[float]) -> None:
+        super().__init__(
+            f"shares {', '.join(f'{share:g}' for share in shares)} of train, validation and test; expected three "
+            "numbers of at least 0 with a train share above 0, such as 0.7,0.15,0.15."
+        )
+
+
+# --- caches ---
+
+
+class CacheNotWritable(UsageError):
+    """Features or hashes cannot be stored."""
+
+    def __init__(self, folder: Path, detail: str) -> None:
+        super().__init__(
+            f"{folder}: the cache cannot be written ({detail}). Free some space, or name another folder "
+            "with --cache-dir."
+        )
+
+
+class FeaturePartDamaged(TrainerError):
+    """A part of the feature cache is not what was written."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(
+            f"{path}: damaged part of the feature cache ({detail}). It was dropped; its features are computed again. "
+            "If this happens often, check the disk."
+        )
+
+
 # --- backbones ---
 
 
 class WeightsMissing(UsageError):
     """The weights of a backbone are not to be had."""
+
+
+# --- train ---
+
+
+class TooManyUnusable(BadData):
+    """More pictures cannot be used than the limit allows."""
+
+    def __init__(self, names_and_reasons: Sequence[tuple[str, str]], *, total: int, max_bad: float) -> None:
+        named = _some([f"{name}: {reason}" for name, reason in names_and_reasons])
+        super().__init__(
+            f"{len(names_and_reasons)} of {total} pictures cannot be used ({named}); at most {max_bad:.0%} may. "
+            "Mend or remove them, or raise --max-bad."
+        )
+
+
+# --- evaluate, predict ---
+
+
+class UnknownLabels(BadData):
+    """Pictures carry labels that the bundle was not trained on."""
+
+    def __init__(self, unknown: Sequence[str], *, known: Sequence[str]) -> None:
+        super().__init__(
+            f"the bundle does not know the labels {_some(list(unknown))}; it knows {_some(list(known), most=12)}. "
+            "Choose where labels come from with --labels folder, prefix or FILE, or leave these pictures out."
+        )
+
+
+class NothingToPredict(UsageError):
+    """No picture was found where one was named."""
+
+
+# --- gates ---
+
+
+class AccuracyTooLow(GateFailed):
+    """The lower bound of the accuracy's interval is below what was asked for."""
+
+    def __init__(self, *, low: float, accuracy: float, wanted: float, n: int) -> None:
+        super().__init__(
+            f"accuracy {accuracy:.4f} on {n} pictures is at least {low:.4f} with 95 % confidence; --min-accuracy asks for "
+            f"{wanted:.4f}. Nothing was published. Add pictures (the interval narrows) or choose another backbone."
+        )
+
+
+class NothingToMeasure(GateFailed):
+    """--min-accuracy was asked for, but there is neither a test split nor a cross-validation."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--min-accuracy needs a test split or a cross-validation, this run has neither. Nothing was published. "
+            "Give the test split a share, or add pictures."
+        )
+
+
+class BundleFailsItsCheck(GateFailed):
+    """The bundle that was just written does not pass the check that a service makes when it loads it."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"the new bundle fails its own check: {detail} Nothing was published.")
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:
