@@ -100,10 +100,11 @@ class TooManyMissing(BadData):
 class SingleClass(BadData):
     """All samples have one label; there is nothing to tell apart."""
 
-    def __init__(self, label: str, *, labels_from: str) -> None:
+    def __init__(self, labels: Sequence[str], *, labels_from: str) -> None:
+        found = f"every picture has the label {labels[0]!r}" if labels else "there is no labelled picture"
         super().__init__(
-            f"every picture has the label {label!r}; labels were read from {labels_from}. At least two labels are "
-            "needed: add pictures of another, or choose where labels come from with --labels folder, prefix or FILE."
+            f"{found}; labels were read from {labels_from}. At least two labels are needed: "
+            "add pictures of another, or choose where labels come from with --labels folder, prefix or FILE."
         )
 
 
@@ -113,7 +114,17 @@ class ClassTooSmall(BadData):
     def __init__(self, counts: Mapping[str, int], *, at_least: int) -> None:
         named = _some([f"{label!r} has {count}" for label, count in counts.items()])
         super().__init__(
-            f"each label needs at least {at_least} pictures: {named}. Add pictures, or leave the label out."
+            f"each label needs at least {at_least} different pictures: {named}. Add some, or leave the label out."
+        )
+
+
+class LabelNotInTrain(BadData):
+    """The data puts every picture of a label into its validation or test split."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        super().__init__(
+            f"no picture of {_some([repr(label) for label in labels])} is in the train split that the data gives, so "
+            "it could not be learned. Put some of its pictures into train, or leave the label out."
         )
 
 

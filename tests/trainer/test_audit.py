@@ -1,0 +1,96 @@
+"""trainer/audit.py: what contradicts itself is named and dropped, what is too little is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.files import sha256_of
+from trainer.audit import audit_manifest
+from trainer.errors import ClassTooSmall, ConflictingLabels, LabelNotInTrain, SingleClass
+from trainer.manifest import Manifest, Sample, Split
+
+
+def sample(name: str, content: str, split: Split | None = None) -> Sample:
+    return Sample(path=Path(name), name=name, label=name.split("/")[0], digest=sha256_of(content.encode()), split=split)
+
+
+def manifest_of(*samples: Sample) -> Manifest:
+    labels = tuple(sorted({one.label for one in samples}))
+    return Manifest(samples=samples, labels=labels, passed_over=(), missing=(), labels_from="folder names")
+
+
+CLEAN = [sample(f"{label}/{number}.jpg", f"{label}{number}") for label in ("cat", "dog") for number in range(10)]
+
+
+def test_a_clean_manifest_passes_unchanged() -> None:
+    audit = audit_manifest(manifest_of(*CLEAN))
+
+    assert audit.manifest.samples == tuple(CLEAN)
+    assert audit.class_counts == {"cat": 10, "dog": 10}
+    assert (audit.conflicting, audit.duplicates) == ((), ())
+
+
+def test_the_same_bytes_under_two_labels_are_named_and_dropped() -> None:
+    """One of the two labels is wrong, and nothing says which."""
+    twins = (sample("cat/twin.jpg", "same"), sample("dog/twin.jpg", "same"))
+
+    audit = audit_manifest(manifest_of(*CLEAN, *twins))
+
+    assert audit.conflicting == ("cat/twin.jpg", "dog/twin.jpg")
+    assert audit.manifest.samples == tuple(CLEAN)
+
+
+def test_many_conflicts_are_refused_by_name() -> None:
+    twins = [sample(f"{label}/t{number}.jpg", f"same{number}") for number in range(3) for label in ("cat", "dog")]
+
+    with pytest.raises(ConflictingLabels, match=r"6 of 26 .*cat/t0\.jpg.* and 1 more"):
+        audit_manifest(manifest_of(*CLEAN, *twins))
+
+
+def test_exact_duplicates_are_listed_and_kept() -> None:
+    copies = (sample("cat/copy 1.jpg", "cat0"), sample("cat/copy 2.jpg", "cat0"))
+
+    audit = audit_manifest(manifest_of(*CLEAN, *copies))
+
+    assert audit.duplicates == (("cat/0.jpg", "cat/copy 1.jpg", "cat/copy 2.jpg"),)
+    assert len(audit.manifest.samples) == 22
+
+
+def test_empty_files_are_no_conflict() -> None:
+    """They are found unreadable later, which is what is wrong with them."""
+    empty = (sample("cat/empty.jpg", ""), sample("dog/empty.jpg", ""))
+
+    audit = audit_manifest(manifest_of(*CLEAN, *empty))
+
+    assert (audit.conflicting, audit.duplicates) == ((), ())
+
+
+def test_a_single_class_is_refused_and_the_origin_of_the_labels_is_said() -> None:
+    with pytest.raises(SingleClass, match="'cat'; labels were read from folder names"):
+        audit_manifest(manifest_of(*CLEAN[:10]))
+
+
+def test_a_class_with_one_picture_is_refused_by_name() -> None:
+    with pytest.raises(ClassTooSmall, match="at least 2 different pictures: 'cow' has 1"):
+        audit_manifest(manifest_of(*CLEAN, sample("cow/1.jpg", "cow")))
+
+
+def test_copies_of_one_picture_are_not_two_pictures() -> None:
+    copies = (sample("cow/1.jpg", "cow"), sample("cow/2.jpg", "cow"))
+
+    with pytest.raises(ClassTooSmall, match="'cow' has 1"):
+        audit_manifest(manifest_of(*CLEAN, *copies))
+
+
+def test_a_class_that_loses_its_pictures_to_conflicts_is_named() -> None:
+    lost = (sample("cow/1.jpg", "cat0"), sample("cow/2.jpg", "cat1"))
+
+    with pytest.raises(ClassTooSmall, match="'cow' has 0"):
+        audit_manifest(manifest_of(*CLEAN, *lost), max_conflicting=0.5)
+
+
+def test_a_class_that_is_only_held_out_is_refused_by_name() -> None:
+    held_out = [sample(f"cow/{number}.jpg", f"cow{number}", "test") for number in range(3)]
+
+    with pytest.raises(LabelNotInTrain, match="'cow'"):
+        audit_manifest(manifest_of(*CLEAN, *held_out))
