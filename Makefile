@@ -1,0 +1,88 @@
+# Finial's commands; `make help` lists them. Needed first: Python >= 3.11, make and the package registry, nothing else.
+#
+# Options:  DATA= NAME=        what to train on, and the model's name             make train DATA=pictures NAME=cracks
+#           ARGS=              passed on                                          make test ARGS="-k decode"
+#           MODELS= PORT=      where bundles lie, where the service listens
+#           GPU=1              the CUDA build of ONNX Runtime instead of the CPU's
+#           TORCH_INDEX=       a further index of torch wheels, such as PyTorch's own of CPU wheels (much smaller)
+#           PYTHON=            the interpreter to make .venv with
+
+MODELS ?= models
+PORT ?= 8000
+CANDIDATES := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python)
+
+RUNTIME := $(if $(filter 1,$(GPU)),onnxruntime-gpu,onnxruntime)
+REQUIREMENTS := $(patsubst %,requirements/%.txt,core train serve $(RUNTIME) dev)
+CONSTRAINTS := requirements/tested.txt
+
+VENV := .venv
+IN_VENV := $(VENV)/bin/python
+# One stamp per build of ONNX Runtime: exactly one of them may be installed.
+INSTALLED := $(VENV)/.installed-$(RUNTIME)
+
+.PHONY: help demo train serve test quick check lint types containers venv clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+demo: $(INSTALLED)  ## the whole road once: sample pictures, training, a served prediction
+	@$(IN_VENV) examples/demo.py $(ARGS)
+
+train: $(INSTALLED)  ## train on DATA=folder and publish it as NAME=model (default: the folder's name)
+	@test -n "$(DATA)" || { echo 'usage: make train DATA=folder-of-pictures [NAME=model] [ARGS="--folds 5"]' >&2; exit 2; }
+	@$(IN_VENV) -m trainer train "$(DATA)" $(if $(NAME),--name "$(NAME)") --models-dir "$(MODELS)" $(ARGS)
+
+serve: $(INSTALLED)  ## serve every model of MODELS=folder on PORT=8000
+	@mkdir -p "$(MODELS)"
+	@$(IN_VENV) -m service --models-dir "$(MODELS)" --port "$(PORT)" $(ARGS)
+
+test: $(INSTALLED)  ## every test but those that need a Docker engine
+	$(IN_VENV) -m pytest -m "not container" $(ARGS)
+
+quick: $(INSTALLED)  ## the tests that take moments
+	$(IN_VENV) -m pytest -m "not container and not slow" $(ARGS)
+
+check: lint types test  ## ruff, mypy and the tests: what a change must pass
+
+lint: $(INSTALLED)  ## ruff: format and rules
+	$(IN_VENV) -m ruff format --check .
+	$(IN_VENV) -m ruff check .
+
+types: $(INSTALLED)  ## mypy
+	$(IN_VENV) -m mypy shared trainer service examples
+
+containers: $(INSTALLED)  ## build both images and run them; needs a Docker engine
+	$(IN_VENV) -m pytest -m container $(ARGS)
+
+venv: $(INSTALLED)  ## only make .venv and install into it
+
+clean:  ## remove the demo and what the tools cached; models, cache and .venv stay
+	rm -rf demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(INSTALLED): $(REQUIREMENTS) $(CONSTRAINTS)
+	@$(MAKE_VENV)
+	@rm -f $(VENV)/.installed-*
+	@if ls -d $(VENV)/lib/python*/site-packages/$(OTHER_RUNTIME)-[0-9]*.dist-info >/dev/null 2>&1; then \
+		$(IN_VENV) -m pip uninstall --quiet --yes onnxruntime onnxruntime-gpu 2>/dev/null; fi
+	@echo "Installing into $(VENV). PyTorch is large: the first time takes minutes."
+	@$(IN_VENV) -m pip install --disable-pip-version-check $(QUIET) $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") \
+		$(patsubst %,-r %,$(REQUIREMENTS)) -c $(CONSTRAINTS)
+	@touch $@
+
+OTHER_RUNTIME = $(subst -,_,$(filter-out $(RUNTIME),onnxruntime onnxruntime-gpu))
+QUIET = $$(test -t 1 || echo --quiet)
+
+# Makes .venv with the first suitable interpreter; one that runs already stays.
+define MAKE_VENV
+$(IN_VENV) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exit 0; \
+for python in $(CANDIDATES); do \
+	if "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo "Making $(VENV) with $$("$$python" --version)."; \
+		exec "$$python" -m venv --clear $(VENV); \
+	fi; \
+done; \
+echo "Finial needs Python 3.11 or newer with its venv module; none of these is: $(CANDIDATES)." >&2; \
+echo "Install one (on Debian: python3 and python3-venv), or name it: make PYTHON=/path/to/python3" >&2; \
+exit 1
+endef
