@@ -1,0 +1,44 @@
+"""The ASGI application: routes, problems and limits put together around a runtime that lives as long as it does."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from service.polite_close import PoliteClose
+from service.problems import install_problems
+from service.request_ids import RequestIds
+from service.routes import router
+from service.runtime import Lifecycle, open_runtime
+from service.settings import ServiceSettings
+from service.upload_limit import UploadLimit
+
+
+def create_app(settings: ServiceSettings, lifecycle: Lifecycle | None = None) -> FastAPI:
+    """Put the service together; models are loaded when its lifespan starts.
+
+    Args:
+        settings: read once, by whoever starts the process.
+        lifecycle: shared with the server that runs the app, which says when to drain.
+    """
+    lifecycle = lifecycle or Lifecycle()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with open_runtime(settings, lifecycle) as runtime:
+            app.state.runtime = runtime
+            yield
+
+    app = FastAPI(
+        title="Finial",
+        summary="Picture classification from published bundles.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.include_router(router)
+    install_problems(app)
+    # The last one added is the outermost: a request meets them from the bottom up.
+    app.add_middleware(UploadLimit, max_bytes=settings.max_upload, timeout_s=settings.upload_timeout_s)
+    app.add_middleware(PoliteClose, is_draining=lambda: lifecycle.draining)
+    app.add_middleware(RequestIds)
+    return app

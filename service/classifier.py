@@ -1,0 +1,108 @@
+"""From bytes to predictions, within a lease: decode -> preprocess -> run -> the best labels. Knows no HTTP."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from service.generation import Generation
+from service.pool import Pool
+from service.registry import Registry
+from shared.decode import DecodeLimits, decode
+from shared.prediction import Prediction, top_k
+from shared.preprocess import preprocess
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one version of one model says about a picture.
+
+    Attributes:
+        predictions: the best labels, best first.
+        novelty: how unlike the training pictures, 0 to 1; None when the model does not know.
+        unfamiliar: whether novelty is above the model's threshold; None as above.
+    """
+
+    predictions: list[Prediction]
+    novelty: float | None
+    unfamiliar: bool | None
+    model: str
+    version: str
+
+
+def classify_picture(data: bytes, generation: Generation, *, limits: DecodeLimits, count: int) -> Answer:
+    """Classify one picture on the calling thread.
+
+    Args:
+        data: the picture file's content.
+        generation: leased by the caller.
+        limits: sizes and formats that are accepted.
+        count: how many labels to return; more than K is clamped.
+
+    Raises:
+        PictureError: the picture cannot be used.
+    """
+    metadata = generation.bundle.metadata
+    image = decode(data, at_least=metadata.spec.decode_at_least, limits=limits)
+    pixels = preprocess(image, metadata.spec)
+    outputs = generation.run(pixels[np.newaxis])
+    threshold = metadata.thresholds.unfamiliar
+    return Answer(
+        predictions=top_k(outputs.probabilities, generation.labels, count),
+        novelty=outputs.novelty,
+        unfamiliar=None if outputs.novelty is None or threshold is None else outputs.novelty > threshold,
+        model=generation.name,
+        version=generation.version,
+    )
+
+
+class Classifier:
+    """Classifies pictures for many callers at once.
+
+    Args:
+        registry: which generation a model's name means.
+        pool: when a caller's turn is.
+        executor: threads to work on, at least one per lane.
+        limits: sizes and formats of pictures that are accepted.
+    """
+
+    def __init__(self, *, registry: Registry, pool: Pool, executor: Executor, limits: DecodeLimits) -> None:
+        self._registry, self._pool, self._executor, self._limits = registry, pool, executor, limits
+
+    def admit(self, model: str | None) -> str:
+        """Name of the model that is meant; refuses at once what would be refused after the upload.
+
+        Raises:
+            ServiceError: no such model, none chosen, none served, or its queue is full.
+        """
+        name = self._registry.choose(model)
+        self._pool.check_admission(name)
+        return name
+
+    async def classify(self, data: bytes, *, model: str, count: int, deadline: float) -> Answer:
+        """Wait for a lane, then classify one picture on a thread. The version is the one current at that moment.
+
+        Raises:
+            PoolError: too many are waiting, or no lane was free before `deadline`.
+            UnknownModel, ModelNotLoaded: the model is not there, or not any more.
+            PictureError: the picture cannot be used.
+        """
+        async with self._pool.lease_async(deadline, queue=model):
+            with self._registry.lease(model) as generation:
+                return await self._on_thread(
+                    lambda: classify_picture(data, generation, limits=self._limits, count=count)
+                )
+
+    async def _on_thread(self, work: Callable[[], Result]) -> Result:
+        """Run to the end even when the caller is cancelled: until then lane and generation are in use."""
+        future = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise

@@ -1,0 +1,133 @@
+"""Every error that the service raises on purpose. `problems` says which HTTP status each one is."""
+
+from collections.abc import Sequence
+
+from shared.errors import FinialError
+
+
+class ServiceError(FinialError):
+    """Root of the service's errors."""
+
+
+# --- what a client sent ---
+
+
+class NoPicture(ServiceError):
+    """The request carries nothing to classify."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"{found}; expected a picture. Send a multipart part named `file` (curl -F file=@picture.jpg URL), "
+            "or the picture itself as the body with Content-Type image/jpeg."
+        )
+
+
+class UploadMalformed(ServiceError):
+    """The multipart body cannot be taken apart."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"the multipart body is not well-formed ({detail.rstrip('.')}). "
+            "Let your HTTP library write body and boundary."
+        )
+
+
+class UnsupportedContentType(ServiceError):
+    """The body is announced as something else than a picture or a form with pictures."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"the body is announced as {found or 'nothing (no Content-Type)'}, expected multipart/form-data, image/* "
+            "or application/octet-stream. With curl: -F file=@picture.jpg, "
+            "or -H 'Content-Type: image/jpeg' --data-binary @picture.jpg."
+        )
+
+
+class UploadTooLarge(ServiceError):
+    """More bytes of body than the limit allows; the rest was not read."""
+
+    def __init__(self, *, found: str, max_bytes: int) -> None:
+        super().__init__(
+            f"the body has {found} bytes; at most {max_bytes:,} are accepted. Send a smaller picture, fewer at once, "
+            "or ask the operator to raise --max-upload."
+        )
+
+
+class UploadTooSlow(ServiceError):
+    """The body did not arrive in time."""
+
+    def __init__(self, *, waited_s: float) -> None:
+        super().__init__(
+            f"the body was not complete after {waited_s:g} s. Send it again over a better line, or send less."
+        )
+
+
+# --- which model ---
+
+
+class UnknownModel(ServiceError):
+    """No model of that name is here."""
+
+    def __init__(self, name: str, *, choices: Sequence[str]) -> None:
+        known = f"choose one of {', '.join(choices)}" if choices else "no model is served yet"
+        super().__init__(f"unknown model {name[:80]!r}; {known}.")
+
+
+class ModelNotChosen(ServiceError):
+    """Several models are served and none of them is the default."""
+
+    def __init__(self, choices: Sequence[str]) -> None:
+        routes = ", ".join(f"/models/{name}/predict" for name in choices)
+        super().__init__(
+            f"{len(choices)} models are served and none is the default; use one of {routes}, "
+            "or start with --default-model."
+        )
+
+
+class NoModel(ServiceError):
+    """Nothing is served yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no model is served yet. Publish one into the models folder (`python -m trainer train DATA`); "
+            "it is picked up by itself."
+        )
+
+
+class ModelNotLoaded(ServiceError):
+    """The model is known, but none of its versions could be loaded so far."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"model {name!r} has no version that could be loaded; GET /models tells more.")
+
+
+# --- waiting for a lane ---
+
+
+class PoolError(ServiceError):
+    """A lane cannot be leased."""
+
+
+class TooManyWaiting(PoolError):
+    """The line is full, so the caller is refused at once instead of being kept waiting."""
+
+    def __init__(self, *, waiting: int, lanes: int) -> None:
+        super().__init__(f"all {lanes} lanes are leased and {waiting} requests are waiting already. Try again shortly.")
+
+
+class PoolTimeout(PoolError):
+    """The deadline passed before a lane was free."""
+
+    def __init__(self, *, waited_s: float, waiting: int) -> None:
+        super().__init__(
+            f"no lane was free within {waited_s:.2g} s; {waiting} requests are waiting. Try again, or allow more time."
+        )
+
+
+class PoolClosed(PoolError):
+    """The service is shutting down and gives no new leases."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the service is shutting down and takes no new work. Send the request again; another one will answer."
+        )

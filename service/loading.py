@@ -1,0 +1,87 @@
+"""From a version's folder to a generation that may be served: read, verify, open, warm, golden check."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from service.generation import Generation
+from shared.bundle import INPUT_NAME, NOVELTY, PROBABILITIES, Bundle, read_bundle
+from shared.errors import BundleInvalid
+from shared.golden import check_golden
+from shared.session import Provider, Session, open_session
+
+logger = logging.getLogger(__name__)
+
+
+def open_generation(name: str, path: Path, *, provider: Provider = "auto") -> Generation:
+    """Read, verify, open and warm a version, and replay its golden check.
+
+    Args:
+        name: the name to serve it under.
+        path: the version's folder.
+        provider: where to compute.
+
+    Raises:
+        BundleError: the bundle is damaged, or the model does not keep what its metadata promises.
+        SessionError: ONNX Runtime does not open it.
+    """
+    bundle = read_bundle(path)
+    session = open_session(bundle.model_path, provider=provider, threads=1)
+    check_tensors(bundle, session)
+    warm_up(bundle, session)
+    return Generation(name, bundle, session, warnings=tuple(check_golden(bundle, session)), on_close=_log_closed)
+
+
+def check_tensors(bundle: Bundle, session: Session) -> None:
+    """Compare the graph's declared inputs and outputs with the metadata.
+
+    Raises:
+        BundleInvalid: a name or a shape differs.
+    """
+    spec, label_count = bundle.metadata.spec, len(bundle.metadata.labels)
+    if session.input_name != INPUT_NAME:
+        raise BundleInvalid(bundle.model_path, detail=f"its input is {session.input_name!r}, expected {INPUT_NAME!r}")
+    if missing := sorted({PROBABILITIES, *bundle.metadata.outputs} - set(session.output_names)):
+        raise BundleInvalid(bundle.model_path, detail=f"it has no output {missing[0]!r}, bundle.json lists it")
+    _check_shape(bundle, session, INPUT_NAME, (None, spec.height, spec.width, 3))
+    _check_shape(bundle, session, PROBABILITIES, (None, label_count))
+
+
+def warm_up(bundle: Bundle, session: Session) -> None:
+    """Run once on a tensor shaped by the metadata, so that no request pays for the first run.
+
+    Raises:
+        BundleInvalid: the run fails, or its answer has another shape than the metadata promises.
+    """
+    spec = bundle.metadata.spec
+    images = np.zeros((1, spec.height, spec.width, 3), np.uint8)
+    try:
+        found = session.run(images, bundle.metadata.outputs)
+    except Exception as error:  # ONNX Runtime's exception types are private and many
+        raise BundleInvalid(
+            bundle.model_path, detail=f"its first run fails ({' '.join(str(error).split())[:200]})"
+        ) from error
+    shapes = {name: values.shape for name, values in zip(bundle.metadata.outputs, found, strict=True)}
+    expected = {
+        PROBABILITIES: (1, len(bundle.metadata.labels)),
+        NOVELTY: (1,),
+    }
+    for name, shape in shapes.items():
+        if shape != expected.get(name, shape):
+            raise BundleInvalid(
+                bundle.model_path, detail=f"output {name!r} has shape {shape}, expected {expected[name]}"
+            )
+
+
+def _check_shape(bundle: Bundle, session: Session, name: str, expected: tuple[int | None, ...]) -> None:
+    found = session.shape_of(name)
+    fits = len(found) == len(expected) and all(
+        side == wanted or side is None or wanted is None for side, wanted in zip(found, expected, strict=True)
+    )
+    if not fits:
+        raise BundleInvalid(bundle.model_path, detail=f"{name!r} has shape {found}, its metadata says {expected}")
+
+
+def _log_closed(generation: Generation) -> None:
+    logger.info("generation closed", extra={"model": generation.name, "version": generation.version})

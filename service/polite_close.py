@@ -1,0 +1,71 @@
+"""How a connection ends with an answer: so that the client can read it.
+
+Closing a socket while the client is still sending resets the connection, and the answer is lost on the way. So an
+answer that comes before the whole body was read says `Connection: close`, and then a little more is read.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LINGER_BYTES, LINGER_S = 1024**2, 1.0
+
+
+class PoliteClose:
+    """ASGI middleware: closes connections whose body was not read to the end, and every one while draining.
+
+    Args:
+        app: what is protected.
+        is_draining: whether clients should go elsewhere with their next request.
+    """
+
+    def __init__(self, app: ASGIApp, *, is_draining: Callable[[], bool]) -> None:
+        self._app, self._is_draining = app, is_draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, watching how much of its body is read."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = _WatchedBody(scope, receive)
+
+        async def send_politely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if not body.complete or self._is_draining():
+                    MutableHeaders(scope=message)["Connection"] = "close"
+            elif not body.complete and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                await _linger(body)
+                message = {"type": "http.response.body", "body": b"", "more_body": False}
+            await send(message)
+
+        await self._app(scope, body.receive, send_politely)
+
+
+class _WatchedBody:
+    """A request's body, and whether all of it has been read."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        headers = Headers(scope=scope)
+        self.complete = "transfer-encoding" not in headers and headers.get("content-length", "0") == "0"
+        self._receive = receive
+
+    async def receive(self) -> Message:
+        """The next piece, or the news that the client has gone."""
+        message = await self._receive()
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            self.complete = True
+        return message
+
+
+async def _linger(body: _WatchedBody) -> None:
+    """Read on, and forget what is read."""
+    left = LINGER_BYTES
+    try:
+        async with asyncio.timeout(LINGER_S):
+            while left > 0 and not body.complete:
+                left -= len((await body.receive()).get("body", b""))
+    except TimeoutError:
+        pass

@@ -1,0 +1,140 @@
+"""The one table from errors to HTTP answers: RFC 9457 problems, each with a stable type and a sentence that helps."""
+
+import http
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from service.errors import (
+    ModelNotChosen,
+    ModelNotLoaded,
+    NoModel,
+    NoPicture,
+    PoolClosed,
+    PoolTimeout,
+    TooManyWaiting,
+    UnknownModel,
+    UnsupportedContentType,
+    UploadMalformed,
+    UploadTooLarge,
+    UploadTooSlow,
+)
+from service.request_ids import HEADER, request_id_of
+from service.schemas import Problem
+from shared.errors import FinialError, PictureCorrupt, PictureTooLarge, TooManyPixels, UnknownFormat
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:finial:problem:"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of problem: what clients may build on, and how long to wait before trying again, if that helps."""
+
+    status: int
+    slug: str
+    title: str
+    retry_after_s: int | None = None
+
+
+INTERNAL = Kind(500, "internal-error", "The service made a mistake")
+BAD_PARAMETER = Kind(400, "bad-parameter", "A parameter cannot be used")
+NOT_FOUND = Kind(404, "not-found", "There is no such route")
+METHOD_NOT_ALLOWED = Kind(405, "method-not-allowed", "The route does not know this method")
+
+KINDS: dict[type[FinialError], Kind] = {
+    NoPicture: Kind(400, "no-picture", "The request has no picture"),
+    UploadMalformed: Kind(400, "bad-multipart", "The multipart body is not well-formed"),
+    UnknownModel: Kind(404, "unknown-model", "There is no such model"),
+    UploadTooSlow: Kind(408, "upload-too-slow", "The body did not arrive in time"),
+    ModelNotChosen: Kind(409, "model-not-chosen", "Several models are served and none is the default"),
+    UploadTooLarge: Kind(413, "upload-too-large", "The body is too large"),
+    PictureTooLarge: Kind(413, "picture-too-large", "The picture has too many bytes"),
+    TooManyPixels: Kind(413, "too-many-pixels", "The picture has too many pixels"),
+    UnsupportedContentType: Kind(415, "unsupported-content-type", "The body is announced as something else"),
+    UnknownFormat: Kind(415, "unknown-format", "Not an accepted picture format"),
+    PictureCorrupt: Kind(422, "undecodable-picture", "The picture cannot be decoded"),
+    TooManyWaiting: Kind(503, "queue-full", "Too many requests are waiting", retry_after_s=1),
+    PoolClosed: Kind(503, "draining", "The service is shutting down", retry_after_s=1),
+    NoModel: Kind(503, "no-model", "No model is served yet", retry_after_s=2),
+    ModelNotLoaded: Kind(503, "model-not-loaded", "The model could not be loaded", retry_after_s=2),
+    PoolTimeout: Kind(504, "deadline-passed", "No lane was free in time"),
+}
+
+
+def problem_of(error: FinialError, *, request_id: str) -> Problem:
+    """The problem that an error of ours is, for an answer or for an entry in a list of results."""
+    kind = _kind_of(error)
+    detail = str(error) if kind is not INTERNAL else _INTERNAL_DETAIL
+    return _problem(kind, detail, request_id)
+
+
+def install_problems(app: FastAPI) -> None:
+    """Let every error path of an app end in problem+json."""
+    app.exception_handler(FinialError)(_answer_finial_error)
+    app.exception_handler(RequestValidationError)(_answer_bad_parameter)
+    app.exception_handler(HTTPException)(_answer_http_error)
+    app.exception_handler(ClientDisconnect)(_answer_nobody)
+    app.exception_handler(Exception)(_answer_unexpected)
+
+
+_INTERNAL_DETAIL = "Something unexpected happened; it was logged under this request id. Trying again may help."
+
+
+def _kind_of(error: FinialError) -> Kind:
+    return next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), INTERNAL)
+
+
+def _problem(kind: Kind, detail: str, request_id: str) -> Problem:
+    sentence = detail[:1].upper() + detail[1:]
+    return Problem(
+        type=TYPE_PREFIX + kind.slug, title=kind.title, status=kind.status, detail=sentence, request_id=request_id
+    )
+
+
+def _respond(kind: Kind, detail: str, request: Request, headers: dict[str, str] | None = None) -> Response:
+    request_id = request_id_of(request.scope)
+    problem = _problem(kind, detail, request_id)
+    headers = {**(headers or {}), HEADER: request_id}  # an unexpected error is answered outside of RequestIds
+    if kind.retry_after_s is not None:
+        headers["Retry-After"] = str(kind.retry_after_s)
+    return Response(problem.model_dump_json(), kind.status, headers, media_type=MEDIA_TYPE)
+
+
+async def _answer_finial_error(request: Request, error: FinialError) -> Response:
+    if (kind := _kind_of(error)) is INTERNAL:
+        raise error  # not meant for clients: logged and answered as unexpected
+    return _respond(kind, str(error), request)
+
+
+async def _answer_bad_parameter(request: Request, error: RequestValidationError) -> Response:
+    found = "; ".join(f"{e['loc'][-1]}: {e['msg']}, found {str(e.get('input'))[:80]!r}" for e in error.errors())
+    return _respond(BAD_PARAMETER, f"the parameter {found}. /openapi.json says what is accepted.", request)
+
+
+async def _answer_http_error(request: Request, error: HTTPException) -> Response:
+    where = f"{request.method} {request.url.path[:200]}"
+    headers = dict(error.headers or {})
+    if error.status_code == NOT_FOUND.status:
+        return _respond(
+            NOT_FOUND, f"{where}: no such route. Pictures go to POST /predict; /docs lists the rest.", request
+        )
+    if error.status_code == METHOD_NOT_ALLOWED.status:
+        allowed = headers.get("Allow", "another method")
+        return _respond(METHOD_NOT_ALLOWED, f"{where}: this route knows {allowed}.", request, headers)
+    phrase = http.HTTPStatus(error.status_code).phrase
+    kind = Kind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
+    return _respond(kind, str(error.detail), request, headers)
+
+
+async def _answer_nobody(_request: Request, _error: ClientDisconnect) -> Response:
+    """The client has gone; whatever is returned here is dropped."""
+    return Response(status_code=http.HTTPStatus.BAD_REQUEST)
+
+
+async def _answer_unexpected(request: Request, _error: Exception) -> Response:
+    return _respond(INTERNAL, _INTERNAL_DETAIL, request)

@@ -1,0 +1,105 @@
+"""The routes: HTTP in, one call, HTTP out. Errors are translated in `problems`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from service.openapi import ANY_PROBLEM, UPLOAD, upload_problems
+from service.pool import in_seconds
+from service.problems import problem_of
+from service.request_ids import request_id_of
+from service.runtime import Runtime
+from service.schemas import HealthAnswer, ModelAnswer, ModelsAnswer, PredictAnswer, PredictManyAnswer, Problem
+from service.uploads import read_pictures
+from shared.errors import PictureError
+
+router = APIRouter(responses=ANY_PROBLEM)
+
+
+def _runtime(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+RuntimeDep = Annotated[Runtime, Depends(_runtime)]
+TopK = Annotated[int, Query(ge=1, description="How many labels to return; more than there are is clamped.")]
+
+
+@router.post("/predict", responses=upload_problems(), openapi_extra=UPLOAD, tags=["predict"])
+async def predict(request: Request, runtime: RuntimeDep, top_k: TopK = 5) -> PredictAnswer | PredictManyAnswer:
+    """Classify one picture, or several, with the default model.
+
+    The default is the only model there is, or the one named by `--default-model`. For several pictures the answer is
+    a list of results, in order.
+    """
+    return await _predict(request, runtime, None, top_k)
+
+
+@router.post("/models/{name}/predict", responses=upload_problems(), openapi_extra=UPLOAD, tags=["predict"])
+async def predict_with(
+    request: Request, runtime: RuntimeDep, name: str, top_k: TopK = 5
+) -> PredictAnswer | PredictManyAnswer:
+    """Classify one picture, or several, with the model of this name."""
+    return await _predict(request, runtime, name, top_k)
+
+
+@router.get("/models", tags=["models"])
+async def models(runtime: RuntimeDep) -> ModelsAnswer:
+    """Every model that is served or could not be loaded."""
+    answers = [ModelAnswer.of(name, status) for name, status in runtime.registry.overview().items()]
+    return ModelsAnswer(default=runtime.registry.default_model, models=answers)
+
+
+@router.get("/models/{name}", tags=["models"])
+async def model(runtime: RuntimeDep, name: str) -> ModelAnswer:
+    """What is served under a name: version, labels, metrics, provider, and why the last reload failed, if it did."""
+    return ModelAnswer.of(name, runtime.registry.look_up(name))
+
+
+@router.head("/health/live", include_in_schema=False)
+@router.get("/health/live", tags=["health"])
+async def live() -> HealthAnswer:
+    """The process answers."""
+    return HealthAnswer(status="alive")
+
+
+@router.head("/health/ready", include_in_schema=False)
+@router.get("/health/ready", tags=["health"], responses={503: {"model": HealthAnswer, "description": "Not ready."}})
+async def ready(runtime: RuntimeDep, response: Response) -> HealthAnswer:
+    """A model is warm, and the service is not shutting down."""
+    reason = runtime.not_ready_reason
+    if reason is None:
+        return HealthAnswer(status="ready")
+    response.status_code = 503
+    return HealthAnswer(status="not ready", reason=reason)
+
+
+@router.head("/", include_in_schema=False)
+@router.get("/", include_in_schema=False)
+async def doors() -> dict[str, str]:
+    """Where to go from here."""
+    return {"predict": "POST /predict", "models": "/models", "ready": "/health/ready", "docs": "/docs"}
+
+
+async def _predict(
+    request: Request, runtime: Runtime, model: str | None, top_k: int
+) -> PredictAnswer | PredictManyAnswer:
+    name = runtime.classifier.admit(model)
+    pictures = await read_pictures(request)
+    deadline = in_seconds(runtime.settings.request_timeout_s)
+    request_id = request_id_of(request.scope)
+
+    async def answer(picture: bytes) -> PredictAnswer:
+        found = await runtime.classifier.classify(picture, model=name, count=top_k, deadline=deadline)
+        return PredictAnswer.of(found, request_id=request_id)
+
+    async def answer_or_problem(picture: bytes) -> PredictAnswer | Problem:
+        try:
+            return await answer(picture)
+        except PictureError as error:
+            return problem_of(error, request_id=request_id)
+
+    if len(pictures) == 1:
+        return await answer(pictures[0])
+    # One after the other: a request holds one lane at most, however many pictures it brings.
+    return PredictManyAnswer(results=[await answer_or_problem(picture) for picture in pictures])

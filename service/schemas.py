@@ -1,0 +1,133 @@
+"""What goes over the wire: the shapes of answers, as clients see them in /openapi.json."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.classifier import Answer
+from service.registry import FailedLoad, Status
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class PredictionAnswer(_Answer):
+    """One label with its score."""
+
+    label: str
+    score: float = Field(description="Probability that the model gives this label, 0 to 1.")
+
+
+class PredictAnswer(_Answer):
+    """What the model says about one picture."""
+
+    label: str = Field(description="The most probable label.")
+    score: float = Field(description="Its probability, 0 to 1.")
+    predictions: list[PredictionAnswer] = Field(description="The `top_k` most probable labels, best first.")
+    novelty: float | None = Field(description="How unlike the training pictures, 0 to 1; null if not known.")
+    unfamiliar: bool | None = Field(description="Whether novelty is above the model's threshold; null if not known.")
+    model: str
+    version: str = Field(description="The version that answered.")
+    request_id: str
+
+    @classmethod
+    def of(cls, answer: Answer, *, request_id: str) -> Self:
+        """Put an answer into words."""
+        best = answer.predictions[0]
+        return cls(
+            label=best.label,
+            score=best.score,
+            predictions=[PredictionAnswer(label=each.label, score=each.score) for each in answer.predictions],
+            novelty=answer.novelty,
+            unfamiliar=answer.unfamiliar,
+            model=answer.model,
+            version=answer.version,
+            request_id=request_id,
+        )
+
+
+class Problem(_Answer):
+    """An error as RFC 9457 defines it, served as application/problem+json."""
+
+    type: str = Field(description="Stable name of the kind of problem, e.g. urn:finial:problem:queue-full.")
+    title: str = Field(description="The kind of problem, in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What was found, what was expected, and what to do.")
+    request_id: str
+
+
+class PredictManyAnswer(_Answer):
+    """What the model says about several pictures, in the order in which they were sent."""
+
+    results: list[PredictAnswer | Problem] = Field(description="An answer, or what is wrong with that picture.")
+
+
+class FailedLoadAnswer(_Answer):
+    """Why a version is not served."""
+
+    version: str | None = Field(description="What `current` named; null when that could not be read.")
+    error: str
+    at: datetime
+    attempts: int = Field(description="How often this version was tried.")
+
+    @classmethod
+    def of(cls, failed: FailedLoad) -> Self:
+        """Put a failed load into words."""
+        return cls(version=failed.version, error=failed.message, at=failed.at, attempts=failed.attempts)
+
+
+class ModelAnswer(_Answer):
+    """What is served under a name; the fields of the version are null when none could be loaded."""
+
+    name: str
+    ready: bool
+    version: str | None = None
+    labels: tuple[str, ...] | None = None
+    metrics: Mapping[str, Any] | None = Field(
+        default=None, description="As measured by the trainer on held-out pictures."
+    )
+    backbone: str | None = None
+    precision: str | None = None
+    loaded_at: datetime | None = None
+    provider: str | None = Field(default=None, description="Where ONNX Runtime really computes.")
+    warnings: tuple[str, ...] = Field(default=(), description="What differs from the training machine.")
+    last_reload_error: FailedLoadAnswer | None = None
+
+    @classmethod
+    def of(cls, name: str, status: Status) -> Self:
+        """Describe a model."""
+        last = FailedLoadAnswer.of(status.failed) if status.failed else None
+        generation = status.generation
+        if generation is None:
+            return cls(name=name, ready=False, last_reload_error=last)
+        metadata = generation.bundle.metadata
+        return cls(
+            name=name,
+            ready=True,
+            version=generation.version,
+            labels=generation.labels,
+            metrics=metadata.metrics,
+            backbone=metadata.backbone.name,
+            precision=metadata.precision,
+            loaded_at=generation.loaded_at,
+            provider=generation.provider,
+            warnings=generation.warnings,
+            last_reload_error=last,
+        )
+
+
+class ModelsAnswer(_Answer):
+    """Every model that is served or could not be loaded."""
+
+    default: str | None = Field(description="What POST /predict serves; null when that is not clear.")
+    models: list[ModelAnswer]
+
+
+class HealthAnswer(_Answer):
+    """Whether the process answers, or whether it should get traffic; `reason` says why not."""
+
+    status: str
+    reason: str | None = None
