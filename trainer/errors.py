@@ -90,7 +90,7 @@ class TooManyMissing(BadData):
         super().__init__(
             f"{path}: {len(missing)} of {rows} rows name a file that is not there ({_some(missing)}); at most "
             f"{max_missing:.0%} may be missing. Paths are relative to the table's folder or the data folder: "
-            "copy the pictures there, or raise --max-missing."
+            "copy the pictures there, or raise --max-bad."
         )
 
 
