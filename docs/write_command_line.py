@@ -1,0 +1,99 @@
+"""Writes docs/command-line.md from the settings models, so that the page cannot drift: `python docs/write_command_line.py`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_settings.sources.types import _CliPositionalArg
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "command-line.md"
+
+INTRODUCTION = """# Command line
+
+Every option is a flag, an environment variable and a TOML key at the same time. Precedence: flag, variable, the verb's table in the TOML
+file, its top level, default. `--config finial.toml` (or `FINIAL_CONFIG`) names the file:
+
+```toml
+models_dir = "/srv/models"      # for every verb
+
+[train]
+seed = 7
+split = [0.8, 0.0, 0.2]
+
+[service]
+port = 8000
+```
+
+Progress goes to stderr: a bar on a terminal, JSON lines elsewhere. Results go to stdout; with `--json` as JSON.
+
+| Exit code | Means |
+| --- | --- |
+| 0 | done |
+| 2 | usage or settings |
+| 3 | bad data |
+| 4 | a gate failed, nothing was published |
+| 130 | interrupted; the cache keeps what was done |
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return INTRODUCTION + "".join(_section(program, settings) for program, settings in programs().items())
+
+
+def programs() -> dict[str, Any]:
+    """Settings model by how the user calls it."""
+    from service.settings import ServiceSettings
+    from trainer import settings
+
+    return {
+        "python -m trainer train": settings.TrainSettings,
+        "python -m trainer evaluate": settings.EvaluateSettings,
+        "python -m trainer predict": settings.PredictSettings,
+        "python -m trainer backbones": settings.BackbonesSettings,
+        "python -m trainer rollback": settings.RollbackSettings,
+        "python -m trainer sample": settings.SampleSettings,
+        "python -m service": ServiceSettings,
+    }
+
+
+def _section(program: str, settings: Any) -> str:
+    fields = settings.model_fields
+    positional = [name for name, field in fields.items() if _is_positional(field)]
+    call = " ".join([program, *(name.upper() for name in positional), "[options]"])
+    rows = "".join(
+        _row(name, field) for name, field in fields.items() if name != "config" and not _is_positional(field)
+    )
+    arguments = "".join(f"- `{name.upper()}`: {fields[name].description}\n" for name in positional)
+    summary = " ".join((settings.__doc__ or "").split())
+    return (
+        f"\n## {program}\n\n{summary}\n\n```\n{call}\n```\n\n{arguments}\n"
+        f"| Flag | Variable | Default | |\n| --- | --- | --- | --- |\n{rows}"
+    )
+
+
+def _is_positional(field: FieldInfo) -> bool:
+    return _CliPositionalArg in field.metadata
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    name = field.alias or name
+    flag = f"--{name.replace('_', '-')}"
+    if field.annotation is bool and field.default is True:
+        flag = f"--no-{name.replace('_', '-')}"
+    return f"| `{flag}` | `FINIAL_{name.upper()}` | {_default(field.default)} | {field.description} |\n"
+
+
+def _default(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return f"`{','.join(f'{part:g}' for part in value)}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    PAGE.write_text(page(), encoding="utf-8")
