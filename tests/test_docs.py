@@ -45,3 +45,14 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text())
     for target in targets:
         assert (page.parent / target).exists(), target
+
+
+def test_the_problem_table_is_that_of_the_code() -> None:
+    from service.problems import BAD_PARAMETER, INTERNAL, KINDS, METHOD_NOT_ALLOWED, NOT_FOUND
+
+    rows = re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \| (.*) \|$", (ROOT / "docs" / "http-api.md").read_text(), re.MULTILINE)
+    kinds = (BAD_PARAMETER, INTERNAL, METHOD_NOT_ALLOWED, NOT_FOUND, *KINDS.values())
+
+    assert sorted(rows) == sorted(
+        (str(kind.status), kind.slug, kind.title + (" (Retry-After)" if kind.retry_after_s else "")) for kind in kinds
+    )
