@@ -22,19 +22,20 @@ class PictureTooLarge(PictureError):
 
     def __init__(self, *, found_bytes: int, max_bytes: int) -> None:
         super().__init__(
-            f"the picture has {found_bytes:,} bytes; at most {max_bytes:,} are accepted. Scale it down or raise the limit."
+            f"the picture has {found_bytes:,} bytes; at most {max_bytes:,} are accepted. "
+            "Scale it down or raise the limit."
         )
 
 
 class TooManyPixels(PictureError):
-    """The header announces more pixels than the limit allows; none of them was decoded."""
+    """The header announces more pixels, or a longer side, than the limit allows; no pixel was decoded."""
 
     reason = "too-many-pixels"
 
-    def __init__(self, *, width: int, height: int, max_pixels: int) -> None:
+    def __init__(self, *, width: int, height: int, max_pixels: int, max_side_px: int = 65_535) -> None:
         super().__init__(
-            f"the picture is {width} x {height} = {width * height:,} pixels; at most {max_pixels:,} are accepted. "
-            "Scale it down or raise the limit."
+            f"the picture is {width} x {height} = {width * height:,} pixels; at most {max_pixels:,} are accepted, "
+            f"and {max_side_px:,} on a side. Scale it down or raise the limit."
         )
 
 
@@ -45,7 +46,8 @@ class UnknownFormat(PictureError):
 
     def __init__(self, *, found: str, accepted: Sequence[str]) -> None:
         super().__init__(
-            f"the data looks like {found}, expected one of {', '.join(accepted)}. Send the picture file itself, unchanged."
+            f"the data looks like {found}, expected one of {', '.join(accepted)}. "
+            "Send the picture file itself, unchanged."
         )
 
 
@@ -56,8 +58,8 @@ class PictureCorrupt(PictureError):
 
     def __init__(self, *, picture_format: str, detail: str) -> None:
         super().__init__(
-            f"this {picture_format} cannot be decoded ({detail}). It is probably truncated or damaged; "
-            "open it in an image viewer and save or copy it again."
+            f"this {picture_format} cannot be decoded ({detail}). It is truncated, damaged or of an unsupported kind; "
+            "copy it again, or open it in an image viewer and save it as JPEG or PNG."
         )
 
 
@@ -69,10 +71,9 @@ class RuntimeConflict(SessionError):
     """Both builds of ONNX Runtime, or none, are installed; which one is imported would be chance."""
 
     def __init__(self, found: Sequence[str]) -> None:
-        what = " and ".join(found) if found else "no ONNX Runtime"
         super().__init__(
-            f"{what} installed, expected exactly one of onnxruntime, onnxruntime-gpu. "
-            "Uninstall both, then install the one you want."
+            f"found {' and '.join(found) or 'no ONNX Runtime'}, expected exactly one of onnxruntime, onnxruntime-gpu. "
+            f"{'Uninstall both, then install' if found else 'Install'} the one that fits this machine."
         )
 
 
@@ -106,7 +107,7 @@ class ModelMissing(BundleError):
 
 
 class BundleIncomplete(BundleError):
-    """A file that bundle.json lists is missing, or one is there that it does not list."""
+    """A file that bundle.json lists is missing, cut or not a plain file."""
 
     def __init__(self, path: Path, *, detail: str) -> None:
         super().__init__(f"{path}: {detail}. The copy was probably interrupted; re-copy the whole folder.")
@@ -134,7 +135,8 @@ class GoldenMismatch(BundleError):
 
     def __init__(self, path: Path, *, detail: str) -> None:
         super().__init__(
-            f"{path}: golden check failed: {detail}. The model is not served; publish it again on a machine of this kind."
+            f"{path}: golden check failed: {detail}. The model is not served; "
+            "publish it again on a machine of this kind."
         )
 
 
@@ -143,5 +145,6 @@ class PublishConflict(BundleError):
 
     def __init__(self, path: Path, *, waited_s: float) -> None:
         super().__init__(
-            f"{path} has been locked by another program for {waited_s:.0f} s. Wait for the other training to end, then publish again."
+            f"{path} has been locked by another program for {waited_s:.0f} s. "
+            "Wait for the other training to end, then publish again."
         )
