@@ -45,9 +45,19 @@ class GateFailed(TrainerError):
 class DataMissing(UsageError):
     """DATA, or the table named by --labels, does not exist."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, instead: Sequence[str] = ()) -> None:
+        choices = f", or choose one of {', '.join(instead)}" if instead else ""
         super().__init__(
-            f"{path}: no such file or folder. Name a folder of pictures, or a TSV or CSV table that lists them."
+            f"{path}: no such file or folder. Name a folder of pictures, or a TSV or CSV table of them{choices}."
+        )
+
+
+class LabelsFromDataTable(UsageError):
+    """DATA is a table, and --labels asks for something else."""
+
+    def __init__(self, data: Path, labels: str) -> None:
+        super().__init__(
+            f"--labels {labels}: the labels of {data} are those it lists. Leave --labels out, or name a folder as DATA."
         )
 
 
@@ -58,8 +68,8 @@ class LabelsAmbiguous(UsageError):
         super().__init__(f"{folder}: the labels can be read in more than one way; say which: {'; or '.join(readings)}.")
 
 
-class LabelsNotFound(UsageError):
-    """The pictures carry no label in the way that was asked for."""
+class LabelsNotFound(BadData):
+    """The pictures carry no label, or none in the way that was asked for."""
 
     def __init__(self, folder: Path, detail: str) -> None:
         super().__init__(f"{folder}: {detail}. {_EXPECTED_TREE.format(folder=folder.name or folder)}")

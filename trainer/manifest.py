@@ -1,79 +1,26 @@
-"""The manifest: the ordered list of all samples with content hashes; the only input of a run."""
+"""The manifest is read: files are found, labels taken, contents hashed. The only input of a run."""
 
-import hashlib
-from collections.abc import Collection
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from trainer.progress import Progress
+from trainer.errors import DataMissing, LabelsFromDataTable, TooManyMissing
+from trainer.hashing import hash_files
+from trainer.label_choice import guess, read_as_asked
+from trainer.picture_files import FoundFile, FoundFiles, find_files
+from trainer.progress import Progress, Quiet
+from trainer.readings import Reading, read_by_table
+from trainer.samples import Manifest, PassedOver, Sample, Split
+from trainer.stat_cache import StatCache
 
-Split = Literal["train", "validation", "test"]
+__all__ = ["Manifest", "PassedOver", "Sample", "Split", "read_manifest"]
 
-
-@dataclass(frozen=True)
-class Sample:
-    """One picture file and its label.
-
-    Attributes:
-        path: where the file is.
-        name: its path relative to the data folder, with forward slashes; unique, and always valid Unicode.
-        label: the class name.
-        digest: SHA-256 of the file's bytes, 64 hex digits.
-        split: the split that the data gives it, None if it gives none.
-    """
-
-    path: Path
-    name: str
-    label: str
-    digest: str
-    split: Split | None
-
-
-@dataclass(frozen=True)
-class PassedOver:
-    """A file that is not learned from, and why."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """All samples of a run.
-
-    Attributes:
-        samples: sorted by name.
-        labels: sorted; a label's position is its class index.
-        passed_over: files in the data that are no samples.
-        missing: names that a table lists without there being a file.
-        labels_from: a sentence part saying where labels come from, and whether that was guessed.
-    """
-
-    samples: tuple[Sample, ...]
-    labels: tuple[str, ...]
-    passed_over: tuple[PassedOver, ...]
-    missing: tuple[str, ...]
-    labels_from: str
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 over the sorted (digest, label, given split) of all samples: the same wherever the files lie."""
-        lines = sorted(f"{sample.digest}\t{sample.label}\t{sample.split or ''}" for sample in self.samples)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-    def without(self, names: Collection[str]) -> "Manifest":
-        """The manifest without the samples of these names, and without labels that no sample has any more."""
-        gone = frozenset(names)
-        samples = tuple(sample for sample in self.samples if sample.name not in gone)
-        return replace(self, samples=samples, labels=tuple(sorted({sample.label for sample in samples})))
+_AUTO = "auto"
 
 
 def read_manifest(
     data: Path,
     *,
-    labels: str = "auto",
+    labels: str = _AUTO,
     cache_dir: Path,
     max_missing: float = 0.1,
     rehash: bool = False,
@@ -83,14 +30,64 @@ def read_manifest(
 
     Args:
         data: a folder of pictures, or a TSV or CSV table that lists them.
-        labels: "folder", "prefix", the path of a TSV or CSV table, or "auto" to choose what is plain.
+        labels: "folder" or "top-folder" (the innermost or the outermost folder a picture lies in), "prefix" or
+            "prefix-words" (the letters or words its name starts with), the path of a TSV or CSV table, or "auto"
+            to choose what is plain.
         cache_dir: where the hashes of known files are remembered.
         max_missing: the fraction of a table's rows that may name a file that is not there.
         rehash: read every file again, whatever is remembered.
         progress: told how the hashing goes; silent by default.
 
     Raises:
-        UsageError: `data` is not there, or `labels` cannot be meant or must be chosen.
-        BadData: there are no pictures, or the table cannot be used.
+        UsageError: `data` is not there, or where labels come from must be chosen.
+        BadData: there are no pictures or no labels, or the table cannot be used.
     """
-    raise NotImplementedError
+    progress = progress or Quiet()
+    reading, labels_from, passed_over = _read_labels(data, labels)
+    _require_few_missing(reading, max_missing)
+    cache = StatCache(cache_dir, data, warn=progress.warn)
+    digests, unreadable = hash_files([file.path for file in reading.files], cache, rehash=rehash, progress=progress)
+    samples = [
+        Sample(file.path, file.name, file.label, digests[file.path], file.split)
+        for file in reading.files
+        if file.path in digests
+    ]
+    vanished = [PassedOver(file.name, unreadable[file.path]) for file in reading.files if file.path in unreadable]
+    return Manifest(
+        samples=tuple(sorted(samples, key=lambda sample: sample.name)),
+        labels=tuple(sorted({sample.label for sample in samples})),
+        passed_over=tuple(sorted((*passed_over, *reading.passed_over, *vanished), key=lambda one: one.name)),
+        missing=reading.missing,
+        labels_from=labels_from,
+    )
+
+
+def _read_labels(data: Path, labels: str) -> tuple[Reading, str, tuple[PassedOver, ...]]:
+    """The reading, where it comes from in words, and the files that are no pictures."""
+    if data.is_dir():
+        found = find_files(data)
+        reading, why = guess(data, found) if labels == _AUTO else (read_as_asked(labels, data, found), None)
+        labels_from = f"{reading.origin} (guessed: {why})" if why else f"{reading.origin} ({reading.choose})"
+        return reading, labels_from, (*found.passed_over, *_other_tables(found, reading))
+    if not data.is_file():
+        raise DataMissing(data)
+    if labels != _AUTO:
+        raise LabelsFromDataTable(data, labels)
+    reading = read_by_table(data, data.parent)
+    return reading, reading.origin, ()
+
+
+def _other_tables(found: FoundFiles, reading: Reading) -> list[PassedOver]:
+    return [
+        PassedOver(table.name, "a table that labels were not taken from") for table in _unused(found.tables, reading)
+    ]
+
+
+def _unused(tables: Sequence[FoundFile], reading: Reading) -> list[FoundFile]:
+    return [table for table in tables if reading.table is None or not table.path.samefile(reading.table)]
+
+
+def _require_few_missing(reading: Reading, max_missing: float) -> None:
+    row_count = len(reading.files) + len(reading.missing)
+    if reading.table and len(reading.missing) > max_missing * row_count:
+        raise TooManyMissing(reading.table, reading.missing, rows=row_count, max_missing=max_missing)

@@ -1,0 +1,130 @@
+"""Which files under a folder are pictures: asked of their first bytes, never of their names alone."""
+
+import os
+import stat
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.decode import TRAINER_FORMATS, sniff_format
+from trainer.samples import PassedOver
+
+_TABLE_SUFFIXES = (".tsv", ".csv")
+# Whoever names a file like this means a picture; if it cannot be decoded, that is to be said, not passed over.
+_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff")
+_UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".jp2", ".jxl")
+_ENOUGH_TO_SNIFF = 16
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file in the data folder, and its name there."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class FoundFiles:
+    """What lies under a folder, each part sorted by name.
+
+    Attributes:
+        pictures: files that are pictures, or are meant to be.
+        tables: TSV and CSV files directly in the folder.
+        passed_over: everything else, by name.
+    """
+
+    pictures: tuple[FoundFile, ...]
+    tables: tuple[FoundFile, ...]
+    passed_over: tuple[PassedOver, ...]
+
+
+def find_files(folder: Path) -> FoundFiles:
+    """Look through a folder and all folders in it.
+
+    Hidden files and folders are passed over, and so is a link that leads back to a folder it lies in.
+    """
+    pictures: list[FoundFile] = []
+    tables: list[FoundFile] = []
+    passed_over: list[PassedOver] = []
+    for entry in _walk(folder):
+        if isinstance(entry, PassedOver):
+            passed_over.append(entry)
+        elif "/" not in entry.name and is_table(entry.path):
+            tables.append(entry)
+        elif reason := _why_no_picture(entry.path):
+            passed_over.append(PassedOver(entry.name, reason))
+        else:
+            pictures.append(entry)
+    by_name = sorted(pictures, key=lambda file: file.name)
+    return FoundFiles(tuple(by_name), tuple(sorted(tables, key=lambda file: file.name)), tuple(passed_over))
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file's name says that it is a TSV or CSV table."""
+    return path.suffix.lower() in _TABLE_SUFFIXES
+
+
+def readable_name(path: str) -> str:
+    """A file's name as valid Unicode, so that it can be printed and stored anywhere."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _walk(folder: Path) -> Iterator[FoundFile | PassedOver]:
+    """Regular files under `folder`. Real folders come first, so that a link to one of them is known to be one."""
+    seen: set[tuple[int, int]] = set()
+    waiting = deque([(str(folder), "")])  # not recursion: depth is no limit
+    linked: deque[tuple[str, str]] = deque()
+    while waiting or linked:
+        place, prefix = waiting.popleft() if waiting else linked.popleft()
+        try:
+            identity = _identity(Path(place).stat())
+            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+        except OSError as error:
+            yield PassedOver(readable_name(prefix or "."), f"folder cannot be read ({_reason(error)})")
+            continue
+        if identity in seen:
+            yield PassedOver(readable_name(prefix), "link to a folder that is looked through already")
+            continue
+        seen.add(identity)
+        for entry in entries:
+            found = _look_at(entry, readable_name(prefix + entry.name))
+            if not isinstance(found, os.DirEntry):
+                yield found
+            else:
+                (linked if found.is_symlink() else waiting).append((entry.path, f"{prefix}{entry.name}/"))
+
+
+def _look_at(entry: "os.DirEntry[str]", name: str) -> "FoundFile | PassedOver | os.DirEntry[str]":
+    """A file, a reason to pass over what is there, or the folder that it is."""
+    if entry.name.startswith("."):
+        return PassedOver(name, "hidden")
+    try:
+        mode = entry.stat().st_mode
+    except OSError as error:
+        return PassedOver(name, f"cannot be read ({_reason(error)})")
+    if stat.S_ISDIR(mode):
+        return entry
+    if not stat.S_ISREG(mode):
+        return PassedOver(name, "neither a file nor a folder")  # opening a pipe would wait for ever
+    return FoundFile(Path(entry.path), name)
+
+
+def _why_no_picture(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            picture_format = sniff_format(file.read(_ENOUGH_TO_SNIFF))
+    except OSError as error:
+        return f"cannot be read ({_reason(error)})"
+    if picture_format in TRAINER_FORMATS or path.suffix.lower() in _PICTURE_SUFFIXES + _UNREAD_SUFFIXES:
+        return None
+    return "not a picture"
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

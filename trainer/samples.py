@@ -1,0 +1,68 @@
+"""The words of the manifest: sample, split, what was passed over, and the manifest itself."""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One picture file and its label.
+
+    Attributes:
+        path: where the file is.
+        name: its path relative to the data folder, with forward slashes; unique, and always valid Unicode.
+        label: the class name.
+        digest: SHA-256 of the file's bytes, 64 hex digits.
+        split: the split that the data gives it, None if it gives none.
+    """
+
+    path: Path
+    name: str
+    label: str
+    digest: str
+    split: Split | None
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A file that is not learned from, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All samples of a run.
+
+    Attributes:
+        samples: sorted by name.
+        labels: sorted; a label's position is its class index.
+        passed_over: files in the data that are no samples, sorted by name.
+        missing: names that a table lists without there being a file.
+        labels_from: a sentence part saying where labels come from, and whether that was guessed.
+    """
+
+    samples: tuple[Sample, ...]
+    labels: tuple[str, ...]
+    passed_over: tuple[PassedOver, ...]
+    missing: tuple[str, ...]
+    labels_from: str
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the sorted (digest, label, given split) of all samples: the same wherever the files lie."""
+        lines = sorted(f"{sample.digest}\t{sample.label}\t{sample.split or ''}" for sample in self.samples)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def without(self, names: Collection[str]) -> "Manifest":
+        """The manifest without the samples of these names, and without labels that no sample has any more."""
+        gone = frozenset(names)
+        samples = tuple(sample for sample in self.samples if sample.name not in gone)
+        return replace(self, samples=samples, labels=tuple(sorted({sample.label for sample in samples})))
