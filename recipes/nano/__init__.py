@@ -1,0 +1,1 @@
+"""How `nano` was trained: `python -m recipes.nano`."""

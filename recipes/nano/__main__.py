@@ -1,0 +1,61 @@
+"""`python -m recipes.nano PICTURES... --teacher FILE --work-dir DIR --out FILE`: distil `nano` with one command."""
+
+import functools
+from collections.abc import Sequence
+
+import torch
+
+from recipes.nano.crop_set import Ask, CropSet, ask_through_onnx, ask_through_torch, make_crop_set
+from recipes.nano.distil import Distillation, distil, measure_scales
+from recipes.nano.network import read_teacher
+from recipes.nano.pictures import list_pictures
+from recipes.nano.release import write_weights
+from recipes.nano.settings import Settings, read_settings
+from recipes.nano.telling import Log
+from trainer.progress import Progress
+
+
+def run(settings: Settings, progress: Progress) -> str:
+    """Distil, write the weights file, and return its SHA-256. A second call goes on where the first one stopped."""
+    settings.work_dir.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(settings.threads)
+    device = _device(settings.device)
+    pictures = list_pictures(settings.pictures)
+    progress.say(f"{len(pictures)} pictures, training on {device}", pictures=len(pictures), device=str(device))
+    teacher = read_teacher(settings.teacher)
+
+    @functools.cache
+    def ask() -> Ask:
+        if device.type == "cuda":
+            return ask_through_torch(teacher, device)
+        return ask_through_onnx(teacher, side=settings.teacher_size, threads=settings.threads)
+
+    @functools.cache
+    def crop_sets(index: int) -> CropSet:
+        return make_crop_set(index, pictures, ask(), settings, progress)
+
+    training = Distillation(teacher, measure_scales(crop_sets(0)), settings, device)
+    checkpoint = settings.work_dir / "checkpoint.pt"
+    if checkpoint.exists():
+        training.read_checkpoint(checkpoint)
+        progress.say(f"going on from step {training.step}", step=training.step)
+    distil(training, crop_sets, settings, progress)
+    digest = write_weights(training.average.nano, settings.out)
+    progress.say(f"{settings.out}: SHA-256 {digest}", sha256=digest)
+    return digest
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    settings = read_settings(arguments)
+    settings.work_dir.mkdir(parents=True, exist_ok=True)
+    with Log.open(settings.work_dir / "log.jsonl") as progress:
+        run(settings, progress)
+
+
+def _device(wanted: str) -> torch.device:
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""A folder, zip or tar of unlabelled pictures -> square crops, each drawn the same way every time."""
+
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+_SMALLEST_AREA = 0.5  # smaller crops of small pictures are mostly blur
+_COLOUR_JITTER = 0.3
+
+
+class Picture(NamedTuple):
+    """One encoded picture and how to read it."""
+
+    name: str
+    read: Callable[[], bytes]
+
+
+def list_pictures(sources: Sequence[Path]) -> list[Picture]:
+    """Every picture of the folders and archives, in a fixed order: as the sources are given, by name inside each.
+
+    Raises:
+        FileNotFoundError: a source is missing or holds no picture.
+    """
+    pictures = []
+    for source in sources:
+        found = sorted(_pictures_of(source), key=lambda picture: picture.name)
+        if not found:
+            raise FileNotFoundError(f"{source}: no pictures there; expected files that end in {', '.join(SUFFIXES)}")
+        pictures += found
+    return pictures
+
+
+def draw_crop(data: bytes, *, sizes: Sequence[int], rng: np.random.Generator, whole: bool) -> list[NDArray[np.uint8]]:
+    """One random crop, rendered at several sizes: the student must see just what the teacher saw.
+
+    Args:
+        data: an encoded picture.
+        sizes: the sides in px to render.
+        rng: decides place, area and colours.
+        whole: take the largest square, without changing colours.
+
+    Returns:
+        One array of shape (size, size, 3) for each size.
+    """
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    box = _draw_box(image, rng, 1.0 if whole else rng.uniform(_SMALLEST_AREA, 1.0))
+    if not whole:
+        image = _jitter(image, rng)
+    return [np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=box)) for size in sizes]
+
+
+def _pictures_of(source: Path) -> Iterator[Picture]:
+    if source.is_dir():
+        files = (path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
+        yield from (Picture(path.relative_to(source).as_posix(), path.read_bytes) for path in files)
+    elif zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as archive:
+            names = archive.namelist()
+        yield from (Picture(name, partial(_read_zipped, source, name)) for name in names if _is_picture(name))
+    else:
+        with tarfile.open(source) as archive:
+            members = [member for member in archive if member.isfile() and _is_picture(member.name)]
+        yield from (
+            Picture(member.name, partial(_read_range, source, member.offset_data, member.size)) for member in members
+        )
+
+
+def _is_picture(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
+
+
+def _read_zipped(source: Path, name: str) -> bytes:
+    with zipfile.ZipFile(source) as archive:
+        return archive.read(name)
+
+
+def _read_range(source: Path, offset: int, size: int) -> bytes:
+    with source.open("rb") as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+def _draw_box(image: Image.Image, rng: np.random.Generator, area: float) -> tuple[float, float, float, float]:
+    side = min(image.size) * float(area) ** 0.5
+    left, top = rng.uniform(0, image.width - side), rng.uniform(0, image.height - side)
+    return (left, top, left + side, top + side)
+
+
+def _jitter(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        image = enhance(image).enhance(rng.uniform(1 - _COLOUR_JITTER, 1 + _COLOUR_JITTER))
+    return image

@@ -1,0 +1,59 @@
+"""What the recipe can be told; read once from the command line, then frozen."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer.nano import NANO_SIZE
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run. Same settings, same pictures, same threads: the same weights, interrupted or not."""
+
+    pictures: tuple[Path, ...]
+    teacher: Path
+    work_dir: Path
+    out: Path
+    epochs: int = 24
+    batch_size: int = 64
+    learning_rate: float = 3e-4
+    warmup_fraction: float = 0.03
+    weight_decay: float = 1e-4
+    average_decay: float = 0.998
+    logit_weight: float = 0.5
+    frozen_blocks: int = 4
+    crop_sets: int = 3
+    student_size: int = NANO_SIZE
+    teacher_size: int = 224
+    checkpoint_every: int = 100
+    threads: int = 2
+    device: str = "auto"
+    seed: int = 0
+
+
+def read_settings(arguments: Sequence[str] | None = None) -> Settings:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="python -m recipes.nano", description="Distil nano from a teacher.")
+    parser.add_argument("pictures", nargs="+", type=Path, help="folders, zip or tar files of unlabelled pictures")
+    parser.add_argument("--teacher", required=True, type=Path, help="MobileNetV2 state dict (torchvision's names)")
+    parser.add_argument("--work-dir", required=True, type=Path, help="crops, checkpoints, log; resumes from here")
+    parser.add_argument("--out", required=True, type=Path, help="weights file to write, .safetensors")
+    helps = {
+        "epochs": "passes over the pictures",
+        "crop_sets": "crops kept of each picture; epoch e uses set e modulo this",
+        "frozen_blocks": "first blocks that stay the teacher's (4 halves the cost on a CPU; 0 trains everything)",
+        "teacher_size": "side in px of the crop that the teacher sees",
+        "device": "auto takes CUDA, with bf16, when there is one",
+    }
+    for name, default in _defaults().items():
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, type=type(default), default=default, help=f"{helps.get(name, '')} [{default}]")
+    values = vars(parser.parse_args(arguments))
+    return Settings(**{**values, "pictures": tuple(values["pictures"])})
+
+
+def _defaults() -> dict[str, int | float | str]:
+    fields = Settings.__dataclass_fields__.values()
+    return {field.name: field.default for field in fields if isinstance(field.default, int | float | str)}

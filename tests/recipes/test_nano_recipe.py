@@ -1,0 +1,266 @@
+"""The recipe that trains nano, on a handful of tiny pictures and a teacher with random weights."""
+
+import dataclasses
+import hashlib
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from recipes.nano.__main__ import run
+from recipes.nano.crop_set import CropSet, ask_through_torch, make_crop_set
+from recipes.nano.distil import Distillation, distil, measure_scales
+from recipes.nano.network import Network, read_teacher
+from recipes.nano.pictures import draw_crop, list_pictures
+from recipes.nano.release import write_weights
+from recipes.nano.settings import Settings, read_settings
+from trainer.nano import Nano
+from trainer.progress import Quiet
+
+CPU = torch.device("cpu")
+MakeTraining = Callable[[], tuple[Distillation, Callable[[int], CropSet]]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Eight pictures of coloured noise."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(8):
+        coarse = rng.integers(0, 256, (5, 6, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((60, 50)).save(pictures / f"{index}.png")
+    return pictures
+
+
+@pytest.fixture
+def teacher() -> Network:
+    """Random weights, scaled so that the features differ from picture to picture."""
+    torch.manual_seed(0)
+    network = Network().eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
+    return network
+
+
+@pytest.fixture
+def settings(folder: Path, tmp_path: Path) -> Settings:
+    """Tiny in every respect."""
+    return Settings(
+        pictures=(folder,),
+        teacher=folder / "0.png",  # only its bytes matter: they are part of a crop set's identity
+        work_dir=tmp_path / "work",
+        out=tmp_path / "nano.safetensors",
+        epochs=4,
+        batch_size=4,
+        learning_rate=1e-3,
+        crop_sets=1,
+        student_size=32,
+        teacher_size=64,
+        checkpoint_every=1,
+        frozen_blocks=2,
+    )
+
+
+@pytest.fixture
+def make_training(teacher: Network, settings: Settings) -> MakeTraining:
+    """A training at its start, and the crops it learns from."""
+
+    def make() -> tuple[Distillation, Callable[[int], CropSet]]:
+        crops = make_crop_set(0, list_pictures(settings.pictures), ask_through_torch(teacher, CPU), settings, Quiet())
+        return Distillation(teacher, measure_scales(crops), settings, CPU), lambda _: crops
+
+    return make
+
+
+def test_the_loss_decreases(make_training: MakeTraining, settings: Settings) -> None:
+    """The one thing that a training loop must do."""
+    training, crop_sets = make_training()
+
+    losses = distil(training, crop_sets, settings, Quiet())
+
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(make_training: MakeTraining, settings: Settings) -> None:
+    """Resume means as if nothing had happened: optimiser, average, schedule and order of pictures included."""
+    through, crop_sets = make_training()
+    distil(through, crop_sets, settings, Quiet())
+
+    checkpoint = _train_until(make_training, settings, step=3)
+    resumed, _ = make_training()
+    resumed.read_checkpoint(checkpoint)
+    distil(resumed, crop_sets, settings, Quiet())
+
+    for name, value in through.average.state_dict().items():
+        assert torch.equal(value, resumed.average.state_dict()[name]), name
+
+
+class _Interrupted(Exception):
+    """Stands for a killed process."""
+
+
+def _train_until(make_training: MakeTraining, settings: Settings, *, step: int) -> Path:
+    training, crop_sets = make_training()
+    take = crop_sets(0).take
+
+    class _Breaks:
+        """Crops that break off in the middle of an epoch."""
+
+        def __len__(self) -> int:
+            return 8
+
+        def take(self, *arguments: np.ndarray) -> object:
+            if training.step == step:
+                raise _Interrupted
+            return take(*arguments)
+
+    with pytest.raises(_Interrupted):
+        distil(training, lambda _: _Breaks(), settings, Quiet())  # type: ignore[arg-type, return-value]
+    return settings.work_dir / "checkpoint.pt"
+
+
+def test_frozen_blocks_stay_the_teachers(make_training: MakeTraining, teacher: Network, settings: Settings) -> None:
+    """Weight decay must not move what no gradient reaches."""
+    training, crop_sets = make_training()
+
+    distil(training, crop_sets, settings, Quiet())
+
+    started, ended = teacher.state_dict(), training.average.state_dict()
+    assert torch.equal(started["nano.stem.weight"], ended["nano.stem.weight"])
+    assert torch.equal(started["classifier.weight"], ended["classifier.weight"])
+    assert not torch.equal(started["nano.blocks.5.expand.weight"], ended["nano.blocks.5.expand.weight"])
+
+
+def test_a_crop_set_goes_on_where_it_was_interrupted(teacher: Network, settings: Settings) -> None:
+    """The teacher is the expensive half on a CPU; what it has answered is not asked again."""
+    pictures = list_pictures(settings.pictures)
+    ask = ask_through_torch(teacher, CPU)
+    make_crop_set(0, pictures, ask, settings, Quiet())
+
+    again = make_crop_set(0, pictures, lambda _: pytest.fail("asked again"), settings, Quiet())
+
+    assert len(again) == len(pictures)
+
+
+def test_another_seed_makes_other_crops(teacher: Network, settings: Settings) -> None:
+    """Answers to old crops would be silently wrong for new ones."""
+    pictures = list_pictures(settings.pictures)
+    ask = ask_through_torch(teacher, CPU)
+    nothing_flipped = np.zeros(8, dtype=np.bool_)
+    before = make_crop_set(1, pictures, ask, settings, Quiet()).take(np.arange(8), nothing_flipped)[0].clone()
+
+    other = make_crop_set(1, pictures, ask, dataclasses.replace(settings, seed=1), Quiet())
+
+    assert not torch.equal(before, other.take(np.arange(8), nothing_flipped)[0])
+
+
+def test_a_mirrored_picture_gets_the_mirrored_answer(teacher: Network, settings: Settings) -> None:
+    """Flips cost the teacher nothing, as long as pixels and maps turn together."""
+    crops = make_crop_set(0, list_pictures(settings.pictures), ask_through_torch(teacher, CPU), settings, Quiet())
+
+    plain, mirrored = (crops.take(np.arange(8), np.full(8, flip)) for flip in (False, True))
+
+    assert torch.equal(plain[0].flip(2), mirrored[0])
+    assert torch.equal(plain[1].middle.flip(3), mirrored[1].middle)
+    assert torch.equal(plain[1].features, mirrored[1].features)
+
+
+def test_folder_zip_and_tar_hold_the_same_pictures(folder: Path, tmp_path: Path) -> None:
+    """However the pool was packed, order and bytes are the same, so the weights are too."""
+    with zipfile.ZipFile(tmp_path / "pool.zip", "w") as zipped, tarfile.open(tmp_path / "pool.tar.gz", "w") as tar:
+        for path in folder.iterdir():
+            zipped.write(path, path.name)
+            tar.add(path, path.name)
+    with tarfile.open(tmp_path / "pool.tar", "w") as tar:
+        for path in folder.iterdir():
+            tar.add(path, path.name)
+
+    contents = [
+        [(picture.name, picture.read()) for picture in list_pictures([source])]
+        for source in (folder, tmp_path / "pool.zip", tmp_path / "pool.tar")
+    ]
+
+    assert len(contents[0]) == 8
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_an_empty_source_is_named(tmp_path: Path) -> None:
+    """A wrong path must not train on nothing."""
+    with pytest.raises(FileNotFoundError, match="no pictures there"):
+        list_pictures([tmp_path])
+
+
+def test_student_and_teacher_see_the_same_crop(folder: Path) -> None:
+    """A teacher that saw another crop teaches noise (Beyer et al. 2021)."""
+    data = (folder / "0.png").read_bytes()
+
+    small, large = draw_crop(data, sizes=(32, 64), rng=np.random.default_rng(3), whole=False)
+
+    halved = np.asarray(Image.fromarray(large).resize((32, 32), Image.Resampling.BICUBIC))
+    assert np.abs(halved.astype(int) - small).mean() < 2
+
+
+def test_the_teacher_is_a_mobilenet_v2_with_its_batch_norms_folded(tmp_path: Path) -> None:
+    """Folding must not change what the teacher says."""
+    torchvision = pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    original = torchvision.models.mobilenet_v2(weights=None).eval()
+    for module in original.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    torch.save(original.state_dict(), tmp_path / "teacher.pth")
+    images = torch.randn(2, 3, 64, 64)
+
+    with torch.inference_mode():
+        found = read_teacher(tmp_path / "teacher.pth")(images).features
+        expected = original.features(images).mean((2, 3))
+
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_a_diverged_network_is_not_released(tmp_path: Path) -> None:
+    """NaN in the package would only show up at a user's."""
+    nano = Nano()
+    torch.nn.init.constant_(nano.stem.bias, torch.nan)
+
+    with pytest.raises(ValueError, match=r"stem\.bias"):
+        write_weights(nano, tmp_path / "nano.safetensors")
+
+
+def test_released_weights_are_small_and_named_by_their_hash(tmp_path: Path) -> None:
+    """The package may carry at most 4.5 MB, and checks the hash at every load."""
+    digest = write_weights(Nano(), tmp_path / "nano.safetensors")
+
+    data = (tmp_path / "nano.safetensors").read_bytes()
+    assert len(data) <= 4_500_000
+    assert digest == hashlib.sha256(data).hexdigest()
+
+
+def test_every_setting_is_a_flag(tmp_path: Path) -> None:
+    """Whoever has a GPU wants more epochs, and whoever has none fewer."""
+    words = [str(tmp_path), "--teacher", "t.pth", "--work-dir", "w", "--out", "o.safetensors", "--epochs", "3"]
+
+    settings = read_settings([*words, "--learning-rate", "0.5"])
+
+    assert (settings.pictures, settings.epochs, settings.learning_rate) == ((tmp_path,), 3, 0.5)
+
+
+@pytest.mark.slow
+def test_one_command_makes_a_weights_file_and_a_log(teacher: Network, settings: Settings, tmp_path: Path) -> None:
+    """From pictures and a teacher's file to weights that fit the package's architecture."""
+    torchvision = pytest.importorskip("torchvision")
+    torch.save(torchvision.models.mobilenet_v2(weights=None).state_dict(), tmp_path / "teacher.pth")
+    settings = dataclasses.replace(settings, teacher=tmp_path / "teacher.pth", device="cpu", epochs=1)
+
+    digest = run(settings, Quiet())
+
+    assert digest == hashlib.sha256(settings.out.read_bytes()).hexdigest()
+    assert digest == run(settings, Quiet())
