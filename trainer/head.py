@@ -1,11 +1,21 @@
 """The head: a linear probe on frozen features, its L2 strength chosen by cross-validation, and its file."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shared.files import write_atomically
+from trainer.split import make_folds
+from trainer.standardise import standardisation
+
+FOLDS = 5
+
+FIXED_STRENGTH = 0.1
+"""Used where there are too few groups to choose: near the best on small sets of photographs with an ImageNet backbone."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ class HeadFit:
         swept: each strength that was tried with its cross-validated log loss in nats, from strong to weak; empty
             when the strength was fixed.
         out_of_fold_logits: shape (N, K): each row's logits from the head of the chosen strength that did not see its
-            group. With `folds` = 0 there are none, and the shape is (0, K).
+            group. Without folds there are none, and the shape is (0, K).
         folds: how many folds the cross-validation had; 0 when there was none.
         note: a sentence on what was done differently from the plan; "" when all went by it.
     """
@@ -61,28 +71,98 @@ def fit_linear_probe(
     seed: int,
     threads: int,
     l2: float | None = None,
-    folds: int = 5,
+    folds: int = FOLDS,
 ) -> HeadFit:
-    """Fit a multinomial logistic regression on standardised features (DESIGN 4.4).
+    """Fit a multinomial logistic regression on standardised features.
+
+    The objective is the mean log loss + l2 / 2 * |weight|^2 with the bias unpenalised. Equal inputs in an equal order
+    with an equal number of threads give equal bits on one kind of CPU.
 
     Args:
-        features: shape (N, D), rows in a canonical order (the result depends on it in the last bits).
-        targets: shape (N,), class indices in [0, class_count).
+        features: shape (N, D), rows in a canonical order.
+        targets: shape (N,), class indices in [0, class_count), each of them present.
         groups: N group ids; rows of one group are never in two folds.
         class_count: K, at least 2.
         seed: of the folds.
-        threads: CPU threads; part of what makes the result reproducible.
-        l2: a fixed strength instead of the sweep; out-of-fold logits are then computed for it all the same.
-        folds: wanted number; a class with fewer groups lowers it.
+        threads: CPU threads of the solver.
+        l2: a strength that is already known; nothing is then swept, and there are no folds.
+        folds: wanted number; a class with fewer groups lowers it, and below 2 a fixed strength is used.
+
+    Raises:
+        ValueError: the lengths differ, a class has no row, or a feature is not finite.
     """
-    raise NotImplementedError
+    _check(features, targets, groups, class_count)
+    from trainer.sweep import fit_one, sweep, torch_threads
+
+    mean, std = standardisation(features)
+    standardised = (features - mean) / std
+    possible = min(folds, _fewest_groups(targets, groups))
+    swept = None
+    with torch_threads(threads):
+        if l2 is None and possible >= 2:
+            fold_of = make_folds(targets, groups, possible, seed)
+            swept = sweep(standardised, targets, fold_of, scale=std, class_count=class_count)
+        strength = swept.l2 if swept else l2 or FIXED_STRENGTH
+        start = swept.parameters if swept else None
+        parameters = fit_one(standardised, targets, l2=strength, class_count=class_count, start=start)
+    weight, bias = np.ascontiguousarray(parameters[:, :-1].T), np.ascontiguousarray(parameters[:, -1])
+    return HeadFit(
+        head=LinearHead(weight, bias, mean, std),
+        l2=strength,
+        swept=swept.losses if swept else (),
+        out_of_fold_logits=swept.logits if swept else np.zeros((0, class_count), np.float32),
+        folds=possible if swept else 0,
+        note="" if l2 is not None else _note(possible, wanted=folds),
+    )
 
 
 def write_head(path: Path, head: LinearHead) -> None:
-    """Write head.safetensors; equal heads give equal bytes."""
-    raise NotImplementedError
+    """Write head.safetensors: weight, bias, mean and std. Equal heads give equal bytes.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    from safetensors.numpy import save
+
+    tensors = {name: np.ascontiguousarray(getattr(head, name)) for name in ("weight", "bias", "mean", "std")}
+    write_atomically(path, save(tensors))
 
 
 def read_head(path: Path) -> LinearHead:
-    """Read a file written by `write_head`."""
-    raise NotImplementedError
+    """Read a file written by `write_head`.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    from safetensors.numpy import load
+
+    tensors = load(path.read_bytes())
+    return LinearHead(*(tensors[name] for name in ("weight", "bias", "mean", "std")))
+
+
+def _check(features: NDArray[np.float32], targets: NDArray[np.int64], groups: Sequence[str], class_count: int) -> None:
+    if not len(features) == len(targets) == len(groups):
+        raise ValueError(f"{len(features)} rows of features, {len(targets)} targets, {len(groups)} groups")
+    if class_count < 2 or set(np.unique(targets).tolist()) != set(range(class_count)):
+        raise ValueError(
+            f"classes {sorted(set(targets.tolist()))} among the rows, expected all of 0 to {class_count - 1}"
+        )
+    if not np.isfinite(features).all():
+        raise ValueError("a feature is not a finite number")
+
+
+def _fewest_groups(targets: NDArray[np.int64], groups: Sequence[str]) -> int:
+    """The number of groups of the class that has fewest."""
+    pairs = set(zip(targets.tolist(), groups, strict=True))
+    return min(Counter(target for target, _ in pairs).values())
+
+
+def _note(possible: int, *, wanted: int) -> str:
+    if possible < 2:
+        return (
+            f"A class has only one group of pictures, so the strength could not be chosen by cross-validation; "
+            f"{FIXED_STRENGTH:g} was used. Add pictures of the small classes."
+        )
+    if possible < wanted:
+        return f"{possible} folds instead of {wanted}, because a class has only {possible} groups of pictures."
+    return ""

@@ -1,0 +1,133 @@
+"""Fits the head: one warm-started path of L2 strengths over all folds at once, or one strength on all rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainer.lbfgs import minimise
+from trainer.softmax_regression import SoftmaxRegression
+from trainer.standardise import floored
+
+STRENGTHS = tuple(10.0 ** (exponent / 2) for exponent in range(4, -13, -1))
+"""From 100 down to 1e-6 in steps of half a decade."""
+
+_ALWAYS_SWEPT = 13
+_RISES_TO_STOP = 3
+_CLEAR_RISE = 1.02
+
+# A tighter path chooses the same strength; it costs many steps at weak strengths, where the optimum is flat.
+_PATH_TOLERANCE = 1e-4
+_FINAL_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Swept:
+    """The chosen strength and what was seen on the way.
+
+    Attributes:
+        l2: the strength with the lowest cross-validated log loss; of equal ones the strongest.
+        losses: each strength that was tried with its cross-validated log loss in nats, from strong to weak.
+        logits: shape (N, K), of each row under the fit that did not see its fold, at the chosen strength.
+        parameters: shape (K, D + 1), mean of the folds' weights and biases at the chosen strength: a warm start.
+    """
+
+    l2: float
+    losses: tuple[tuple[float, float], ...]
+    logits: NDArray[np.float32]
+    parameters: NDArray[np.float32]
+
+
+def sweep(
+    features: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    *,
+    scale: NDArray[np.float32],
+    class_count: int,
+) -> Swept:
+    """Fit every strength on all folds at once; the one with the lowest cross-validated log loss wins.
+
+    Args:
+        features: shape (N, D), standardised over all rows.
+        targets: shape (N,), class indices.
+        folds: shape (N,), the fold that each row is held out in.
+        scale: shape (D,), what the features were divided by; the folds' own deviations follow from it.
+        class_count: K.
+    """
+    rows, held_out_in = _aligned(features), torch.tensor(folds)
+    members = (held_out_in[:, None] != torch.arange(int(folds.max()) + 1)).to(rows.dtype)
+    std = _standard_deviations(rows, members, scale)
+    problem = SoftmaxRegression(rows, torch.tensor(targets), members, std, class_count=class_count)
+    parameters = before = torch.zeros(problem.shape, dtype=rows.dtype)
+    losses: list[float] = []
+    best_logits, best_parameters = torch.empty(0), parameters
+    for l2 in STRENGTHS:
+        # The optimum moves steadily with log(l2): going on in the same direction starts close to the next one.
+        start = 2 * parameters - before
+        problem.set_strength(l2, near=start)
+        before, parameters = parameters, minimise(problem, start, tolerance=_PATH_TOLERANCE)
+        losses.append(float(problem.losses.gather(1, held_out_in[:, None]).mean()))
+        if losses[-1] < min(losses[:-1], default=float("inf")):
+            best_logits, best_parameters = _of_held_out(problem.logits, held_out_in), parameters
+        if _rises_for_good(losses):
+            break
+    return Swept(
+        l2=STRENGTHS[losses.index(min(losses))],
+        losses=tuple(zip(STRENGTHS, losses, strict=False)),
+        logits=best_logits.numpy(),
+        parameters=best_parameters.mean(0).numpy(),
+    )
+
+
+def fit_one(
+    features: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    *,
+    l2: float,
+    class_count: int,
+    start: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """The optimum of one strength on all rows, in float64 until the end: weights and bias, shape (K, D + 1)."""
+    rows = _aligned(features).double()
+    everyone, unit = torch.ones(len(rows), 1, dtype=rows.dtype), torch.ones(1, rows.shape[1], dtype=rows.dtype)
+    problem = SoftmaxRegression(rows, torch.tensor(targets), everyone, unit, class_count=class_count)
+    near = torch.zeros(problem.shape, dtype=rows.dtype) if start is None else torch.tensor(start)[None].to(rows.dtype)
+    problem.set_strength(l2, near=near)
+    return minimise(problem, near, tolerance=_FINAL_TOLERANCE)[0].to(torch.float32).numpy()
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch use this many CPU threads, then as many as before: how sums are split decides their last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _aligned(features: NDArray[np.float32]) -> Tensor:
+    """A copy in torch's own memory: where an array starts modulo 64 bytes changes the last bits of a product."""
+    return torch.tensor(features)
+
+
+def _standard_deviations(rows: Tensor, members: Tensor, scale: NDArray[np.float32]) -> Tensor:
+    """Deviations over each fit's rows, shape (P, D), with the floor that they would have before scaling."""
+    counts = members.sum(0)[:, None]
+    mean, mean_square = members.T @ rows / counts, members.T @ rows.square() / counts
+    std = (mean_square - mean.square()).clamp_min(0).sqrt().double().numpy()
+    return torch.tensor(floored(std * scale) / scale, dtype=rows.dtype)
+
+
+def _of_held_out(logits: Tensor, folds: Tensor) -> Tensor:
+    return logits.gather(1, folds[:, None, None].expand(-1, 1, logits.shape[2])).squeeze(1)
+
+
+def _rises_for_good(losses: list[float]) -> bool:
+    return len(losses) >= _ALWAYS_SWEPT and min(losses[-_RISES_TO_STOP:]) > _CLEAR_RISE * min(losses)
