@@ -135,7 +135,7 @@ def _decode_jpeg(data: bytes, at_least: Size | None, limits: DecodeLimits) -> Im
         at_least = (at_least[1], at_least[0])
     load = partial(_load_jpeg, at_least=at_least, limits=limits)
     image = load(file.data)
-    if (file.colours_apart or _may_be_unpainted(image)) and image.tobytes() != load(file.padded()).tobytes():
+    if (file.doubtful or _may_be_unpainted(image)) and image.tobytes() != load(file.padded()).tobytes():
         raise ValueError("it ends in the middle of its pixels")
     return _upright(to_rgb(image), orientation)
 

@@ -49,12 +49,13 @@ class JpegFile:
     Attributes:
         data: the file that gives the same pixels.
         exif: its EXIF block, empty if there is none.
-        colours_apart: each component has its own scan, so that a cut takes colours and leaves the brightness whole.
+        doubtful: a cut would not show as grey in the last pixels: components lie in scans of their own, or a
+            progressive file does not bring every bit of every coefficient, which is legal.
     """
 
     data: bytes
     exif: bytes
-    colours_apart: bool
+    doubtful: bool
     _last_scan: int
 
     def padded(self) -> bytes:
@@ -84,12 +85,12 @@ def read_jpeg(data: bytes) -> JpegFile:
             kept.append(data[start:end])
     if frame is None:
         raise ValueError("it has no frame header before its pixels")
-    last_scan = _check_scans(data, scan, frame, interval)
+    last_scan, doubtful = _check_scans(data, scan, frame, interval)
     header = b"".join(kept)
     return JpegFile(
         data=header + data[scan:],
         exif=exif,
-        colours_apart=last_scan != scan and not frame.progressive,
+        doubtful=doubtful,
         _last_scan=last_scan - scan + len(header),
     )
 
@@ -124,28 +125,37 @@ def _read_frame(marker: int, header: bytes) -> _Frame:
     return _Frame(width=width, height=height, progressive=marker in _PROGRESSIVE_FRAMES, sampling=sampling)
 
 
-def _check_scans(data: bytes, first: int, frame: _Frame, interval: int) -> int:
-    """Where the last scan starts; ValueError if the file stops before its pixels do."""
+def _check_scans(data: bytes, first: int, frame: _Frame, interval: int) -> tuple[int, bool]:
+    """Where the last scan starts, and `doubtful`; ValueError if the file stops before its pixels do."""
     if not frame.progressive and data[first + 4] == len(frame.sampling):
         if data.rfind(_EOI, first) < 0:
             raise ValueError("it ends in the middle of its pixels")
         if interval and len(_RESTARTS.findall(data, first)) < (frame.unit_count - 1) // interval:
             raise ValueError("a part is missing in the middle of its pixels")
-        return first
+        return first, False
     end = data.find(_EOI, first)
     if end < 0:
         raise ValueError("it ends in the middle of its pixels")
     starts = [match.start() for match in _SCAN_STARTS.finditer(data, first, end)]
     if len(starts) > MAX_SCANS:
         raise ValueError(f"it has {len(starts)} scans, at most {MAX_SCANS} are accepted")
-    seen = {component for start in starts for component in _components_with_brightness(data, start)}
-    if len(seen) < len(frame.sampling):
-        raise ValueError(f"it ends after {len(seen)} of {len(frame.sampling)} colour components")
-    return starts[-1]
+    missing_bits = _missing_bits(data, starts)
+    with_brightness = [bits for bits in missing_bits if bits[0] is not None]
+    if len(with_brightness) < len(frame.sampling):
+        raise ValueError(f"it ends after {len(with_brightness)} of {len(frame.sampling)} colour components")
+    return starts[-1], not frame.progressive or any(bit != 0 for bits in missing_bits for bit in bits)
 
 
-def _components_with_brightness(data: bytes, scan: int) -> bytes:
-    """Ids of the components whose average brightness (DC coefficient) this scan brings."""
-    count = data[scan + 4]
-    ids, first_coefficient = data[scan + 5 : scan + 5 + 2 * count : 2], data[scan + 5 + 2 * count]
-    return ids if first_coefficient == 0 else b""
+def _missing_bits(data: bytes, scans: list[int]) -> list[list[int | None]]:
+    """For each component, and each of its 64 coefficients: how many low bits no scan brings; None if none brings any.
+
+    The first coefficient is the average brightness of a block.
+    """
+    components: dict[int, list[int | None]] = {}
+    for scan in scans:
+        end = scan + 5 + 2 * data[scan + 4]
+        first, last, approximation = data[end : end + 3]
+        for component in data[scan + 5 : end : 2]:
+            bits = components.setdefault(component, [None] * 64)
+            bits[first : last + 1] = [approximation & 15] * len(bits[first : last + 1])
+    return list(components.values())
