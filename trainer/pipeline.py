@@ -1,8 +1,7 @@
 """The `train` verb, told once: from a folder of labelled pictures to a published bundle."""
 
-import time
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,72 +10,25 @@ from numpy.typing import NDArray
 from shared.bundle import Bundle
 from shared.publish import publish, seal, staging_folder
 from trainer.audit import Audit, audit_manifest
-from trainer.backbones import BackboneEntry, Weights, choose_backbone, find_weights
-from trainer.bundle_files import BundleFacts, metadata_fields, write_bundle_files
-from trainer.cross_validation import CrossValidation, cross_validate
+from trainer.backbones import BackboneEntry, Weights, build_backbone, choose_backbone, find_weights
+from trainer.bundle_files import Run, headline_metrics, metadata_fields, write_bundle_files
 from trainer.errors import TooManyUnusable
-from trainer.evaluation import Evaluation, evaluate
 from trainer.featurize import Features, featurize
-from trainer.gates import pass_gates
+from trainer.gates import check_accuracy, check_bundle
+from trainer.golden_pictures import make_golden
 from trainer.graph import attach_head, backbone_graph
-from trainer.head import HeadFit, fit_linear_probe
-from trainer.manifest import Manifest, Sample, Split, read_manifest
-from trainer.metrics import softmax
+from trainer.manifest import Manifest, read_manifest
 from trainer.progress import Progress
+from trainer.report import write_report
+from trainer.report_facts import report_facts
 from trainer.run_record import Timings
 from trainer.settings import TrainSettings
-from trainer.split import find_groups, split_groups
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a run learned from: usable samples in canonical order with features, targets, groups and splits.
-
-    Rows are ordered by digest, so that the head is the same, bit for bit, wherever the files lie.
-
-    Attributes:
-        samples: N samples.
-        labels: K labels.
-        features: shape (N, D).
-        targets: shape (N,), class indices.
-        groups: N group ids.
-        splits: N splits.
-    """
-
-    samples: tuple[Sample, ...]
-    labels: tuple[str, ...]
-    features: NDArray[np.float32]
-    targets: NDArray[np.int64]
-    groups: tuple[str, ...]
-    splits: tuple[Split, ...]
-
-    def rows(self, *splits: Split) -> NDArray[np.int64]:
-        """Row numbers of the samples in these splits."""
-        return np.flatnonzero(np.isin(self.splits, splits))
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The numbers of the held-out model, which is not the one fitted on everything.
-
-    Attributes:
-        fit: the head that never saw the test split, with its cross-validation.
-        test: on the test split; None when there is none.
-        cross_validated: pooled out-of-fold predictions of the samples that selection used; None without folds.
-        folds: the nested cross-validation of `--folds`; None when not asked for.
-        test_probabilities: shape (test samples, K).
-    """
-
-    fit: HeadFit
-    test: Evaluation | None
-    cross_validated: Evaluation | None
-    folds: CrossValidation | None
-    test_probabilities: NDArray[np.float32]
+from trainer.training import arrange, final_fit, measure
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished run."""
+    """A finished run: the published bundle, its headline numbers, and how many pictures were computed and found."""
 
     bundle: Bundle
     metrics: dict[str, Any]
@@ -99,36 +51,126 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
 
     Raises:
         BadData: what was found cannot be learned from.
-        WeightsMissing: the backbone's weights are not to be had.
+        UsageError: a setting cannot be carried out, e.g. weights that are not to be had.
         GateFailed: a check before publishing failed; nothing was published.
     """
     progress = progress or Progress()
     timings = Timings()
     with timings.measure("read"):
-        manifest, audit = _read(settings, progress)
+        audit = _read(settings, progress)
     with timings.measure("export"):
-        entry, weights, reason, graph = _backbone(settings, progress)
+        entry, weights, reason = _choose(settings, progress)
+        graph = backbone_graph(entry, weights, entry.spec, settings.cache_dir)
     with timings.measure("featurize"):
-        features = _featurize(manifest, entry, weights, graph, settings, progress)
-        manifest, audit = _leave_out(manifest, audit, features, settings, progress)
-    training = _training(manifest, features, settings)
+        features = _featurize(audit.manifest, entry, weights, graph, settings, progress)
+        audit, values = _leave_out(audit, features, settings, progress)
     with timings.measure("fit"):
-        measured = _measure(training, settings, progress)
-        final = _final_fit(training, measured, settings)
-    facts = BundleFacts(
+        training = arrange(audit.manifest, values, shares=settings.split, seed=settings.seed)
+        measured = measure(training, seed=settings.seed, threads=settings.thread_count, folds=settings.folds)
+        check_accuracy(measured, settings.min_accuracy)
+        final = final_fit(
+            training, measured, settings.final_fit, seed=settings.seed, threads=settings.thread_count
+        )
+    model = attach_head(graph, final.head, labels=training.labels, spec=entry.spec)
+    run = Run(
         settings=settings,
-        manifest=manifest,
+        manifest=audit.manifest,
         audit=audit,
-        training=training,
+        unreadable=features.unreadable,
         entry=entry,
         weights=weights,
         backbone_reason=reason,
         graph=graph,
-        model=attach_head(graph, final.head, labels=training.labels, spec=entry.spec),
+        model=model,
+        golden=make_golden(model, training.samples, entry.spec, keep_pictures=settings.pictures),
+        training=training,
         measured=measured,
         final=final,
         featurized=features.featurized,
         from_cache=features.from_cache,
         timings=timings,
     )
-    return _publish(facts, progress)
+    return TrainResult(_publish(run, progress), headline_metrics(run), features.featurized, features.from_cache)
+
+
+def _read(settings: TrainSettings, progress: Progress) -> Audit:
+    manifest = read_manifest(
+        settings.data,
+        labels=settings.labels,
+        cache_dir=settings.cache_dir,
+        max_missing=settings.max_bad,
+        rehash=settings.rehash,
+        progress=progress,
+    )
+    progress.say(f"{len(manifest.samples)} pictures, {len(manifest.labels)} labels from {manifest.labels_from}.")
+    _name_each(progress, "passed over", [f"{one.name} ({one.reason})" for one in manifest.passed_over])
+    _name_each(progress, "listed but missing", manifest.missing)
+    audit = audit_manifest(manifest, max_conflicting=settings.max_bad)
+    _name_each(progress, "under more than one label, left out", audit.conflicting)
+    return audit
+
+
+def _choose(settings: TrainSettings, progress: Progress) -> tuple[BackboneEntry, Weights, str]:
+    entry, reason = choose_backbone(settings.backbone, settings.weights, no_nano=not settings.nano)
+    progress.say(f"Backbone: {reason}", backbone=entry.name)
+    weights = find_weights(
+        entry, settings.weights, download=settings.backbone is not None, weights_url=settings.weights_url
+    )
+    return entry, weights, reason
+
+
+def _featurize(
+    manifest: Manifest,
+    entry: BackboneEntry,
+    weights: Weights,
+    graph: bytes,
+    settings: TrainSettings,
+    progress: Progress,
+) -> Features:
+    features = featurize(
+        manifest.samples,
+        graph,
+        entry.spec,
+        cache_dir=settings.cache_dir,
+        engine=settings.engine,
+        module=lambda: build_backbone(entry, weights),
+        provider=settings.provider,
+        threads=settings.thread_count,
+        progress=progress,
+    )
+    progress.say(
+        f"Featurised {features.featurized} pictures, {features.from_cache} came from the cache.",
+        featurized=features.featurized,
+        from_cache=features.from_cache,
+    )
+    return features
+
+
+def _leave_out(
+    audit: Audit, features: Features, settings: TrainSettings, progress: Progress
+) -> tuple[Audit, NDArray[np.float32]]:
+    """The audit asked again without the unreadable pictures; features in the order of its samples."""
+    unreadable = [(one.name, one.reason) for one in features.unreadable]
+    total = len(audit.manifest.samples)
+    if len(unreadable) == total or len(unreadable) > settings.max_bad * total:
+        raise TooManyUnusable(unreadable, total=total, max_bad=settings.max_bad)
+    _name_each(progress, "unreadable, left out", [f"{name}: {reason}" for name, reason in unreadable])
+    left = audit_manifest(audit.manifest.without([name for name, _ in unreadable]), max_conflicting=1.0)
+    return replace(left, conflicting=audit.conflicting), features.values
+
+
+def _name_each(progress: Progress, what: str, names: Sequence[str]) -> None:
+    if names:
+        shown = "; ".join(names[:20]) + (f"; and {len(names) - 20} more" if len(names) > 20 else "")
+        progress.warn(f"{len(names)} {what}: {shown}", count=len(names))
+
+
+def _publish(run: Run, progress: Progress) -> Bundle:
+    settings = run.settings
+    with staging_folder(settings.models_dir, settings.model_name) as folder:
+        with run.timings.measure("write"):
+            write_bundle_files(folder, run)
+            write_report(folder, report_facts(run))
+        seal(folder, metadata_fields(run))
+        check_bundle(folder, progress)
+        return publish(folder, settings.models_dir, keep_versions=settings.keep_versions)

@@ -18,7 +18,7 @@ from trainer.settings import PredictSettings
 from trainer.split_file import read_split_file
 
 _BYTES_THAT_TELL_A_FORMAT = 16
-_PICTURE_SUFFIXES = frozenset(".jpg .jpeg .png .webp .bmp .gif .tif .tiff".split())
+_PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,24 @@ class PicturePrediction:
     score: float | None
     actual: str | None
     problem: str | None
+
+    @property
+    def line(self) -> str:
+        """For the terminal, with tabs: file, predicted label, score, actual label where it is known."""
+        if self.problem is not None:
+            return f"{self.path}\t(not predicted)\t{self.problem}"
+        actual = f"\tactual: {self.actual}" if self.actual is not None else ""
+        return f"{self.path}\t{self.label}\t{self.score:.4f}{actual}"
+
+    def as_json(self) -> dict[str, str | float | None]:
+        """For `--json`, one object a picture."""
+        return {
+            "file": str(self.path),
+            "label": self.label,
+            "score": self.score,
+            "actual": self.actual,
+            "problem": self.problem,
+        }
 
 
 def predict(settings: PredictSettings, progress: Progress | None = None) -> Iterator[PicturePrediction]:
@@ -107,7 +125,7 @@ def _predict_into_table(
         with progress.phase("predict", total=len(rest)) as phase:
             for scored in scorer.score(rest):
                 prediction = _prediction(scored, scorer.labels)
-                table.add(prediction)
+                table.add(prediction.as_json())
                 phase.advance()
                 yield prediction
         table.finish(order=[str(path) for path in paths])

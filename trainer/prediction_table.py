@@ -7,29 +7,14 @@ the table itself appears whole, at the end.
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from shared.files import write_atomically
 
 COLUMNS = ("file", "label", "score", "actual", "problem")
-
-
-class Row(Protocol):
-    """What a row is made from."""
-
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-    @property
-    def label(self) -> str | None: ...  # noqa: D102
-    @property
-    def score(self) -> float | None: ...  # noqa: D102
-    @property
-    def actual(self) -> str | None: ...  # noqa: D102
-    @property
-    def problem(self) -> str | None: ...  # noqa: D102
 
 
 class PredictionTable:
@@ -57,12 +42,9 @@ class PredictionTable:
     ) -> None:
         self._journal.close()
 
-    def add(self, row: Row) -> None:
-        """Note one picture; it is safe from a kill once the next one is noted."""
-        record = {
-            "file": str(row.path), "label": row.label, "score": row.score, "actual": row.actual, "problem": row.problem
-        }  # fmt: skip
-        self.done[record["file"] or ""] = record
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Note one picture, a value for each of COLUMNS; it is safe from a kill once the next one is noted."""
+        self.done[record["file"]] = dict(record)
         self._journal.write(json.dumps(record) + "\n")
         self._journal.flush()
 

@@ -36,6 +36,7 @@ class BackboneChoice(FinialSettings):
 
     backbone: str | None = Field(None, description="A name of `backbones list`; may download its weights.")
     weights: Path | None = Field(None, description="A local weights file (.pth or .safetensors); never downloads.")
+    weights_url: str | None = Field(None, description="Mirror to download published weights from, inside a firewall.")
     nano: bool = Field(True, description="--no-nano never falls back to the embedded backbone.")
 
 

@@ -1,0 +1,64 @@
+"""The command line: verbs are found, errors become exit codes, and asking for help loads nothing heavy."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainer.__main__ import VERBS, main
+
+
+def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+
+    printed = capsys.readouterr().out
+    assert all(verb in printed for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help"])
+
+    assert stop.value.code == 0
+    assert f"python -m trainer {verb}" in capsys.readouterr().out
+
+
+def test_an_unknown_verb_is_a_usage_error_that_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trian", "x"]) == 2
+
+    assert "train" in capsys.readouterr().err
+
+
+def test_bad_data_ends_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "cat").mkdir()
+
+    assert main(["train", str(tmp_path), "--cache-dir", str(tmp_path / "cache")]) == 3
+
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_rolling_back_a_model_that_is_not_there_names_those_that_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "flowers").mkdir()
+    (tmp_path / "flowers" / "current").write_text("20260101T000000000Z-00000000\n")
+
+    assert main(["rollback", "flwers", "--models-dir", str(tmp_path)]) == 3
+
+    assert "flowers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["rollback", "x"], ["backbones", "list"]])
+def test_light_verbs_do_not_load_torch(arguments: list[str], tmp_path: Path) -> None:
+    """`--help` must answer at once."""
+    program = (
+        "import sys; from trainer.__main__ import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print('torch' in sys.modules, 'onnxruntime' in sys.modules, file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+
+    assert ran.stderr.splitlines()[-1] == "False False"

@@ -1,0 +1,34 @@
+"""split.csv: which picture was in which split, found again by digest."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import BundleInvalid
+from trainer.manifest import Split
+from trainer.split_file import format_split_file, read_split_file
+
+ROWS: list[tuple[str, str, Split]] = [("b" * 64, "teddy, bear", "test"), ("a" * 64, "dog", "train")]
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_bytes(format_split_file(ROWS))
+
+    assert read_split_file(tmp_path) == {"a" * 64: "train", "b" * 64: "test"}
+
+
+def test_equal_splits_give_equal_bytes_whatever_the_order() -> None:
+    assert format_split_file(ROWS) == format_split_file(ROWS[::-1])
+
+
+@pytest.mark.parametrize("content", ["", "digest,label\na,b\n", "digest,label,split\na,b,holdout\n", "x,y,z\na,b,test\n"])
+def test_a_file_of_another_form_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "split.csv").write_text(content)
+
+    with pytest.raises(BundleInvalid):
+        read_split_file(tmp_path)
+
+
+def test_a_bundle_without_it_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleInvalid, match="cannot be read"):
+        read_split_file(tmp_path)

@@ -1,0 +1,79 @@
+"""The `backbones` verb: list the catalogue, fetch weights ahead of time, check real weights on labelled pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.catalogue import NANO, BackboneEntry, backbone_names, get_entry
+from trainer.errors import UsageError
+from trainer.progress import Progress
+from trainer.settings import BackbonesSettings
+from trainer.weights import fetch_weights, find_weights, is_cached
+
+
+@dataclass(frozen=True)
+class ActionResult:
+    """What an action found, for people and for programs."""
+
+    text: str
+    values: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return self.values
+
+
+def list_all(_settings: BackbonesSettings, _progress: Progress) -> ActionResult:
+    """Every backbone: features, input size, whether its weights are here, licence, what it is good for."""
+    rows = [_row(get_entry(name)) for name in backbone_names()]
+    heads = ("name", "features", "input", "weights", "note")
+    table = [heads, *((row["name"], str(row["features"]), row["input"], row["state"], row["note"]) for row in rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(heads))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    return ActionResult("\n".join(lines), {"backbones": rows})
+
+
+def fetch(settings: BackbonesSettings, progress: Progress) -> ActionResult:
+    """Download one backbone's weights into torchvision's cache, hash-checked."""
+    (name,) = _arguments(settings, "NAME")
+    weights = fetch_weights(name, weights_url=settings.weights_url)
+    progress.say(f"Weights of {name}: {weights.source}.")
+    return ActionResult(str(weights.path), {"path": str(weights.path), "sha256": weights.sha256})
+
+
+def verify(settings: BackbonesSettings, progress: Progress) -> ActionResult:
+    """Classify labelled ImageNet pictures with a backbone's own classifier and report top-1 and top-5."""
+    name, data = _arguments(settings, "NAME", "DATA")
+    from trainer.backbones import choose_backbone
+    from trainer.manifest import read_manifest
+    from trainer.verification import verify_backbone
+
+    entry, reason = choose_backbone(name, settings.weights)
+    progress.say(reason)
+    weights = find_weights(entry, settings.weights, download=True, weights_url=settings.weights_url)
+    manifest = read_manifest(Path(data), labels=settings.labels, cache_dir=settings.cache_dir, progress=progress)
+    found = verify_backbone(entry, weights, manifest)
+    text = f"{name} on {found['n']} pictures: top-1 {found['top_1']:.3f}, top-5 {found['top_5']:.3f}"
+    return ActionResult(text, found)
+
+
+def _row(entry: BackboneEntry) -> dict[str, Any]:
+    state = "embedded" if entry.name == NANO else "cached" if is_cached(entry) else "download"
+    return {
+        "name": entry.name,
+        "features": entry.feature_size,
+        "input": f"{entry.spec.height} x {entry.spec.width}",
+        "state": state,
+        "weights": entry.weights_name,
+        "licence": entry.licence,
+        "note": entry.note,
+    }
+
+
+def _arguments(settings: BackbonesSettings, *names: str) -> list[str]:
+    if len(settings.arguments) != len(names):
+        raise UsageError(
+            f"backbones {settings.action} takes {' '.join(names)}, found {len(settings.arguments)} arguments. "
+            f"Example: python -m trainer backbones {settings.action} mobilenet_v2{' pictures' if len(names) > 1 else ''}"
+        )
+    return settings.arguments

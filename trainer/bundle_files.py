@@ -1,0 +1,135 @@
+"""Everything a run knows, written as the files of a bundle."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.bundle import FEATURES, LOGITS, MODEL_FILE, PROBABILITIES, BackboneInfo, SplitInfo, Thresholds
+from shared.files import sha256_of, write_atomically
+from shared.golden import Golden, write_golden
+from trainer.audit import Audit
+from trainer.backbones import BackboneEntry, Weights
+from trainer.head import HeadFit, write_head
+from trainer.manifest import Manifest, PassedOver
+from trainer.run_record import Timings, run_record, tool_versions
+from trainer.settings import TrainSettings
+from trainer.split_file import SPLIT_FILE, format_split_file
+from trainer.training import Measured, Training
+
+NO_NOVELTY = "this version of Finial does not measure novelty yet"
+
+# Where the run took place and how it was told to talk is not part of how the model was made.
+_SETTINGS_LEFT_OUT = frozenset({"data", "models_dir", "cache_dir", "config", "json_", "keep_versions", "rehash", "weights"})
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, ready to be written.
+
+    Attributes:
+        settings: as given.
+        manifest: the samples that were used.
+        audit: what was found in the data.
+        unreadable: pictures that could not be decoded.
+        entry, weights, backbone_reason: the backbone, where its weights came from, why it was chosen.
+        graph: the backbone's graph.
+        model: the served graph.
+        golden: its golden inputs and answers.
+        training, measured, final: rows, held-out numbers, the head that is published.
+        featurized, from_cache: pictures computed, and found in the cache.
+        timings: seconds by step.
+    """
+
+    settings: TrainSettings
+    manifest: Manifest
+    audit: Audit
+    unreadable: tuple[PassedOver, ...]
+    entry: BackboneEntry
+    weights: Weights
+    backbone_reason: str
+    graph: bytes
+    model: bytes
+    golden: Golden
+    training: Training
+    measured: Measured
+    final: HeadFit
+    featurized: int
+    from_cache: int
+    timings: Timings
+
+
+def write_bundle_files(folder: Path, run: Run) -> None:
+    """Write the files that consumers read, all but bundle.json, the report and the card."""
+    write_atomically(folder / MODEL_FILE, run.model)
+    write_head(folder / "head.safetensors", run.final.head)
+    write_atomically(folder / "labels.txt", "".join(f"{label}\n" for label in run.training.labels).encode())
+    write_atomically(folder / "metrics.json", _to_json(metrics_of(run)))
+    write_atomically(folder / SPLIT_FILE, _split_file(run.training))
+    write_golden(folder, run.golden)
+    record = run_record(run.timings, featurized=run.featurized, from_cache=run.from_cache, data=str(run.settings.data))
+    write_atomically(folder / "run.json", _to_json(record))
+
+
+def metrics_of(run: Run) -> dict[str, Any]:
+    """What was measured: on the test split, by cross-validation, by nested folds, and how the head was chosen."""
+    measured = run.measured
+    return {
+        "test": measured.test.as_json() if measured.test else None,
+        "cross_validated": measured.cross_validated.as_json() if measured.cross_validated else None,
+        "folds": measured.folds.as_json() if measured.folds else None,
+        "head": {
+            "l2": measured.fit.l2,
+            "folds": measured.fit.folds,
+            "swept": [{"l2": l2, "log_loss": loss} for l2, loss in measured.fit.swept],
+            "note": measured.fit.note,
+            "final_fit": run.settings.final_fit,
+        },
+    }
+
+
+def headline_metrics(run: Run) -> dict[str, Any]:
+    """The few numbers that bundle.json and `train --json` carry, and what they were measured on."""
+    evaluation = run.measured.test or run.measured.cross_validated
+    if evaluation is None:
+        return {"measured_on": None, "n": 0}
+    numbers = evaluation.as_json()
+    wanted = ("n", "accuracy", "accuracy_interval", "macro_accuracy", "log_loss", "log_loss_reduction")
+    return {"measured_on": "test" if run.measured.test else "cross_validated"} | {key: numbers[key] for key in wanted}
+
+
+def metadata_fields(run: Run) -> Mapping[str, Any]:
+    """The fields of bundle.json, for `shared.publish.seal`."""
+    settings = run.settings
+    return {
+        "name": settings.model_name,
+        "labels": run.training.labels,
+        "spec": run.entry.spec,
+        "outputs": (PROBABILITIES, LOGITS, FEATURES),
+        "backbone": BackboneInfo(
+            name=run.entry.name,
+            feature_size=run.entry.feature_size,
+            weights=run.weights.source,
+            weights_sha256=run.weights.sha256,
+            licence=run.entry.licence,
+            graph_sha256=sha256_of(run.graph),
+        ),
+        "metrics": headline_metrics(run),
+        "thresholds": Thresholds(novelty_reason=NO_NOVELTY),
+        "manifest_digest": run.manifest.digest,
+        "split": SplitInfo(seed=settings.seed, shares=settings.split, counts=dict(sorted(Counter(run.training.splits).items()))),
+        "settings": settings.model_dump(mode="json", exclude=set(_SETTINGS_LEFT_OUT)),
+        "tools": tool_versions(),
+    }
+
+
+def _split_file(training: Training) -> bytes:
+    return format_split_file(
+        (sample.digest, sample.label, split) for sample, split in zip(training.samples, training.splits, strict=True)
+    )
+
+
+def _to_json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
