@@ -1,22 +1,12 @@
-"""A request's body -> the pictures in it: parts of a multipart form, or the body itself. Never on disk."""
-
-import sys
+"""A request's body -> the pictures in it: parts of a multipart form, or the body itself."""
 
 from fastapi import Request
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
 from service.errors import NoPicture, UnsupportedContentType, UploadMalformed
+from service.multipart import MultipartForm
 
 PART_NAMES = ("file", "image")
-MAX_PICTURES = 32
-MAX_OTHER_PARTS = 32
-MAX_OTHER_PART_BYTES = 64 * 1024
-
-
-class _InMemoryParser(MultiPartParser):
-    # The body's size is limited before this parser sees it; a temporary file would only cost time and a clean-up.
-    spool_max_size = sys.maxsize
+MAX_PARTS, MAX_PICTURES = 64, 32
 
 
 async def read_pictures(request: Request) -> list[bytes]:
@@ -31,40 +21,26 @@ async def read_pictures(request: Request) -> list[bytes]:
     announced = request.headers.get("content-type", "")
     kind = announced.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        pictures = await _read_form(request)
-    elif kind.startswith("image/") or kind == "application/octet-stream":
-        pictures = [await request.body()]
-    else:
+        return await _read_form(request, announced)
+    if not kind.startswith("image/") and kind != "application/octet-stream":
         raise UnsupportedContentType(announced[:80])
+    picture = await request.body()
+    if not picture:
+        raise NoPicture("the body is empty")
+    return [picture]
+
+
+async def _read_form(request: Request, content_type: str) -> list[bytes]:
+    form = MultipartForm(content_type, wanted=PART_NAMES, max_parts=MAX_PARTS)
+    async for piece in request.stream():
+        form.feed(piece)
+    parts = form.parts()
+    pictures = [bytes(part.data) for part in parts if part.name in PART_NAMES]
+    if not pictures:
+        found = ", ".join(repr(part.name[:40]) for part in parts) or "no part"
+        raise NoPicture(f"the form has {found}, but none named `file` or `image`")
     if not any(pictures):
-        raise NoPicture("the body is empty" if kind != "multipart/form-data" else "the file part is empty")
+        raise NoPicture("the file part is empty")
+    if len(pictures) > MAX_PICTURES:
+        raise UploadMalformed(f"it has {len(pictures)} pictures, at most {MAX_PICTURES} are taken at once")
     return pictures
-
-
-async def _read_form(request: Request) -> list[bytes]:
-    parser = _InMemoryParser(
-        request.headers,
-        request.stream(),
-        max_files=MAX_PICTURES,
-        max_fields=MAX_OTHER_PARTS,
-        max_part_size=MAX_OTHER_PART_BYTES,
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise UploadMalformed(error.message) from error
-    try:
-        return [await part.read() for part in _picture_parts(form)]
-    finally:
-        await form.close()
-
-
-def _picture_parts(form: FormData) -> list[UploadFile]:
-    named = [part for name, part in form.multi_items() if name in PART_NAMES]
-    files = [part for part in named if isinstance(part, UploadFile)]
-    if files:
-        return files
-    if named:
-        raise NoPicture("the part has no filename, so it was read as text")
-    found = ", ".join(repr(name[:40]) for name in form) or "nothing"
-    raise NoPicture(f"the form has {found}, but no part named `file` or `image`")

@@ -1,0 +1,109 @@
+"""Takes a multipart/form-data body apart as it arrives: the wanted parts are kept in memory, the others dropped.
+
+Starlette's own form parser writes large parts to temporary files and takes a body that breaks off for a whole one.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from service.errors import UploadMalformed
+
+
+@dataclass
+class Part:
+    """One part of a form: its name and its content."""
+
+    name: str
+    data: bytearray = field(default_factory=bytearray)
+
+
+class MultipartForm:
+    """A form that is fed piece by piece.
+
+    Args:
+        content_type: the request's header, which names the boundary.
+        wanted: names of the parts whose content is kept.
+        max_parts: how many parts of any name the form may have.
+
+    Raises:
+        UploadMalformed: the header names no usable boundary.
+    """
+
+    def __init__(self, content_type: str, *, wanted: Collection[str], max_parts: int) -> None:
+        boundary = parse_options_header(content_type)[1].get(b"boundary")
+        if not boundary:
+            raise UploadMalformed("its Content-Type names no boundary")
+        self._wanted, self._max_parts = wanted, max_parts
+        self._parts: list[Part] = []
+        self._header, self._disposition = (bytearray(), bytearray()), b""
+        self._ended = False
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin_part,
+                    "on_header_field": self._read_header_name,
+                    "on_header_value": self._read_header_value,
+                    "on_header_end": self._end_header,
+                    "on_headers_finished": self._name_part,
+                    "on_part_data": self._read_data,
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError as error:
+            raise UploadMalformed(str(error)) from error
+
+    def feed(self, piece: bytes) -> None:
+        """Take in the next bytes of the body.
+
+        Raises:
+            UploadMalformed: they do not fit, or there are too many parts.
+        """
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise UploadMalformed(str(error)) from error
+
+    def parts(self) -> list[Part]:
+        """Every part in the order sent; those that are not wanted are empty. Asked for when the body is at its end.
+
+        Raises:
+            UploadMalformed: the form is not.
+        """
+        if not self._ended:
+            raise UploadMalformed("it breaks off before its closing boundary")
+        return self._parts
+
+    def _begin_part(self) -> None:
+        self._disposition = b""
+        if len(self._parts) == self._max_parts:
+            raise UploadMalformed(f"it has more than {self._max_parts} parts")
+
+    def _read_header_name(self, data: bytes, start: int, end: int) -> None:
+        self._header[0].extend(data[start:end])
+
+    def _read_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header[1].extend(data[start:end])
+
+    def _end_header(self) -> None:
+        name, value = self._header
+        if name.lower() == b"content-disposition":
+            self._disposition = bytes(value)
+        self._header = (bytearray(), bytearray())
+
+    def _name_part(self) -> None:
+        name = parse_options_header(self._disposition)[1].get(b"name")
+        if name is None:
+            raise UploadMalformed("a part has no name")
+        self._parts.append(Part(name.decode("utf-8", errors="replace")))
+
+    def _read_data(self, data: bytes, start: int, end: int) -> None:
+        part = self._parts[-1]
+        if part.name in self._wanted:
+            part.data.extend(data[start:end])
+
+    def _end(self) -> None:
+        self._ended = True

@@ -1,0 +1,103 @@
+"""Nothing is served that is not what its metadata promises."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.loading import open_generation
+from shared.bundle import MODEL_FILE, Bundle
+from shared.errors import BundleCorrupted, BundleIncomplete, BundleInvalid, GoldenMismatch, ModelRefused
+from shared.golden import Golden
+from shared.preprocess import PreprocessSpec
+from tests.service.bundles import colour_model, golden_of, publish_bundle
+from tests.service.pictures import RED, picture
+
+
+def test_a_good_bundle_becomes_a_warm_generation(bundle: Bundle) -> None:
+    generation = open_generation("colours", bundle.path)
+
+    assert (generation.version, generation.labels) == (bundle.version, ("red", "green", "blue"))
+    assert generation.provider == "CPUExecutionProvider"
+    assert generation.warnings == ()
+
+
+def test_it_serves_under_the_folders_name_whatever_the_bundle_calls_itself(bundle: Bundle) -> None:
+    """Copying a model's folder to another name, for a trial beside the old one, just works."""
+    assert open_generation("colours-trial", bundle.path).name == "colours-trial"
+
+
+PROMISES: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "more labels than the model has": ({"labels": ("red", "green", "blue", "grey")}, "probabilities"),
+    "another input size": ({"spec": PreprocessSpec(height=32, width=32, resize=32)}, "images"),
+    "an output that is not there": ({"outputs": ("probabilities", "novelty")}, "no output 'novelty'"),
+}
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_a_broken_promise_is_refused_and_named(promise: str, models_dir: Path) -> None:
+    fields, named = PROMISES[promise]
+    bundle = publish_bundle(models_dir, model=colour_model(), golden=golden_of(colour_model()), **fields)
+
+    with pytest.raises(BundleInvalid, match=named):
+        open_generation("colours", bundle.path)
+
+
+def test_an_input_by_another_name_is_refused(models_dir: Path) -> None:
+    model = colour_model(rename={"images": "pixels"})
+    bundle = publish_bundle(models_dir, model=model)
+
+    with pytest.raises(BundleInvalid, match="input is 'pixels'"):
+        open_generation("colours", bundle.path)
+
+
+def test_a_model_that_fails_its_first_run_is_refused(models_dir: Path) -> None:
+    """What the graph declares is not what it does."""
+    golden = golden_of(colour_model())
+    bundle = publish_bundle(models_dir, model=colour_model(reshape_to=7), golden=golden)
+
+    with pytest.raises(BundleInvalid, match="first run fails"):
+        open_generation("colours", bundle.path)
+
+
+def test_answers_that_are_not_the_stored_ones_are_refused(models_dir: Path) -> None:
+    golden = golden_of(colour_model())
+    other = Golden(images=golden.images, probabilities=golden.probabilities[::-1].copy())
+    bundle = publish_bundle(models_dir, golden=other)
+
+    with pytest.raises(GoldenMismatch, match="differ by up to"):
+        open_generation("colours", bundle.path)
+
+
+def test_pictures_that_this_machine_decodes_otherwise_are_a_warning(models_dir: Path) -> None:
+    golden = golden_of(colour_model())
+    golden = Golden(images=golden.images, probabilities=golden.probabilities, pictures=(picture(RED),) * 3)
+    bundle = publish_bundle(models_dir, golden=golden)
+
+    assert len(open_generation("colours", bundle.path).warnings) == 3
+
+
+def test_a_changed_file_is_refused(bundle: Bundle) -> None:
+    data = bytearray(bundle.model_path.read_bytes())
+    data[-1] ^= 1
+    bundle.model_path.write_bytes(data)
+
+    with pytest.raises(BundleCorrupted, match=MODEL_FILE):
+        open_generation("colours", bundle.path)
+
+
+def test_a_truncated_file_is_refused(bundle: Bundle) -> None:
+    bundle.model_path.write_bytes(bundle.model_path.read_bytes()[:-10])
+
+    with pytest.raises(BundleIncomplete, match=MODEL_FILE):
+        open_generation("colours", bundle.path)
+
+
+def test_what_is_no_model_is_refused(models_dir: Path) -> None:
+    golden = Golden(np.zeros((1, 16, 16, 3), np.uint8), np.zeros((1, 3), np.float32))
+    bundle = publish_bundle(models_dir, model=b"no model at all", golden=golden)
+
+    with pytest.raises(ModelRefused):
+        open_generation("colours", bundle.path)

@@ -1,0 +1,210 @@
+"""The pool: first come first served, bounded in number and in time, and nothing is ever lost."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service.errors import PoolClosed, PoolTimeout, TooManyWaiting
+from service.pool import Pool, in_seconds
+from tests.service.waiting import until
+
+
+def test_a_caller_is_refused_when_every_lane_is_leased() -> None:
+    """Waiting is bounded: a full pool answers PoolTimeout instead of hanging."""
+    pool = Pool(lanes=1, max_waiting=1)
+
+    with pool.lease(in_seconds(9)), pytest.raises(PoolTimeout, match="no lane was free"), pool.lease(in_seconds(0.01)):
+        pytest.fail("leased one lane twice")
+
+
+def test_a_full_line_refuses_at_once() -> None:
+    pool = Pool(lanes=1, max_waiting=0)
+
+    with pool.lease(in_seconds(9)), pytest.raises(TooManyWaiting), pool.lease(in_seconds(9)):
+        pytest.fail("leased one lane twice")
+
+    assert pool.stats().refused_total == 1
+
+
+def test_a_queue_is_full_for_itself_alone() -> None:
+    """A crowd before one model does not take the places of another's callers."""
+    pool = Pool(lanes=1, max_waiting=1)
+
+    with pool.lease(in_seconds(9), queue="cats"):
+        pool.enter("cats", in_seconds(9), lambda: None)
+        with pytest.raises(TooManyWaiting):
+            pool.check_admission("cats")
+        pool.check_admission("dogs")
+
+
+def test_lanes_are_different_and_come_back() -> None:
+    pool = Pool(lanes=2, max_waiting=0)
+
+    with pool.lease(in_seconds(9)) as one, pool.lease(in_seconds(9)) as other:
+        assert one != other
+        assert repr(pool) == "Pool(2 of 2 lanes leased, 0 waiting)"
+
+    assert pool.stats().leased == 0
+
+
+def test_a_lane_comes_back_when_the_work_fails() -> None:
+    pool = Pool(lanes=1, max_waiting=0)
+
+    with pytest.raises(ZeroDivisionError), pool.lease(in_seconds(9)):
+        raise ZeroDivisionError
+
+    assert pool.stats().leased == 0
+
+
+def test_a_deadline_that_has_passed_takes_no_lane() -> None:
+    """Expired work is dropped before it runs."""
+    pool = Pool(lanes=1, max_waiting=1)
+
+    with pytest.raises(PoolTimeout), pool.lease(in_seconds(-1)):
+        pytest.fail("leased after the deadline")
+
+    assert pool.stats().granted_total == 0
+
+
+def test_threads_are_served_in_the_order_they_came() -> None:
+    """An unfair lock would let a newcomer overtake those who wait."""
+    pool, order = Pool(lanes=1, max_waiting=8), []
+
+    def work(number: int) -> None:
+        with pool.lease(in_seconds(30)):
+            order.append(number)
+
+    with ThreadPoolExecutor(8) as executor, pool.lease(in_seconds(30)):
+        for number in range(8):
+            executor.submit(work, number)
+            until(lambda number=number: pool.stats().waiting == number + 1)
+
+    assert order == list(range(8))
+
+
+def test_many_threads_never_hold_more_lanes_than_there_are() -> None:
+    pool, held, most, guard = Pool(lanes=3, max_waiting=100), 0, 0, threading.Lock()
+
+    def work() -> None:
+        nonlocal held, most
+        with pool.lease(in_seconds(30)):
+            with guard:
+                held += 1
+                most = max(most, held)
+            with guard:
+                held -= 1
+
+    with ThreadPoolExecutor(20) as executor:
+        done = [executor.submit(work) for _ in range(500)]
+
+    assert all(future.exception() is None for future in done)
+    assert most <= 3
+    assert (pool.stats().granted_total, pool.stats().leased, pool.stats().waiting) == (500, 0, 0)
+
+
+def test_closing_sends_those_who_wait_away_and_lets_the_others_finish() -> None:
+    pool = Pool(lanes=1, max_waiting=1)
+
+    def wait_for_a_lane() -> None:
+        with pool.lease(in_seconds(30)):
+            pytest.fail("leased from a closed pool")
+
+    with ThreadPoolExecutor(1) as executor, pool.lease(in_seconds(30)):
+        waiting = executor.submit(wait_for_a_lane)
+        until(lambda: pool.stats().waiting == 1)
+        pool.close()
+        assert isinstance(waiting.exception(timeout=30), PoolClosed)
+
+    with pytest.raises(PoolClosed), pool.lease(in_seconds(9)):
+        pytest.fail("leased from a closed pool")
+
+
+@pytest.mark.parametrize(("lanes", "max_waiting"), [(0, 1), (1, -1)])
+def test_a_pool_that_could_never_serve_is_not_made(lanes: int, max_waiting: int) -> None:
+    with pytest.raises(ValueError, match="lanes"):
+        Pool(lanes=lanes, max_waiting=max_waiting)
+
+
+@pytest.mark.anyio
+async def test_a_task_waits_without_a_thread_and_in_order() -> None:
+    pool, order = Pool(lanes=1, max_waiting=8), []
+
+    async def work(number: int) -> None:
+        async with pool.lease_async(in_seconds(30)):
+            order.append(number)
+
+    async with asyncio.TaskGroup() as group, pool.lease_async(in_seconds(30)):
+        for number in range(8):
+            group.create_task(work(number))
+        await asyncio.sleep(0)
+        assert (pool.stats().waiting, order) == (8, [])
+
+    assert order == list(range(8))
+
+
+@pytest.mark.anyio
+async def test_a_task_is_refused_at_its_deadline() -> None:
+    pool = Pool(lanes=1, max_waiting=1)
+
+    async with pool.lease_async(in_seconds(9)):
+        with pytest.raises(PoolTimeout):
+            async with pool.lease_async(in_seconds(0.01)):
+                pytest.fail("leased one lane twice")
+
+    assert (pool.stats().timed_out_total, pool.stats().waiting, pool.stats().leased) == (1, 0, 0)
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_waiter_gives_up_its_place() -> None:
+    pool = Pool(lanes=1, max_waiting=2)
+
+    async with pool.lease_async(in_seconds(9)):
+        task = asyncio.create_task(hold(pool))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert pool.stats().waiting == 0
+
+    assert pool.stats().leased == 0
+
+
+@pytest.mark.anyio
+async def test_a_waiter_cancelled_just_as_its_lane_comes_hands_it_on() -> None:
+    """Between being granted a lane and running again a task may be cancelled; the lane must not be lost then."""
+    pool = Pool(lanes=1, max_waiting=2)
+    async with pool.lease_async(in_seconds(9)):
+        cancelled, lucky = asyncio.create_task(hold(pool)), asyncio.create_task(hold(pool))
+        await asyncio.sleep(0)
+    cancelled.cancel()  # granted already, not awake yet
+
+    await asyncio.gather(cancelled, lucky, return_exceptions=True)
+
+    assert (cancelled.cancelled(), lucky.exception()) == (True, None)
+    assert (pool.stats().granted_total, pool.stats().leased) == (3, 0)
+
+
+@pytest.mark.anyio
+async def test_a_thread_may_hand_its_lane_to_a_task() -> None:
+    pool = Pool(lanes=1, max_waiting=1)
+    holds, done = threading.Event(), threading.Event()
+
+    def hold_in_thread() -> None:
+        with pool.lease(in_seconds(30)):
+            holds.set()
+            done.wait(30)
+
+    thread = asyncio.get_running_loop().run_in_executor(None, hold_in_thread)
+    await asyncio.to_thread(holds.wait, 30)
+    task = asyncio.create_task(hold(pool))
+    await asyncio.sleep(0)
+    done.set()
+    await asyncio.gather(thread, task)
+
+    assert pool.stats().leased == 0
+
+
+async def hold(pool: Pool) -> None:
+    async with pool.lease_async(in_seconds(30)):
+        pass

@@ -1,0 +1,54 @@
+"""One table from errors to answers, and nothing falls through it."""
+
+import inspect
+
+import pytest
+
+from service import errors as service_errors
+from service.problems import INTERNAL, KINDS, problem_of
+from shared import errors as shared_errors
+from shared.errors import FinialError, PictureCorrupt, PictureError, TooManyPixels
+
+
+def raisable(module: object, root: type[Exception]) -> list[type[Exception]]:
+    """The error classes of a module that have no subclasses, which are those that are raised."""
+    classes = [cls for _, cls in inspect.getmembers(module, inspect.isclass) if issubclass(cls, root)]
+    return [cls for cls in classes if not cls.__subclasses__()]
+
+
+@pytest.mark.parametrize(
+    "error", [*raisable(service_errors, service_errors.ServiceError), *raisable(shared_errors, PictureError)]
+)
+def test_every_error_that_a_client_can_cause_has_its_kind(error: type[FinialError]) -> None:
+    assert error in KINDS
+
+
+def test_kinds_are_told_apart_by_their_slugs() -> None:
+    slugs = [kind.slug for kind in KINDS.values()]
+
+    assert len(set(slugs)) == len(slugs)
+
+
+def test_a_refusal_that_passes_says_when_to_come_back() -> None:
+    assert all(kind.retry_after_s for kind in KINDS.values() if kind.status == 503)
+
+
+def test_a_problem_says_what_was_found_and_what_to_do() -> None:
+    problem = problem_of(TooManyPixels(width=10, height=20, max_pixels=100), request_id="r1")
+
+    assert (problem.type, problem.status) == ("urn:finial:problem:too-many-pixels", 413)
+    assert (problem.detail[:18], problem.request_id) == ("The picture is 10 ", "r1")
+
+
+def test_a_subclass_answers_as_its_parent() -> None:
+    class Half(PictureCorrupt):
+        pass
+
+    assert problem_of(Half(picture_format="PNG", detail="half"), request_id="").status == 422
+
+
+def test_what_is_not_meant_for_clients_is_not_told_them() -> None:
+    problem = problem_of(FinialError("the secret is in /root"), request_id="")
+
+    assert problem.status == INTERNAL.status
+    assert "secret" not in problem.detail

@@ -1,0 +1,133 @@
+"""Which generation a name means, before, during and after a swap."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+
+from service.errors import ModelNotChosen, ModelNotLoaded, NoModel, UnknownModel
+from service.registry import FailedLoad, Registry
+from tests.service.fakes import fake_generation
+
+FAILED = FailedLoad(version="v2", message="torn", at=datetime(2026, 1, 1, tzinfo=UTC), attempts=1)
+
+
+def test_a_swap_is_seen_by_the_next_lease_and_spares_the_one_before() -> None:
+    registry, old, new = Registry(), fake_generation(version="v1"), fake_generation(version="v2")
+    registry.put(old)
+
+    with registry.lease("colours") as leased:
+        registry.put(new)
+        assert leased is old
+        assert not old.closed
+        with registry.lease("colours") as next_leased:
+            assert next_leased is new
+
+    assert (old.closed, new.closed) == (True, False)
+
+
+def test_swaps_under_load_never_lease_a_closed_generation() -> None:
+    registry = Registry()
+    registry.put(fake_generation(version="v0"))
+
+    def lease_many() -> bool:
+        closed = False
+        for _ in range(2000):
+            with registry.lease("colours") as generation:
+                closed |= generation.closed
+        return closed
+
+    with ThreadPoolExecutor(4) as executor:
+        leasing = [executor.submit(lease_many) for _ in range(3)]
+        generations = [fake_generation(version=f"v{number}") for number in range(1, 200)]
+        for generation in generations:
+            registry.put(generation)
+
+    assert not any(future.result() for future in leasing)
+    assert [generation.closed for generation in generations] == [True] * 198 + [False]
+
+
+def test_the_only_model_needs_no_name() -> None:
+    registry = Registry()
+    registry.put(fake_generation("cats"))
+
+    assert registry.choose(None) == registry.choose("cats") == registry.default_model == "cats"
+
+
+def test_several_models_without_a_default_must_be_named() -> None:
+    registry = Registry()
+    registry.put(fake_generation("cats"))
+    registry.put(fake_generation("dogs"))
+
+    with pytest.raises(ModelNotChosen, match=r"/models/cats/predict, /models/dogs/predict"):
+        registry.choose(None)
+    assert registry.choose("dogs") == "dogs"
+    assert registry.default_model is None
+
+
+def test_the_default_is_served_when_none_is_named() -> None:
+    registry = Registry(default_model="dogs")
+    registry.put(fake_generation("cats"))
+
+    assert not registry.serves_default
+    with pytest.raises(ModelNotLoaded):
+        registry.choose(None)
+
+    registry.put(fake_generation("dogs"))
+    assert registry.serves_default
+    assert registry.choose(None) == "dogs"
+
+
+def test_nothing_to_serve_is_told_apart_from_an_unknown_name() -> None:
+    registry = Registry()
+
+    with pytest.raises(NoModel):
+        registry.choose(None)
+    with pytest.raises(UnknownModel, match="no model is served yet"):
+        registry.choose("cats")
+
+    registry.put(fake_generation("dogs"))
+    with pytest.raises(UnknownModel, match="choose one of dogs"):
+        registry.choose("cats")
+
+
+def test_a_model_that_never_loaded_is_known_but_not_served() -> None:
+    registry = Registry()
+    registry.note_failed_load("cats", FAILED)
+
+    with pytest.raises(ModelNotLoaded):
+        registry.choose("cats")
+    assert (registry.known(), registry.served()) == (["cats"], [])
+    assert registry.look_up("cats").failed == FAILED
+
+
+def test_a_failed_load_stays_on_record_after_a_good_one() -> None:
+    registry = Registry()
+    registry.note_failed_load("colours", FAILED)
+    good = fake_generation(version="v3")
+    registry.put(good)
+
+    assert registry.look_up("colours").generation is good
+    assert registry.look_up("colours").failed == FAILED
+
+
+def test_a_removed_model_drains_and_is_forgotten() -> None:
+    registry, generation = Registry(), fake_generation()
+    registry.put(generation)
+    registry.note_failed_load("colours", FAILED)
+
+    registry.remove("colours")
+
+    assert generation.closed
+    with pytest.raises(UnknownModel):
+        registry.look_up("colours")
+
+
+def test_closing_retires_everything() -> None:
+    registry, generations = Registry(), [fake_generation("cats"), fake_generation("dogs")]
+    for generation in generations:
+        registry.put(generation)
+
+    registry.close()
+
+    assert all(generation.closed for generation in generations)

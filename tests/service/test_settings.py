@@ -1,0 +1,62 @@
+"""The service's options, from flag, variable and TOML key."""
+
+from pathlib import Path
+
+import pytest
+
+from service.settings import ServiceSettings
+
+PROGRAM = "python -m service"
+
+
+def test_an_option_is_a_flag_a_variable_and_a_toml_key_in_that_order(
+    tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "finial.toml"
+    config.write_text(f'models_dir = "{models_dir}"\n[service]\nmax_waiting = 1\nport = 1\nlanes = 1\n', "utf-8")
+    monkeypatch.setenv("FINIAL_CONFIG", str(config))
+    monkeypatch.setenv("FINIAL_MAX_WAITING", "2")
+    monkeypatch.setenv("FINIAL_PORT", "2")
+
+    settings = ServiceSettings.from_command_line(["--port", "3"], program=PROGRAM)
+
+    assert (settings.models_dir, settings.lanes, settings.max_waiting, settings.port) == (models_dir, 1, 2, 3)
+
+
+def test_sizes_are_written_as_people_write_them(models_dir: Path) -> None:
+    settings = ServiceSettings.from_command_line(
+        ["--models-dir", str(models_dir), "--max-upload", "3MiB"], program=PROGRAM
+    )
+
+    assert settings.max_upload == 3 * 1024**2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--models-dir", "/no/such/folder"],
+        ["--port", "65536"],
+        ["--lanes", "0"],
+        ["--request-timeout-s", "nan"],
+        ["--max-upload", "ten"],
+        ["--provider", "gpu"],
+        ["--no-such-flag"],
+    ],
+)
+def test_a_wrong_value_stops_the_start_and_is_named(
+    wrong: list[str], models_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--models-dir", str(models_dir), *wrong]
+
+    with pytest.raises(SystemExit) as stopped:
+        ServiceSettings.from_command_line(given, program=PROGRAM)
+
+    assert stopped.value.code == 2
+    assert wrong[0] in capsys.readouterr().err
+
+
+def test_settings_cannot_be_changed_after_the_start(models_dir: Path) -> None:
+    settings = ServiceSettings(models_dir=models_dir)
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1  # type: ignore[misc]

@@ -1,0 +1,200 @@
+"""The watcher follows the models folder and survives whatever it finds there."""
+
+import itertools
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.generation import Generation
+from service.registry import Registry
+from service.watcher import LONGEST_BACK_OFF_S, Watcher
+from shared.bundle import CURRENT_FILE
+from tests.service.fakes import FakeClock, fake_generation
+from tests.service.waiting import until
+
+FIRST, SECOND, THIRD = (f"20260101T00000{number}000Z-0000000{number}" for number in (1, 2, 3))
+
+
+class Shelf:
+    """A models folder, and a loader whose bundles are bad when told so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bad: set[str] = set()
+        self.tried: list[str] = []
+        self.registry, self.clock = Registry(), FakeClock()
+        self.watcher = Watcher(self.registry, folder, open_version=self.open, interval_s=1.0, clock=self.clock)
+
+    def open(self, name: str, path: Path) -> Generation:
+        self.tried.append(path.name)
+        if path.name in self.bad:
+            raise RuntimeError(f"{path.name} is torn")
+        return fake_generation(name, path.name)
+
+    def point(self, name: str, content: str) -> None:
+        (self.folder / name).mkdir(exist_ok=True)
+        (self.folder / name / CURRENT_FILE).write_text(content, encoding="utf-8")
+
+    def poll(self, *, after_s: float = 1.0) -> None:
+        self.clock.advance(after_s)
+        self.watcher.poll()
+
+    @property
+    def served(self) -> dict[str, str]:
+        return {name: self.registry.require(name).version for name in self.registry.served()}
+
+
+@pytest.fixture
+def shelf(models_dir: Path) -> Shelf:
+    return Shelf(models_dir)
+
+
+def test_models_appear_change_and_disappear_as_folders_do(shelf: Shelf) -> None:
+    shelf.poll()
+    assert shelf.served == {}
+
+    shelf.point("cats", FIRST)
+    shelf.point("dogs", SECOND)
+    shelf.poll()
+    assert shelf.served == {"cats": FIRST, "dogs": SECOND}
+
+    shelf.point("cats", SECOND)
+    shutil.rmtree(shelf.folder / "dogs")
+    shelf.poll()
+    assert shelf.served == {"cats": SECOND}
+
+
+def test_an_older_version_is_followed_too(shelf: Shelf) -> None:
+    """A rollback repoints `current` to the past."""
+    shelf.point("cats", SECOND)
+    shelf.poll()
+    shelf.point("cats", FIRST)
+    shelf.poll()
+
+    assert shelf.served == {"cats": FIRST}
+
+
+def test_a_version_is_loaded_once(shelf: Shelf) -> None:
+    shelf.point("cats", FIRST)
+    for _ in range(5):
+        shelf.poll()
+
+    assert shelf.tried == [FIRST]
+
+
+def test_a_bad_version_changes_nothing_and_does_not_block_a_later_good_one(shelf: Shelf) -> None:
+    shelf.bad = {SECOND}
+    for version in (FIRST, SECOND):
+        shelf.point("cats", version)
+        shelf.poll()
+    assert shelf.served == {"cats": FIRST}
+    failed = shelf.registry.look_up("cats").failed
+    assert failed is not None
+    assert (failed.version, failed.attempts) == (SECOND, 1)
+    assert "is torn" in failed.message
+
+    shelf.point("cats", THIRD)
+    shelf.poll()
+    assert shelf.served == {"cats": THIRD}
+
+
+def test_a_bad_version_is_tried_again_less_and_less_often(shelf: Shelf) -> None:
+    """It may be a copy in progress; it may also stay bad for ever."""
+    shelf.bad = {FIRST}
+    shelf.point("cats", FIRST)
+    tried_after_s = []
+    for second in range(200):
+        before = len(shelf.tried)
+        shelf.poll()
+        if len(shelf.tried) > before:
+            tried_after_s.append(second)
+
+    pauses = [later - earlier for earlier, later in itertools.pairwise(tried_after_s)]
+    assert pauses == [1, 2, 4, 8, 16, 32, LONGEST_BACK_OFF_S, LONGEST_BACK_OFF_S]
+
+    shelf.bad = set()
+    shelf.poll(after_s=LONGEST_BACK_OFF_S)
+    assert shelf.served == {"cats": FIRST}
+
+
+@pytest.mark.parametrize("content", ["", "../../etc", "latest", "\x00\xff", "x" * 10_000])
+def test_a_current_that_names_no_version_is_reported(content: str, shelf: Shelf) -> None:
+    shelf.point("cats", FIRST)
+    shelf.poll()
+    shelf.point("cats", content)
+    shelf.poll()
+
+    assert shelf.served == {"cats": FIRST}
+    failed = shelf.registry.look_up("cats").failed
+    assert failed is not None
+    assert failed.version is None
+
+
+def test_a_model_whose_current_vanishes_is_still_served(shelf: Shelf) -> None:
+    """Only a folder that is gone means that the model shall go."""
+    shelf.point("cats", FIRST)
+    shelf.poll()
+    (shelf.folder / "cats" / CURRENT_FILE).unlink()
+    shelf.poll()
+
+    assert shelf.served == {"cats": FIRST}
+
+
+def test_when_the_whole_folder_is_away_everything_is_served_on(shelf: Shelf) -> None:
+    """A network share that drops out for a minute must not take the service down."""
+    shelf.point("cats", FIRST)
+    shelf.poll()
+    away = shelf.folder.rename(shelf.folder.with_name("away"))
+    shelf.poll()
+    assert shelf.served == {"cats": FIRST}
+
+    away.rename(shelf.folder)
+    shelf.point("cats", SECOND)
+    shelf.poll()
+    assert shelf.served == {"cats": SECOND}
+
+
+def test_folders_that_are_no_models_are_passed_over(shelf: Shelf) -> None:
+    (shelf.folder / "lost+found").mkdir()
+    (shelf.folder / ".staging").mkdir()
+    (shelf.folder / "README").write_text("hello", encoding="utf-8")
+    shelf.poll()
+
+    assert shelf.registry.known() == []
+
+
+def test_a_name_that_no_model_may_have_is_reported(shelf: Shelf) -> None:
+    shelf.point("Cats & Dogs", FIRST)
+    shelf.poll()
+
+    failed = shelf.registry.look_up("Cats & Dogs").failed
+    assert failed is not None
+    assert "not a model name" in failed.message
+
+
+def test_a_standing_failure_is_logged_once_per_attempt(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+    shelf.bad = {FIRST}
+    shelf.point("cats", FIRST)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(10):
+            shelf.poll()
+
+    assert len(caplog.records) == len(shelf.tried) == 4
+
+
+@pytest.fixture
+def watching(shelf: Shelf) -> Iterator[Shelf]:
+    with Watcher(shelf.registry, shelf.folder, open_version=shelf.open, interval_s=0.01) as watcher:
+        until(lambda: watcher.has_looked)
+        yield shelf
+
+
+def test_the_thread_follows_by_itself(watching: Shelf) -> None:
+    watching.point("cats", FIRST)
+    until(lambda: watching.served == {"cats": FIRST})
+
+    watching.point("cats", SECOND)
+    until(lambda: watching.served == {"cats": SECOND})
