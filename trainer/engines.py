@@ -1,0 +1,107 @@
+"""What computes features from pixels: ONNX Runtime on the very graph that serves, or the torch module itself."""
+
+import importlib.metadata
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.bundle import FEATURES
+from shared.errors import ProviderUnavailable
+from shared.preprocess import PreprocessSpec
+from shared.session import Provider, open_session, require_one_runtime
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_BATCH_ON_CPU, _BATCH_ON_CUDA = 8, 64
+
+
+class Engine(Protocol):
+    """Computes features.
+
+    Attributes:
+        identity: name, version and where it computes; part of the features' fingerprint.
+        batch_size: how many pictures a run takes at most; with 1, `run` may be called from several threads at once.
+    """
+
+    @property
+    def identity(self) -> str: ...  # noqa: D102
+    @property
+    def batch_size(self) -> int: ...  # noqa: D102
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features (N, D) of pixels (N, H, W, 3)."""
+
+
+class OnnxEngine:
+    """ONNX Runtime, one picture a run on one thread, so that a row depends on its picture alone.
+
+    Args:
+        graph: of `backbone_graph`.
+        provider: where to compute.
+
+    Raises:
+        SessionError: the graph is not opened as asked.
+    """
+
+    batch_size = 1
+
+    def __init__(self, graph: bytes, *, provider: Provider = "auto") -> None:
+        runtime = require_one_runtime()
+        self._session = open_session(graph, provider=provider, threads=1)
+        self.identity = f"{runtime} {importlib.metadata.version(runtime)} {self._session.provider}"
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features (N, D) of pixels (N, H, W, 3)."""
+        return self._session.run(images, [FEATURES])[0]
+
+
+class TorchEngine:
+    """The eager torch module, in batches; on CUDA if torch has it. Agrees with the graph within the parity gate.
+
+    Args:
+        module: normalised pictures (N, 3, H, W) to features (N, D).
+        spec: its mean and std are applied here, as torchvision's presets do it.
+        provider: "cpu" never takes CUDA, "cuda" insists on it.
+        threads: CPU threads; torch has one such number for the whole process.
+
+    Raises:
+        ProviderUnavailable: CUDA was asked for and torch has none.
+    """
+
+    def __init__(
+        self, module: "nn.Module", spec: PreprocessSpec, *, provider: Provider = "auto", threads: int | None = None
+    ) -> None:
+        import torch
+
+        if provider == "cuda" and not torch.cuda.is_available():
+            raise ProviderUnavailable(wanted="CUDA for torch", obtained=["cpu"])
+        if threads is not None:
+            torch.set_num_threads(threads)
+        device = "cuda" if provider != "cpu" and torch.cuda.is_available() else "cpu"
+        self._device = torch.device(device)
+        self._module = module.to(self._device)
+        self._mean, self._std = (
+            torch.tensor(values, device=self._device).view(1, 3, 1, 1) for values in (spec.mean, spec.std)
+        )
+        self.batch_size = _BATCH_ON_CUDA if device == "cuda" else _BATCH_ON_CPU
+        self.identity = f"torch {torch.__version__} {device}"
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features (N, D) of pixels (N, H, W, 3)."""
+        import torch
+
+        with torch.inference_mode(), _full_precision():
+            pixels = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2) / 255
+            features: NDArray[np.float32] = self._module((pixels - self._mean) / self._std).cpu().numpy()
+        return features
+
+
+def _full_precision() -> AbstractContextManager[None]:
+    """No TF32 in CUDA's convolutions: it keeps 10 of a factor's 23 bits, and the features must equal the graph's."""
+    import torch
+
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    return flags

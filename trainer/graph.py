@@ -1,0 +1,143 @@
+"""The graphs of a run: the backbone's, exported once and cached, and the served one, with the head on top."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.bundle import FEATURES, LOGITS, PROBABILITIES
+from shared.files import sha256_of, write_atomically
+from shared.preprocess import PreprocessSpec
+from trainer.backbones import BackboneEntry, Weights, build_backbone
+from trainer.errors import CacheNotWritable
+from trainer.head import LinearHead
+
+if TYPE_CHECKING:
+    from torch import nn
+
+EXPORTER_REVISION = 1
+"""Raised whenever the same module may give another graph with the same packages; part of the cached graph's key."""
+
+_TOOLS = ("torch", "torchvision", "onnx", "onnxscript", "onnx-ir")
+
+
+def backbone_graph(entry: BackboneEntry, weights: Weights, spec: PreprocessSpec, cache_dir: Path) -> bytes:
+    """The backbone's canonical graph, from the cache or exported and proven equal to torch.
+
+    It is kept as <cache>/graphs/<key>-<SHA-256 of the file>.onnx; the key covers the backbone, its weights, the spec,
+    the exporter and the versions of the packages it stands on. A damaged file is removed and exported again.
+
+    Raises:
+        WeightsDoNotFit, WeightsUnreadable, WeightsDamaged: as `build_backbone`, when an export is needed.
+        ExportFailed: the backbone has no such graph.
+        ParityFailed: the graph does not give what torch gives.
+        CacheNotWritable: it cannot be stored.
+    """
+    folder, key = cache_dir / "graphs", _key(entry, weights, spec)
+    return _read(folder, key) or _store(folder, key, _export(build_backbone(entry, weights), spec))
+
+
+def attach_head(
+    backbone: bytes, head: LinearHead, *, labels: Sequence[str], spec: PreprocessSpec, temperature: float = 1.0
+) -> bytes:
+    """The served graph: pixels in; probabilities, logits and features out.
+
+    Standardisation, the linear layer, temperature and softmax become nodes after the backbone's; the operations are
+    those of `LinearHead.logits`, in the same order. Labels and spec are also in the file's metadata, as JSON.
+
+    Args:
+        backbone: a graph of `backbone_graph`.
+        head: for its features.
+        labels: K class names, by class index.
+        spec: what the pixels must be prepared with.
+        temperature: probabilities are softmax(logits / temperature).
+
+    Raises:
+        ValueError: head, labels and backbone do not go together.
+    """
+    from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+    from trainer.canonical import serialise
+
+    model = ModelProto.FromString(backbone)
+    feature_size = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    if head.weight.shape != (feature_size, len(labels)) or temperature <= 0:
+        raise ValueError(
+            f"a head of shape {head.weight.shape} at temperature {temperature} for {feature_size} features and "
+            f"{len(labels)} labels"
+        )
+    nodes, constants = _head_nodes(head, temperature)
+    model.graph.node.extend(
+        helper.make_node(operator, inputs, outputs, name=f"head.{operator}_{number}")
+        for number, (operator, inputs, outputs) in enumerate(nodes)
+    )
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+    features = model.graph.output.pop()
+    model.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", len(labels)]) for name in (PROBABILITIES, LOGITS)
+    )
+    model.graph.output.append(features)
+    helper.set_model_props(
+        model, {"labels": json.dumps(list(labels), ensure_ascii=False), "preprocess": spec.model_dump_json()}
+    )
+    return serialise(model)
+
+
+def _head_nodes(
+    head: LinearHead, temperature: float
+) -> tuple[list[tuple[str, list[str], list[str]]], dict[str, NDArray[np.float32]]]:
+    """(operator, inputs, outputs) in order, and the constants that they read."""
+    constants = {"head.mean": head.mean, "head.std": head.std, "head.weight": head.weight, "head.bias": head.bias}
+    nodes = [
+        ("Sub", [FEATURES, "head.mean"], ["head.centred"]),
+        ("Div", ["head.centred", "head.std"], ["head.standardised"]),
+        ("Gemm", ["head.standardised", "head.weight", "head.bias"], [LOGITS]),
+    ]
+    scaled = LOGITS
+    if temperature != 1.0:
+        scaled = "head.scaled"
+        constants["head.temperature"] = np.array(temperature, dtype=np.float32)
+        nodes.append(("Div", [LOGITS, "head.temperature"], [scaled]))
+    nodes.append(("Softmax", [scaled], [PROBABILITIES]))
+    return nodes, {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in constants.items()}
+
+
+def _export(module: "nn.Module", spec: PreprocessSpec) -> bytes:
+    from trainer.export import export_backbone
+    from trainer.parity import prove_parity
+
+    graph = export_backbone(module, spec)
+    prove_parity(module, graph, spec)
+    return graph
+
+
+def _key(entry: BackboneEntry, weights: Weights, spec: PreprocessSpec) -> str:
+    versions = {tool: importlib.metadata.version(tool) for tool in _TOOLS}
+    what = [entry.name, weights.sha256, spec.model_dump(mode="json"), versions, EXPORTER_REVISION]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _read(folder: Path, key: str) -> bytes | None:
+    """The stored graph of this key whose content is what its name says; any other of this key is removed."""
+    for path in folder.glob(f"{key}-*.onnx"):
+        with contextlib.suppress(OSError):  # unreadable, or removed by another run: as if it were not there
+            data = path.read_bytes()
+            if path.stem == f"{key}-{sha256_of(data)}":
+                return data
+            path.unlink()
+    return None
+
+
+def _store(folder: Path, key: str, graph: bytes) -> bytes:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / f"{key}-{sha256_of(graph)}.onnx", graph)
+    except OSError as error:
+        raise CacheNotWritable(folder, str(error)) from error
+    return graph
