@@ -10,7 +10,6 @@ import csv
 import hashlib
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -75,30 +74,36 @@ def held_out_picture(bundle: Path, pictures: Path) -> tuple[Path, str]:
 @contextlib.contextmanager
 def service(models: Path, *, log: Path) -> Iterator[str]:
     """A service for these models at the URL this gives; stopped at the end, whatever happens in between."""
-    port = free_port()
-    command = [sys.executable, "-m", "service", "--models-dir", str(models), "--port", str(port)]
+    command = [sys.executable, "-m", "service", "--models-dir", str(models), "--port", "0"]
     with log.open("w", encoding="utf-8") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
-            url = f"http://127.0.0.1:{port}"
-            wait_until_ready(url, process, log)
-            yield url
+            yield wait_until_ready(process, log)
         finally:
             exit_code = stop(process)
     if exit_code != 0:
         raise DemoFailed(f"the service ended with exit code {exit_code}; {log} tells why")
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return once the model is loaded and warm."""
+def wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> str:
+    """The service's URL, once its model is loaded and warm."""
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise DemoFailed(f"the service ended with exit code {process.returncode}; {log} tells why")
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{url}/health/ready", trust_env=False).status_code == httpx.codes.OK:
-                return
+        url = announced_url(log)
+        if url and httpx.get(f"{url}/health/ready", trust_env=False, timeout=10).status_code == httpx.codes.OK:
+            return url
         time.sleep(0.1)
     raise DemoFailed(f"the service is not ready after {READY_WITHIN_S:.0f} s; {log} tells why")
+
+
+def announced_url(log: Path) -> str | None:
+    """Where the service listens: with port 0 it takes a free one, and says which in a line of JSON."""
+    for line in log.read_text(encoding="utf-8").splitlines():
+        if '"event": "listening"' in line:
+            url: str = json.loads(line)["url"]
+            return url
+    return None
 
 
 def predict(url: str, picture: Path) -> dict[str, Any]:
@@ -149,14 +154,6 @@ def run_trainer(*arguments: str | Path) -> str:
     return result.stdout
 
 
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def step(title: str) -> None:
     """Announce what comes next."""
     say(f"== {title}")
@@ -177,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         run_demo(folder)
-    except DemoFailed as problem:
+    except (DemoFailed, OSError, httpx.HTTPError) as problem:
         print(f"demo: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
