@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,15 @@ from trainer.progress import Quiet
 
 CPU = torch.device("cpu")
 MakeTraining = Callable[[], tuple[Distillation, Callable[[int], CropSet]]]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny layers gain nothing from a second thread, and wait for it on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -61,9 +70,9 @@ def settings(folder: Path, tmp_path: Path) -> Settings:
         batch_size=4,
         learning_rate=1e-3,
         crop_sets=1,
+        threads=1,
         student_size=32,
         teacher_size=64,
-        checkpoint_every=1,
         frozen_blocks=2,
     )
 
@@ -90,6 +99,7 @@ def test_the_loss_decreases(make_training: MakeTraining, settings: Settings) -> 
 
 def test_an_interrupted_training_ends_with_the_same_weights(make_training: MakeTraining, settings: Settings) -> None:
     """Resume means as if nothing had happened: optimiser, average, schedule and order of pictures included."""
+    settings = dataclasses.replace(settings, epochs=2, checkpoint_every=3)
     through, crop_sets = make_training()
     distil(through, crop_sets, settings, Quiet())
 
@@ -128,6 +138,7 @@ def _train_until(make_training: MakeTraining, settings: Settings, *, step: int) 
 
 def test_frozen_blocks_stay_the_teachers(make_training: MakeTraining, teacher: Network, settings: Settings) -> None:
     """Weight decay must not move what no gradient reaches."""
+    settings = dataclasses.replace(settings, epochs=1)
     training, crop_sets = make_training()
 
     distil(training, crop_sets, settings, Quiet())
