@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Fit = Literal["crop", "pad", "stretch"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Side = Annotated[int, Field(ge=1, le=4096)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Box = tuple[float, float, float, float]
 
 _FILTERS = {
@@ -27,14 +28,14 @@ class PreprocessSpec(BaseModel):
     scaled to [0, 1], one per RGB channel, and are applied inside the graph.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     height: Side = 224
     width: Side = 224
     resize: Side = 256
     fit: Fit = "crop"
     interpolation: Interpolation = "bilinear"
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    mean: tuple[Share, Share, Share] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     @model_validator(mode="after")
@@ -61,21 +62,27 @@ def preprocess(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.uint8]:
         spec: sizes, fit and interpolation.
 
     Returns:
-        Shape (H, W, 3), uint8, C-contiguous.
+        Shape (H, W, 3), uint8, C-contiguous and writable.
     """
     resample = _FILTERS[spec.interpolation]
     if spec.fit == "pad":
         return _pad(image, spec, resample)
     box = _centre_box(image, spec) if spec.fit == "crop" else None
-    return np.ascontiguousarray(image.resize((spec.width, spec.height), resample, box=box))
+    return np.array(image.resize((spec.width, spec.height), resample, box=box))  # a copy, because theirs is read-only
 
 
 def _centre_box(image: Image.Image, spec: PreprocessSpec) -> Box:
-    """The part of the source, in source px, that is left of it by shorter-side resize and centre crop."""
-    source_px_per_px = min(image.size) / spec.resize
-    width, height = spec.width * source_px_per_px, spec.height * source_px_per_px
-    left, top = max(0.0, (image.width - width) / 2), max(0.0, (image.height - height) / 2)
-    return (left, top, min(left + width, image.width), min(top + height, image.height))
+    """The part of the source, in source px, that shorter-side resize and centre crop leave of it.
+
+    Sizes and offsets are whole numbers at the same places as in torchvision's Resize and CenterCrop, which most
+    weights were trained with.
+    """
+    shorter = min(image.size)
+    resized = [int(spec.resize * side / shorter) for side in image.size]
+    left, top = round((resized[0] - spec.width) / 2), round((resized[1] - spec.height) / 2)
+    across, down = image.width / resized[0], image.height / resized[1]
+    right, bottom = (left + spec.width) * across, (top + spec.height) * down
+    return (left * across, top * down, min(right, image.width), min(bottom, image.height))
 
 
 def _pad(image: Image.Image, spec: PreprocessSpec, resample: Image.Resampling) -> NDArray[np.uint8]:
@@ -85,4 +92,4 @@ def _pad(image: Image.Image, spec: PreprocessSpec, resample: Image.Resampling) -
     colour = tuple(round(255 * mean) for mean in spec.mean)
     canvas = Image.new("RGB", (spec.width, spec.height), colour)
     canvas.paste(image.resize((width, height), resample), ((spec.width - width) // 2, (spec.height - height) // 2))
-    return np.ascontiguousarray(canvas)
+    return np.array(canvas)
