@@ -34,7 +34,7 @@ from shared.tiff_file import refuse_cut_directory
 from shared.webp_file import webp_size
 
 DECODER_REVISION = 1
-"""Raised whenever the same bytes may give other pixels; part of every feature fingerprint."""
+"""Raised whenever decode or preprocess may give other pixels than before; part of every feature fingerprint."""
 
 SERVICE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 TRAINER_FORMATS = (*SERVICE_FORMATS, "TIFF")
