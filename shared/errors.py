@@ -91,6 +91,16 @@ class ModelRefused(SessionError):
     """The bytes are not an ONNX model that may be run."""
 
 
+class RunFailed(SessionError):
+    """A session cannot compute a batch."""
+
+    def __init__(self, shape: Sequence[int], *, detail: str) -> None:
+        super().__init__(
+            f"the model cannot compute a batch of shape {tuple(shape)} ({detail}). "
+            "Give it uint8 (N, H, W, 3) of the size in its metadata."
+        )
+
+
 class BundleError(FinialError):
     """A bundle, or the folder of a model's versions, is not as it must be."""
 

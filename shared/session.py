@@ -1,14 +1,16 @@
 """Opens ONNX Runtime sessions; the only home of onnxruntime. Tells what was really obtained."""
 
+import contextlib
 import importlib.metadata
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import ModelRefused, ProviderUnavailable, RuntimeConflict
+from shared.errors import ModelRefused, ProviderUnavailable, RunFailed, RuntimeConflict
 from shared.onnx_file import refuse_unsafe_model
 
 Provider = Literal["auto", "cpu", "cuda"]
@@ -16,6 +18,15 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 _RUNTIME_BUILDS = ("onnxruntime", "onnxruntime-gpu")
 _LOG_ERRORS_ONLY = 3
+
+
+class Runtime(Protocol):
+    """What is used of the module `onnxruntime`, so that a test can stand in for a machine with a GPU."""
+
+    SessionOptions: Callable[[], Any]
+    InferenceSession: Callable[..., Any]
+    get_available_providers: Callable[[], list[str]]
+    preload_dlls: Callable[[], None]
 
 
 class Session:
@@ -29,6 +40,8 @@ class Session:
     """
 
     def __init__(self, inference_session: Any, *, threads: int) -> None:
+        if len(inference_session.get_inputs()) != 1:
+            raise ModelRefused(f"the model has {len(inference_session.get_inputs())} inputs, expected 1")
         self._session = inference_session
         self.threads = threads
         self.provider: str = inference_session.get_providers()[0]
@@ -40,59 +53,67 @@ class Session:
         """Declared shape of an input or output; None where it may vary. KeyError: no such tensor."""
         for tensor in (*self._session.get_inputs(), *self._session.get_outputs()):
             if tensor.name == name:
-                return tuple(side if isinstance(side, int) else None for side in tensor.shape)
+                return tuple(side if isinstance(side, int) else None for side in tensor.shape or ())
         raise KeyError(name)
 
     def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Compute the named outputs of a batch of images, uint8 (N, H, W, 3)."""
-        results: list[NDArray[np.float32]] = self._session.run(list(outputs), {self.input_name: images})
+        """Compute the named outputs of a batch of images, uint8 (N, H, W, 3).
+
+        Raises:
+            RunFailed: the model has no such output, or cannot compute this batch.
+        """
+        try:
+            results: list[NDArray[np.float32]] = self._session.run(list(outputs), {self.input_name: images})
+        except Exception as error:  # ONNX Runtime's exception types are private and many
+            raise RunFailed(images.shape, detail=_one_line(error)) from error
         return results
 
 
 def open_session(
-    model: bytes | Path, *, provider: Provider = "auto", threads: int = 1, spinning: bool = False
+    model: bytes | Path,
+    *,
+    provider: Provider = "auto",
+    threads: int = 1,
+    spinning: bool = False,
+    runtime: Runtime | None = None,
 ) -> Session:
     """Open a model that stands on its own.
 
     Args:
         model: the file's content, or where it is.
         provider: "auto" takes CUDA when this build and machine have it, else the CPU.
-        threads: cores that one run may use on a CPU.
+        threads: cores that one run may use on a CPU, at least 1.
         spinning: let idle threads spin. Off by default: on a shared CPU that starves the neighbours.
+        runtime: stands in for the module `onnxruntime` in tests.
 
     Raises:
         RuntimeConflict: not exactly one build of ONNX Runtime is installed.
-        ModelRefused: not a model, foreign operators, or data kept outside the file.
+        ModelRefused: not a model, foreign operators, data kept outside the file, or not one input.
         ProviderUnavailable: CUDA was asked for and not obtained.
     """
-    require_one_runtime()
-    import onnxruntime  # heavy, and a service without a model never needs it
-
+    if threads < 1:
+        raise ValueError(f"threads = {threads}, expected at least 1")
+    runtime = runtime or _import_runtime()
     content = model if isinstance(model, bytes) else model.read_bytes()
     refuse_unsafe_model(content)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _LOG_ERRORS_ONLY
-    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
-    wanted = _providers(provider, onnxruntime)
-    try:
-        inference_session = onnxruntime.InferenceSession(content, options, providers=wanted)
-    except Exception as error:  # ONNX Runtime's exception types are private and many
-        raise ModelRefused(f"ONNX Runtime does not open this model: {' '.join(str(error).split())[:300]}") from error
-    obtained: list[str] = inference_session.get_providers()
-    if provider == "cuda" and CUDA not in obtained:
-        raise ProviderUnavailable(wanted=CUDA, obtained=obtained)
-    return Session(inference_session, threads=threads)
+    options = _options(runtime, threads=threads, spinning=spinning)
+    inference_session = _open_first(_attempts(provider, runtime), content, options, runtime)
+    session = Session(inference_session, threads=threads)
+    if provider == "cuda" and session.provider != CUDA:
+        raise ProviderUnavailable(wanted=CUDA, obtained=inference_session.get_providers())
+    return session
 
 
-def require_one_runtime() -> str:
+def require_one_runtime(is_installed: Callable[[str], bool] | None = None) -> str:
     """Name of the one installed build of ONNX Runtime.
+
+    Args:
+        is_installed: tells whether a distribution of that name is installed; asks this environment by default.
 
     Raises:
         RuntimeConflict: both are installed, or none.
     """
-    found = [name for name in _RUNTIME_BUILDS if _is_installed(name)]
+    found = [name for name in _RUNTIME_BUILDS if (is_installed or _is_installed)(name)]
     if len(found) != 1:
         raise RuntimeConflict(found)
     return found[0]
@@ -106,12 +127,51 @@ def _is_installed(distribution: str) -> bool:
     return True
 
 
-def _providers(provider: Provider, onnxruntime: Any) -> list[str]:
-    available: list[str] = onnxruntime.get_available_providers()
-    if provider == "cpu" or (provider == "auto" and CUDA not in available):
-        return [CPU]
-    if CUDA not in available:
+def _import_runtime() -> Runtime:
+    require_one_runtime()
+    import onnxruntime  # heavy, and a service without a model never needs it
+
+    imported: Runtime = onnxruntime
+    return imported
+
+
+def _attempts(provider: Provider, runtime: Runtime) -> list[list[str]]:
+    """Lists of providers to try in this order. The CPU's attempt tells a bad model from a missing GPU."""
+    available = runtime.get_available_providers()
+    if provider == "cuda" and CUDA not in available:
         raise ProviderUnavailable(wanted=CUDA, obtained=available)
-    # Finds the CUDA libraries that pip installed; without it they must be on the loader's path.
-    onnxruntime.preload_dlls()
-    return [CUDA, CPU]
+    if provider == "cpu" or CUDA not in available:
+        return [[CPU]]
+    # Finds the CUDA libraries that pip installed; without it they must be on the loader's path. Results go to stdout,
+    # and what it prints there is none.
+    with contextlib.redirect_stdout(sys.stderr):
+        runtime.preload_dlls()
+    return [[CUDA, CPU], [CPU]]
+
+
+def _options(runtime: Runtime, *, threads: int, spinning: bool) -> Any:
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _LOG_ERRORS_ONLY
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # the only one that was looked into
+    return options
+
+
+def _open_first(attempts: Sequence[list[str]], model: bytes, options: Any, runtime: Runtime) -> Any:
+    failure: Exception | None = None
+    for providers in attempts:
+        try:
+            # Its own fallback prints to stdout and changes the provider behind our back, even in the middle of a run.
+            session = runtime.InferenceSession(model, options, providers=providers, enable_fallback=0)
+        except Exception as error:  # ONNX Runtime's exception types are private and many
+            failure = error
+            continue
+        session._model_bytes = None  # kept for that fallback, and as large as the weights
+        return session
+    raise ModelRefused(f"ONNX Runtime does not open this model: {_one_line(failure)}") from failure
+
+
+def _one_line(error: Exception | None) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,238 @@
+"""Session: says what it really obtained, refuses with a reason, and may be shared by threads."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from shared.errors import ModelRefused, ProviderUnavailable, RunFailed, RuntimeConflict
+from shared.session import CPU, CUDA, open_session, require_one_runtime
+from tests.shared.models import HEIGHT, LABEL_COUNT, WIDTH, classifier, expected_probabilities, some_images
+
+
+def test_a_model_is_opened_and_computes_what_it_should() -> None:
+    session = open_session(classifier())
+    images = some_images(3)
+
+    probabilities, logits = session.run(images, ["probabilities", "logits"])
+
+    assert np.allclose(probabilities, expected_probabilities(images), atol=1e-6)
+    assert (probabilities.dtype, logits.shape) == (np.float32, (3, LABEL_COUNT))
+
+
+def test_a_session_tells_names_shapes_metadata_and_the_provider_it_obtained() -> None:
+    session = open_session(classifier(metadata={"labels": '["a", "b"]'}), provider="auto", threads=2)
+
+    assert (session.provider, session.threads, session.input_name) == (CPU, 2, "images")
+    assert session.output_names == ("probabilities", "logits", "features")
+    assert session.metadata == {"labels": '["a", "b"]'}
+    assert session.shape_of("images") == (None, HEIGHT, WIDTH, 3)
+    assert session.shape_of("probabilities") == (None, LABEL_COUNT)
+    with pytest.raises(KeyError):
+        session.shape_of("novelty")
+
+
+def test_a_file_is_opened_as_its_content_is(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(classifier())
+
+    assert open_session(path).output_names == open_session(classifier()).output_names
+
+
+def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        open_session(tmp_path / "model.onnx")
+
+
+def test_threads_share_one_session_and_get_their_own_answers() -> None:
+    session = open_session(classifier())
+    batches = [some_images(1, seed) for seed in range(200)]
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda batch: session.run(batch, ["probabilities"])[0], batches))
+
+    for batch, answer in zip(batches, answers, strict=True):
+        assert np.allclose(answer, expected_probabilities(batch), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "outputs"),
+    [
+        ((1, HEIGHT + 1, WIDTH, 3), ["probabilities"]),
+        ((HEIGHT, WIDTH, 3), ["probabilities"]),
+        ((1, HEIGHT, WIDTH, 3), ["no"]),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_a_run_failed(shape: tuple[int, ...], outputs: Sequence[str]) -> None:
+    with pytest.raises(RunFailed, match=r"cannot compute a batch of shape \("):
+        open_session(classifier()).run(np.zeros(shape, np.uint8), outputs)
+
+
+def test_a_model_that_uses_foreign_operators_is_refused_before_it_is_opened() -> None:
+    with pytest.raises(ModelRefused, match="standard ONNX operators only"):
+        open_session(classifier(head_domain="com.microsoft"))
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x12\x00\x00\x00ORTM" + bytes(64)])
+def test_what_is_no_onnx_model_is_refused(content: bytes) -> None:
+    with pytest.raises(ModelRefused):
+        open_session(content)
+
+
+def test_a_model_that_onnx_runtime_cannot_open_is_refused_with_its_words() -> None:
+    node = helper.make_node("NoSuchOperator", ["x"], ["y"])
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([node], "g", [value], [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+    with pytest.raises(ModelRefused, match=r"ONNX Runtime does not open this model: .*NoSuchOperator"):
+        open_session(model.SerializeToString())
+
+
+def test_a_model_with_another_count_of_inputs_is_refused() -> None:
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("a", "b", "y")]
+    graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["y"])], "g", values[:2], values[2:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+    with pytest.raises(ModelRefused, match="2 inputs, expected 1"):
+        open_session(model.SerializeToString())
+
+
+def test_less_than_one_thread_is_refused() -> None:
+    """0 would mean all cores to ONNX Runtime."""
+    with pytest.raises(ValueError, match="threads = 0"):
+        open_session(classifier(), threads=0)
+
+
+def test_a_gpu_that_is_asked_for_and_not_there_is_an_error() -> None:
+    with pytest.raises(ProviderUnavailable, match=f"{CUDA} was asked for"):
+        open_session(classifier(), provider="cuda", runtime=FakeRuntime(gpu_build=False))
+
+
+# --- machines with a GPU, played by a small class ---
+
+
+class FakeSession:
+    def __init__(self, providers: list[str]) -> None:
+        self.providers = providers
+
+    def get_providers(self) -> list[str]:
+        return self.providers
+
+    def get_inputs(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name="images", shape=[None])]
+
+    def get_outputs(self) -> list[SimpleNamespace]:
+        return []
+
+    def get_modelmeta(self) -> SimpleNamespace:
+        return SimpleNamespace(custom_metadata_map={})
+
+
+class FakeOptions:
+    def __init__(self) -> None:
+        self.entries: dict[str, str] = {}
+
+    def add_session_config_entry(self, name: str, value: str) -> None:
+        self.entries[name] = value
+
+
+class FakeRuntime:
+    """ONNX Runtime on a machine whose GPU works, is not there, or makes opening fail."""
+
+    SessionOptions = FakeOptions
+
+    def __init__(self, *, gpu_build: bool = True, gpu_works: bool = True, gpu_raises: bool = False) -> None:
+        self.gpu_build, self.gpu_works, self.gpu_raises = gpu_build, gpu_works, gpu_raises
+        self.opened: list[FakeOptions] = []
+
+    def get_available_providers(self) -> list[str]:
+        return [CUDA, CPU] if self.gpu_build else [CPU]
+
+    def preload_dlls(self) -> None:
+        print("Failed to load libcudnn.so")  # noqa: T201 - as the real one does
+
+    def InferenceSession(  # noqa: N802 - its name there
+        self, _model: bytes, options: FakeOptions, *, providers: list[str], enable_fallback: int
+    ) -> FakeSession:
+        assert enable_fallback == 0
+        self.opened.append(options)
+        if CUDA in providers and self.gpu_raises:
+            raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
+        return FakeSession(providers if self.gpu_works else [CPU])
+
+
+def test_auto_takes_the_gpu_when_it_works() -> None:
+    assert open_session(classifier(), runtime=FakeRuntime()).provider == CUDA
+
+
+@pytest.mark.parametrize("runtime", [FakeRuntime(gpu_works=False), FakeRuntime(gpu_raises=True, gpu_works=False)])
+def test_a_gpu_that_does_not_work_is_said(runtime: FakeRuntime) -> None:
+    """Never silently on the CPU: `auto` reports it, `cuda` refuses."""
+    assert open_session(classifier(), runtime=runtime).provider == CPU
+    with pytest.raises(ProviderUnavailable, match=f"{CUDA} was asked for, the session obtained {CPU}"):
+        open_session(classifier(), provider="cuda", runtime=runtime)
+
+
+def test_what_onnx_runtime_prints_about_gpus_does_not_reach_stdout(capfd: pytest.CaptureFixture[str]) -> None:
+    """Results go to stdout, for programs to read."""
+    open_session(classifier(), runtime=FakeRuntime())
+
+    assert capfd.readouterr() == ("", "Failed to load libcudnn.so\n")
+
+
+def test_the_cpu_is_not_bothered_with_gpus() -> None:
+    runtime = FakeRuntime(gpu_raises=True)
+
+    assert open_session(classifier(), provider="cpu", runtime=runtime).provider == CPU
+    assert len(runtime.opened) == 1
+
+
+def test_threads_and_spinning_are_what_was_asked_for() -> None:
+    runtime = FakeRuntime(gpu_build=False)
+
+    open_session(classifier(), threads=3, spinning=True, runtime=runtime)
+    open_session(classifier(), runtime=runtime)
+
+    wide, narrow = runtime.opened
+    assert (wide.intra_op_num_threads, narrow.intra_op_num_threads) == (3, 1)  # type: ignore[attr-defined]
+    assert [options.entries["session.intra_op.allow_spinning"] for options in (wide, narrow)] == ["1", "0"]
+
+
+def test_only_the_format_that_was_looked_into_is_opened() -> None:
+    """ONNX Runtime has a second one, told by four letters that a well-formed ONNX file may hold as well."""
+    runtime = FakeRuntime()
+
+    open_session(classifier(), runtime=runtime)
+
+    assert runtime.opened[0].entries["session.load_model_format"] == "ONNX"
+
+
+@pytest.mark.parametrize("build", ["onnxruntime", "onnxruntime-gpu"])
+def test_one_build_of_onnx_runtime_is_named(build: str) -> None:
+    assert require_one_runtime(lambda name: name == build) == build
+
+
+@pytest.mark.parametrize(
+    ("installed", "message"),
+    [
+        (True, "found onnxruntime and onnxruntime-gpu, expected exactly one of .* Uninstall both"),
+        (False, "found no ONNX Runtime, expected exactly one of .* Install the one"),
+    ],
+)
+def test_both_builds_or_none_are_a_conflict(installed: bool, message: str) -> None:  # noqa: FBT001
+    """Which of the two is imported would be chance."""
+    with pytest.raises(RuntimeConflict, match=message):
+        require_one_runtime(lambda _name: installed)
+
+
+def test_onnx_runtime_is_imported_only_when_a_model_is_opened() -> None:
+    program = "import shared.session, sys; sys.exit('onnxruntime' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
