@@ -4,9 +4,6 @@ Shapes throughout: probabilities (N, K) with rows that sum to 1, targets (N,) cl
 Every function raises ValueError when there is nothing to score or the lengths differ.
 """
 
-import math
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,9 +12,6 @@ Targets = NDArray[np.int64]
 
 SMALLEST_PROBABILITY = 1e-15
 """ML.NET's floor: a certain mistake costs ln(1e15), about 34.5 nats, instead of infinity."""
-
-Z_95 = 1.959963984540054
-"""The standard normal's 97.5 % quantile."""
 
 
 def accuracy(probabilities: Probabilities, targets: Targets) -> float:
@@ -125,23 +119,6 @@ def softmax(logits: Probabilities) -> NDArray[np.float64]:
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     powers = np.exp(shifted)
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
-def wilson_interval(right: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share of which `right` of `n` independent trials came out right; within [0, 1].
-
-    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
-    """
-    if not 0 <= right <= n or n < 1:
-        raise ValueError(f"{right} right of {n}: expected 0 <= right <= n and n >= 1")
-    share, z_squared = right / n, Z_95**2
-    centre = (share + z_squared / (2 * n)) / (1 + z_squared / n)
-    half_width = Z_95 / (1 + z_squared / n) * math.sqrt(share * (1 - share) / n + z_squared / (4 * n * n))
-    return max(0.0, centre - half_width), min(1.0, centre + half_width)
-
-
-def mean_interval(run_means: Sequence[float]) -> tuple[float, float] | None:
-    raise NotImplementedError
 
 
 def _check(probabilities: Probabilities, targets: Targets) -> None:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from trainer.curvature import Curvature
 
-_SMALLEST_CURVATURE = 1e-6
+# A sample that is certain bends the objective hardly at all; the preconditioner must stay invertible all the same.
+_LEAST_UNCERTAINTY = 1e-6
 
 
 class SoftmaxRegression:
@@ -31,8 +32,6 @@ class SoftmaxRegression:
         self._targets = targets[:, None, None].expand(-1, members.shape[1], 1)
         self._row_weights = members / members.sum(0)
         self._inverse_std = (1 / std)[:, None, :]
-        self._curvature = Curvature(features)
-        self._l2 = 0.0
         self.dtype = features.dtype
         self.shape = (members.shape[1], class_count, features.shape[1] + 1)
         self.logits = torch.empty(0)
@@ -41,13 +40,14 @@ class SoftmaxRegression:
         """Of the last evaluation, the log loss of each row under each fit, in nats: shape (N, P)."""
 
     def set_strength(self, l2: float, near: Tensor) -> None:
-        """Choose the strength, and expect the minimum near these parameters."""
+        """Choose the strength, and expect the minimum near these parameters. Must come before the other calls."""
         self._l2 = l2
         self._forward(near)
         probabilities = self.logits.softmax(2)
-        spread = (probabilities * (1 - probabilities)).mean(2)
-        scale = float((spread * self._row_weights).sum(0).mean())
-        self._curvature.set_scale(max(scale, _SMALLEST_CURVATURE), l2)
+        uncertainty = (probabilities * (1 - probabilities)).mean(2).clamp_min(_LEAST_UNCERTAINTY)
+        row_weights = (uncertainty * self._row_weights).mean(1)
+        self._curvature = Curvature(self._features, row_weights, l2)
+        self._bias_curvature = float(row_weights.sum())
 
     def evaluate(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Objectives (P,) and gradients (P, K, D + 1)."""
@@ -62,11 +62,11 @@ class SoftmaxRegression:
         return values, gradients
 
     def precondition(self, gradients: Tensor) -> Tensor:
-        """The gradients times the inverse of a Hessian in which all samples and classes are equally uncertain."""
+        """The gradients times the inverse of a Hessian in which all fits and classes share each row's uncertainty."""
         direction = torch.empty_like(gradients)
         weight = gradients[..., :-1]
         direction[..., :-1] = self._curvature.solve(weight.flatten(0, 1)).view(weight.shape)
-        direction[..., -1] = gradients[..., -1] / self._curvature.scale
+        direction[..., -1] = gradients[..., -1] / self._bias_curvature
         return direction
 
     def _forward(self, parameters: Tensor) -> Tensor:

@@ -13,16 +13,16 @@ from trainer.lbfgs import minimise
 from trainer.softmax_regression import SoftmaxRegression
 from trainer.standardise import floored
 
-STRENGTHS = tuple(10.0 ** (exponent / 2) for exponent in range(4, -13, -1))
-"""From 100 down to 1e-6 in steps of half a decade."""
+STRENGTHS = tuple(10.0 ** (exponent / 3) for exponent in range(6, -13, -1))
+"""From 100 down to 1e-4, three to a decade."""
 
 _ALWAYS_SWEPT = 13
-_RISES_TO_STOP = 3
+_RISES_TO_STOP = 2
 _CLEAR_RISE = 1.02
 
 # A tighter path chooses the same strength; it costs many steps at weak strengths, where the optimum is flat.
-_PATH_TOLERANCE = 1e-4
-_FINAL_TOLERANCE = 1e-9
+_PATH_TOLERANCE = 3e-4
+_FINAL_TOLERANCE = 1e-7
 
 
 @dataclass(frozen=True)

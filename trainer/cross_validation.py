@@ -1,0 +1,187 @@
+"""Numbers for the whole recipe instead of one head: nested cross-validation, repeated over seeds."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.errors import TooFewGroups
+from trainer.evaluation import Evaluation, evaluate
+from trainer.folds import fewest_groups
+from trainer.head import fit_linear_probe
+from trainer.intervals import Interval, repeated_folds_interval
+from trainer.metrics import softmax
+from trainer.split import make_folds
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What the head that was fitted without one fold does on it.
+
+    Attributes:
+        seed: of the folds.
+        fold: in [0, folds).
+        n: samples held out.
+        l2: the strength that was chosen without them.
+        accuracy: in [0, 1].
+        macro_accuracy: in [0, 1].
+        log_loss: in nats.
+    """
+
+    seed: int
+    fold: int
+    n: int
+    l2: float
+    accuracy: float
+    macro_accuracy: float
+    log_loss: float
+
+
+@dataclass(frozen=True)
+class FoldMean:
+    """A number's mean over all folds and seeds, with its 95 % interval (see `repeated_folds_interval`)."""
+
+    mean: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Nested cross-validation: in every outer fold the strength is chosen again, by folds inside the training rows.
+
+    Attributes:
+        labels: K class names.
+        folds: of each seed; fewer than asked for when a class has fewer groups.
+        results: one per seed and fold.
+        pooled: for each seed, the held-out predictions of all samples, measured together.
+        accuracy: in [0, 1].
+        macro_accuracy: in [0, 1].
+        log_loss: in nats.
+    """
+
+    labels: tuple[str, ...]
+    folds: int
+    results: tuple[FoldResult, ...]
+    pooled: tuple[Evaluation, ...]
+    accuracy: FoldMean
+    macro_accuracy: FoldMean
+    log_loss: FoldMean
+
+    @property
+    def confusion(self) -> tuple[tuple[int, ...], ...]:
+        """Counts of held-out predictions over all seeds: row = actual label, column = predicted label."""
+        total = np.sum([one.confusion for one in self.pooled], axis=0)
+        return tuple(tuple(row) for row in total.tolist())
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values that any JSON reader takes, keys always in the same order."""
+        numbers = {name: getattr(self, name) for name in ("accuracy", "macro_accuracy", "log_loss")}
+        return {
+            "folds": self.folds,
+            "seeds": sorted({result.seed for result in self.results}),
+            **{name: number.mean for name, number in numbers.items()},
+            **{f"{name}_interval": list(number.interval) for name, number in numbers.items()},
+            "results": [asdict(result) for result in self.results],
+            "labels": list(self.labels),
+            "confusion": [list(row) for row in self.confusion],
+        }
+
+
+def cross_validate(
+    features: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    labels: Sequence[str],
+    *,
+    folds: int,
+    seeds: Sequence[int],
+    threads: int,
+) -> CrossValidation:
+    """Hold out each fold once per seed, choose and fit the head on the rest, and measure it on the fold.
+
+    Args:
+        features: shape (N, D), rows in a canonical order.
+        targets: shape (N,), class indices in [0, K).
+        groups: N group ids; rows of one group are never in two folds.
+        labels: K class names.
+        folds: at least 2; a class with fewer groups lowers it.
+        seeds: at least one; each makes other folds.
+        threads: CPU threads of the solver.
+
+    Raises:
+        TooFewGroups: a class has a single group, so it cannot be both trained on and held out.
+        ValueError: fewer than 2 folds, or no seed.
+    """
+    if folds < 2 or not seeds:
+        raise ValueError(f"{folds} folds and {len(seeds)} seeds, expected at least 2 and 1")
+    possible = min(folds, fewest_groups(targets, groups))
+    if possible < 2:
+        raise TooFewGroups(_labels_with_one_group(targets, groups, labels))
+    results: list[FoldResult] = []
+    pooled: list[Evaluation] = []
+    for seed in seeds:
+        fold_of = make_folds(targets, groups, possible, seed)
+        probabilities = np.zeros((len(targets), len(labels)))
+        for fold in range(possible):
+            held, l2 = fold_of == fold, 0.0
+            probabilities[held], l2 = _predict_held_out(features, targets, groups, held, len(labels), seed, threads)
+            results.append(_measure(probabilities[held], targets[held], labels, seed=seed, fold=fold, l2=l2))
+        pooled.append(evaluate(probabilities, targets, labels))
+    return CrossValidation(
+        labels=tuple(labels),
+        folds=possible,
+        results=tuple(results),
+        pooled=tuple(pooled),
+        accuracy=_mean([result.accuracy for result in results], possible, most=1.0),
+        macro_accuracy=_mean([result.macro_accuracy for result in results], possible, most=1.0),
+        log_loss=_mean([result.log_loss for result in results], possible, most=np.inf),
+    )
+
+
+def _predict_held_out(
+    features: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    held: NDArray[np.bool_],
+    class_count: int,
+    seed: int,
+    threads: int,
+) -> tuple[NDArray[np.float64], float]:
+    """Probabilities of the held-out rows under a head that never saw them, and the strength it chose."""
+    trained_on = np.flatnonzero(~held)
+    fit = fit_linear_probe(
+        features[trained_on],
+        targets[trained_on],
+        [groups[row] for row in trained_on],
+        class_count=class_count,
+        seed=seed,
+        threads=threads,
+    )
+    return softmax(fit.head.logits(features[held])), fit.l2
+
+
+def _measure(
+    probabilities: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    labels: Sequence[str],
+    *,
+    seed: int,
+    fold: int,
+    l2: float,
+) -> FoldResult:
+    measured = evaluate(probabilities, targets, labels)
+    return FoldResult(seed, fold, measured.n, l2, measured.accuracy, measured.macro_accuracy, measured.log_loss)
+
+
+def _mean(values: Sequence[float], folds: int, *, most: float) -> FoldMean:
+    low, high = repeated_folds_interval(values, folds=folds)
+    return FoldMean(float(np.mean(values)), (max(0.0, low), min(most, high)))
+
+
+def _labels_with_one_group(targets: NDArray[np.int64], groups: Sequence[str], labels: Sequence[str]) -> list[str]:
+    pairs = set(zip(targets.tolist(), groups, strict=True))
+    counts = Counter(target for target, _ in pairs)
+    return [label for target, label in enumerate(labels) if counts[target] < 2]

@@ -1,0 +1,140 @@
+"""Everything that is measured on one labelled set of pictures, as one value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer import metrics
+from trainer.intervals import Interval, wilson_interval
+
+TOP_K = (1, 2, 3, 5, 10)
+
+
+@dataclass(frozen=True)
+class ClassEvaluation:
+    """One label's share of the numbers.
+
+    Attributes:
+        label: the class name.
+        n: its samples.
+        predicted: how many samples were predicted to be of it.
+        accuracy: share of its samples that were recognised (recall), in [0, 1]; None without samples.
+        accuracy_interval: 95 % Wilson interval of it; None without samples.
+        precision: share of those predicted to be of it that are, in [0, 1]; None when there are none.
+        log_loss: mean over its samples, in nats; None without samples.
+    """
+
+    label: str
+    n: int
+    predicted: int
+    accuracy: float | None
+    accuracy_interval: Interval | None
+    precision: float | None
+    log_loss: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good predictions are on n labelled samples, by ML.NET's definitions (see trainer/metrics.py).
+
+    Attributes:
+        n: samples.
+        labels: K class names, in the order of class indices.
+        accuracy: share of samples right, in [0, 1].
+        accuracy_interval: 95 % Wilson interval of it.
+        macro_accuracy: mean of the per-class accuracies, over classes with a sample.
+        log_loss: in nats.
+        log_loss_reduction: 1 is perfect, 0 is guessing by label frequency, below 0 is worse; None for a single label.
+        per_class: one for each label.
+        top_k: accuracy when any of the k most probable labels counts, for those k of 1, 2, 3, 5, 10 that are below K.
+        confusion: K rows of K counts; row = actual label, column = predicted label.
+    """
+
+    n: int
+    labels: tuple[str, ...]
+    accuracy: float
+    accuracy_interval: Interval
+    macro_accuracy: float
+    log_loss: float
+    log_loss_reduction: float | None
+    per_class: tuple[ClassEvaluation, ...]
+    top_k: dict[int, float]
+    confusion: tuple[tuple[int, ...], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values that any JSON reader takes, keys always in the same order; unknown numbers are null."""
+        return {
+            "n": self.n,
+            "accuracy": self.accuracy,
+            "accuracy_interval": list(self.accuracy_interval),
+            "macro_accuracy": self.macro_accuracy,
+            "log_loss": self.log_loss,
+            "log_loss_reduction": self.log_loss_reduction,
+            "top_k": {str(k): value for k, value in self.top_k.items()},
+            "per_class": [_class_as_json(one) for one in self.per_class],
+            "labels": list(self.labels),
+            "confusion": [list(row) for row in self.confusion],
+        }
+
+
+def evaluate(probabilities: metrics.Probabilities, targets: NDArray[np.int64], labels: Sequence[str]) -> Evaluation:
+    """Measure predictions.
+
+    Args:
+        probabilities: shape (N, K), rows sum to 1.
+        targets: shape (N,), class indices in [0, K).
+        labels: K class names.
+
+    Raises:
+        ValueError: there is nothing to score, the lengths differ, or a probability is not a number.
+    """
+    if probabilities.ndim != 2 or probabilities.shape[1] != len(labels):
+        raise ValueError(f"probabilities of shape {probabilities.shape} for {len(labels)} labels")
+    if not np.isfinite(probabilities).all():
+        raise ValueError("a probability is not a finite number")
+    confusion = metrics.confusion_matrix(probabilities, targets)
+    return Evaluation(
+        n=len(targets),
+        labels=tuple(labels),
+        accuracy=metrics.accuracy(probabilities, targets),
+        accuracy_interval=wilson_interval(int(confusion.trace()), len(targets)),
+        macro_accuracy=metrics.macro_accuracy(probabilities, targets),
+        log_loss=metrics.log_loss(probabilities, targets),
+        log_loss_reduction=metrics.log_loss_reduction(probabilities, targets),
+        per_class=_per_class(confusion, metrics.per_class_log_loss(probabilities, targets), labels),
+        top_k={k: metrics.top_k_accuracy(probabilities, targets, k) for k in TOP_K if k == 1 or k < len(labels)},
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+    )
+
+
+def _per_class(
+    confusion: NDArray[np.int64], log_losses: Sequence[float | None], labels: Sequence[str]
+) -> tuple[ClassEvaluation, ...]:
+    right, actual, predicted = confusion.diagonal().tolist(), confusion.sum(1).tolist(), confusion.sum(0).tolist()
+    return tuple(
+        ClassEvaluation(
+            label=label,
+            n=actual[k],
+            predicted=predicted[k],
+            accuracy=right[k] / actual[k] if actual[k] else None,
+            accuracy_interval=wilson_interval(right[k], actual[k]) if actual[k] else None,
+            precision=right[k] / predicted[k] if predicted[k] else None,
+            log_loss=log_losses[k],
+        )
+        for k, label in enumerate(labels)
+    )
+
+
+def _class_as_json(one: ClassEvaluation) -> dict[str, Any]:
+    return {
+        "label": one.label,
+        "n": one.n,
+        "predicted": one.predicted,
+        "accuracy": one.accuracy,
+        "accuracy_interval": list(one.accuracy_interval) if one.accuracy_interval else None,
+        "precision": one.precision,
+        "log_loss": one.log_loss,
+    }

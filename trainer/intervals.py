@@ -1,0 +1,78 @@
+"""How sure a number is: 95 % intervals for a share of samples, and for the mean over repeated folds."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+Interval = tuple[float, float]
+
+Z_95 = 1.959963984540054
+"""The 97.5 % quantile of the standard normal distribution."""
+
+
+def wilson_interval(right: int, n: int) -> Interval:
+    """95 % interval of a share, of which `right` of `n` independent trials came out right; within [0, 1].
+
+    Raises:
+        ValueError: not 0 <= right <= n, or n is 0.
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+    """
+    if not 0 <= right <= n or n < 1:
+        raise ValueError(f"{right} right of {n}: expected 0 <= right <= n and n >= 1")
+    share, z_squared = right / n, Z_95**2
+    centre = (share + z_squared / (2 * n)) / (1 + z_squared / n)
+    half_width = Z_95 / (1 + z_squared / n) * math.sqrt(share * (1 - share) / n + z_squared / (4 * n * n))
+    low = 0.0 if right == 0 else max(0.0, centre - half_width)
+    return low, 1.0 if right == n else min(1.0, centre + half_width)
+
+
+def repeated_folds_interval(values: Sequence[float], *, folds: int) -> Interval:
+    """95 % interval of the mean of a number that was measured once in each fold of one or more cross-validations.
+
+    Folds share training samples, so their values vary less than independent ones would; the interval allows for it:
+    mean +- t(J - 1) * sqrt((1 / J + 1 / (folds - 1)) * variance), where J is the number of values and 1 / (folds - 1)
+    the ratio of held-out to training samples.
+
+    Args:
+        values: one per fold and repetition, at least two.
+        folds: of each cross-validation, at least 2.
+
+    Raises:
+        ValueError: there are fewer values or folds.
+
+    Source: C. Nadeau and Y. Bengio, Inference for the generalization error, Machine Learning 52 (2003); for repeated
+    folds R. Bouckaert and E. Frank, Evaluating the replicability of significance tests, PAKDD 2004.
+    """
+    count = len(values)
+    if count < 2 or folds < 2:
+        raise ValueError(f"{count} values of {folds} folds: expected at least 2 of each")
+    mean, variance = float(np.mean(values)), float(np.var(values, ddof=1))
+    half_width = students_t_95(count - 1) * math.sqrt((1 / count + 1 / (folds - 1)) * variance)
+    return mean - half_width, mean + half_width
+
+
+def students_t_95(degrees: int) -> float:
+    """The 97.5 % quantile of Student's t distribution with this many degrees of freedom, at least 1.
+
+    Source: the cumulative distribution is M. Abramowitz and I. Stegun (1964), 26.7.3 and 26.7.4.
+    """
+    low, high = 0.0, 13.0  # 12.71 at one degree of freedom
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _within(middle, degrees) < 0.95 else (low, middle)
+    return high
+
+
+def _within(t: float, degrees: int) -> float:
+    """Probability that Student's t lies in [-t, t]."""
+    angle = math.atan(t / math.sqrt(degrees))
+    sine, cosine = math.sin(angle), math.cos(angle)
+    term, total = (1.0, 1.0) if degrees % 2 == 0 else (cosine, cosine)
+    for i in range(2 if degrees % 2 else 1, degrees - 2, 2):
+        term *= i / (i + 1) * cosine**2
+        total += term
+    if degrees % 2 == 0:
+        return sine * total
+    return 2 / math.pi * (angle + (sine * total if degrees > 1 else 0.0))
