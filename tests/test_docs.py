@@ -50,7 +50,9 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
 def test_the_problem_table_is_that_of_the_code() -> None:
     from service.problems import BAD_PARAMETER, INTERNAL, KINDS, METHOD_NOT_ALLOWED, NOT_FOUND
 
-    rows = re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \| (.*) \|$", (ROOT / "docs" / "http-api.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (\d{3}) \| `([a-z-]+)` \| (.*) \|$", (ROOT / "docs" / "http-api.md").read_text(), re.MULTILINE
+    )
     kinds = (BAD_PARAMETER, INTERNAL, METHOD_NOT_ALLOWED, NOT_FOUND, *KINDS.values())
 
     assert sorted(rows) == sorted(

@@ -71,9 +71,10 @@ def _row(entry: BackboneEntry) -> dict[str, Any]:
 
 
 def _arguments(settings: BackbonesSettings, *names: str) -> list[str]:
+    example = " ".join(["mobilenet_v2", "pictures"][: len(names)])
     if len(settings.arguments) != len(names):
         raise UsageError(
             f"backbones {settings.action} takes {' '.join(names)}, found {len(settings.arguments)} arguments. "
-            f"Example: python -m trainer backbones {settings.action} mobilenet_v2{' pictures' if len(names) > 1 else ''}"
+            f"Example: python -m trainer backbones {settings.action} {example}"
         )
     return settings.arguments

@@ -22,7 +22,9 @@ from trainer.training import Measured, Training
 NO_NOVELTY = "this version of Finial does not measure novelty yet"
 
 # Where the run took place and how it was told to talk is not part of how the model was made.
-_SETTINGS_LEFT_OUT = frozenset({"data", "models_dir", "cache_dir", "config", "json_", "keep_versions", "rehash", "weights"})
+_SETTINGS_LEFT_OUT = frozenset(
+    {"data", "models_dir", "cache_dir", "config", "json_", "keep_versions", "rehash", "weights"}
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,9 @@ def metadata_fields(run: Run) -> Mapping[str, Any]:
         "metrics": headline_metrics(run),
         "thresholds": Thresholds(novelty_reason=NO_NOVELTY),
         "manifest_digest": run.manifest.digest,
-        "split": SplitInfo(seed=settings.seed, shares=settings.split, counts=dict(sorted(Counter(run.training.splits).items()))),
+        "split": SplitInfo(
+            seed=settings.seed, shares=settings.split, counts=dict(sorted(Counter(run.training.splits).items()))
+        ),
         "settings": settings.model_dump(mode="json", exclude=set(_SETTINGS_LEFT_OUT)),
         "tools": tool_versions(),
     }

@@ -20,25 +20,27 @@ def train(arguments: Sequence[str], program: str) -> None:
     """Train and publish; then say where bundle and report are."""
     settings = TrainSettings.from_command_line(arguments, program=program)
     from trainer.pipeline import train as run
+    from trainer.summaries import training_summary
 
     result = run(settings, Progress())
     if settings.json_:
         _print_json(result.as_json())
         return
-    _print(result.summary)
+    _print(training_summary(result.bundle, result.metrics))
 
 
 def evaluate(arguments: Sequence[str], program: str) -> None:
     """Measure a bundle on labelled pictures."""
     settings = EvaluateSettings.from_command_line(arguments, program=program)
     from trainer.evaluating import evaluate_bundle
+    from trainer.summaries import evaluation_summary
 
     result = evaluate_bundle(settings, Progress())
     if settings.json_:
         unusable = [{"file": one.name, "reason": one.reason} for one in result.unusable]
         _print_json({"version": result.bundle.version, **result.evaluation.as_json(), "unusable": unusable})
         return
-    _print(result.summary)
+    _print(evaluation_summary(result.bundle, result.evaluation.as_json(), len(result.unusable)))
 
 
 def predict(arguments: Sequence[str], program: str) -> None:
@@ -52,9 +54,7 @@ def predict(arguments: Sequence[str], program: str) -> None:
         problems += prediction.problem is not None
         if settings.json_:
             _print_json(prediction.as_json(), indent=None)
-        elif settings.out is None:
-            _print(prediction.line)
-        elif prediction.problem is not None:
+        elif settings.out is None or prediction.problem is not None:
             _print(prediction.line)
     if settings.out is not None and not settings.json_:
         _print(f"{settings.out}: {count} new predictions, {problems} pictures could not be used.")
@@ -89,8 +89,8 @@ def sample(arguments: Sequence[str], program: str) -> None:
 
     write_sample_pictures(settings.folder, per_class=settings.per_class, seed=settings.seed)
     _print(
-        f"{settings.folder}: {settings.per_class} cracked and {settings.per_class} uncracked pictures of concrete, drawn "
-        "by a program: good for a first run, not for judging real concrete."
+        f"{settings.folder}: {settings.per_class} cracked and {settings.per_class} uncracked pictures of concrete, "
+        "drawn by a program: good for a first run, not for judging real concrete."
     )
 
 

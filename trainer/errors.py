@@ -104,6 +104,19 @@ class TooManyMissing(BadData):
         )
 
 
+# --- sample pictures ---
+
+
+class FolderNotEmpty(UsageError):
+    """The sample pictures would be mixed with others."""
+
+    def __init__(self, folder: Path, found: Sequence[str]) -> None:
+        super().__init__(
+            f"{folder}: there is something in it already ({_some(found)}). Name an empty or a new folder, so that "
+            "the sample pictures stay by themselves."
+        )
+
+
 # --- audit ---
 
 
@@ -289,7 +302,30 @@ class NoClassesFound(BadData):
         )
 
 
+# --- cross-validation ---
+
+
+class TooFewGroups(BadData):
+    """A label's pictures are all duplicates of one another, so it cannot be both trained on and held out."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        super().__init__(
+            f"--folds needs at least two different pictures of each label, {_some([repr(label) for label in labels])} "
+            "has one. Add some, leave the label out, or train without --folds."
+        )
+
+
 # --- train ---
+
+
+class TooFewForFolds(BadData):
+    """A label has a single picture, or only copies of one; a cross-validation cannot hold it out."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"the label {label!r} has only one picture (or copies of one), so no fold can hold it out and still "
+            "learn it. Add different pictures of it, or leave out --folds."
+        )
 
 
 class TooManyUnusable(BadData):
@@ -328,8 +364,8 @@ class AccuracyTooLow(GateFailed):
 
     def __init__(self, *, low: float, accuracy: float, wanted: float, n: int) -> None:
         super().__init__(
-            f"accuracy {accuracy:.4f} on {n} pictures is at least {low:.4f} with 95 % confidence; --min-accuracy asks for "
-            f"{wanted:.4f}. Nothing was published. Add pictures (the interval narrows) or choose another backbone."
+            f"accuracy {accuracy:.4f} on {n} pictures is at least {low:.4f} with 95 % confidence; --min-accuracy asks "
+            f"for {wanted:.4f}. Nothing was published. Add pictures (the interval narrows) or choose another backbone."
         )
 
 

@@ -76,7 +76,9 @@ def _score_all(samples: tuple[Sample, ...], scorer: Scorer, progress: Progress) 
 
 def _refuse_too_many(unusable: tuple[PassedOver, ...], samples: tuple[Sample, ...], settings: EvaluateSettings) -> None:
     if len(unusable) == len(samples) or len(unusable) > settings.max_bad * len(samples):
-        raise TooManyUnusable([(one.name, one.reason) for one in unusable], total=len(samples), max_bad=settings.max_bad)
+        raise TooManyUnusable(
+            [(one.name, one.reason) for one in unusable], total=len(samples), max_bad=settings.max_bad
+        )
 
 
 def _evaluate(samples: tuple[Sample, ...], scored: list[Scored], scorer: Scorer) -> Evaluation:

@@ -68,9 +68,7 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
         training = arrange(audit.manifest, values, shares=settings.split, seed=settings.seed)
         measured = measure(training, seed=settings.seed, threads=settings.thread_count, folds=settings.folds)
         check_accuracy(measured, settings.min_accuracy)
-        final = final_fit(
-            training, measured, settings.final_fit, seed=settings.seed, threads=settings.thread_count
-        )
+        final = final_fit(training, measured, settings.final_fit, seed=settings.seed, threads=settings.thread_count)
     model = attach_head(graph, final.head, labels=training.labels, spec=entry.spec)
     run = Run(
         settings=settings,

@@ -1,11 +1,8 @@
 """Runs a published bundle over pictures: the graph that serves, from pixels decoded as the service decodes them."""
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +15,8 @@ from shared.golden import check_golden
 from shared.preprocess import preprocess
 from shared.publish import resolve
 from shared.session import Provider, Session, open_session
+from trainer.in_order import in_order
 from trainer.progress import Progress
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 
 @dataclass(frozen=True)
@@ -76,18 +71,3 @@ class Scorer:
         except PictureError as error:
             return Scored(path, digest, None, str(error))
         return Scored(path, digest, self._session.run(pixels[None], [PROBABILITIES])[0][0])
-
-
-def in_order(items: Iterable[_In], work: Callable[[_In], _Out], *, threads: int) -> Iterator[_Out]:
-    """Results of `work` in the order of `items`, at most four of them a thread ahead of whoever reads them."""
-    remaining = iter(items)
-    with ThreadPoolExecutor(threads) as pool:
-        pending: list[Future[_Out]] = [pool.submit(work, item) for item in islice(remaining, 4 * threads)]
-        try:
-            while pending:
-                result = pending.pop(0).result()
-                pending.extend(pool.submit(work, item) for item in islice(remaining, 1))
-                yield result
-        finally:
-            for future in pending:
-                future.cancel()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from trainer.prediction_table import COLUMNS, PredictionTable
 from trainer.predicting import PicturePrediction
+from trainer.prediction_table import COLUMNS, PredictionTable
 
 BUNDLE = "c" * 64
 

@@ -21,7 +21,9 @@ def test_equal_splits_give_equal_bytes_whatever_the_order() -> None:
     assert format_split_file(ROWS) == format_split_file(ROWS[::-1])
 
 
-@pytest.mark.parametrize("content", ["", "digest,label\na,b\n", "digest,label,split\na,b,holdout\n", "x,y,z\na,b,test\n"])
+@pytest.mark.parametrize(
+    "content", ["", "digest,label\na,b\n", "digest,label,split\na,b,holdout\n", "x,y,z\na,b,test\n"]
+)
 def test_a_file_of_another_form_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "split.csv").write_text(content)
 

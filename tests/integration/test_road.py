@@ -1,0 +1,298 @@
+"""The whole road: pictures on disk -> train -> bundle -> evaluate, predict, serve. With the embedded backbone."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.bundle import read_bundle
+from shared.errors import ModelMissing
+from shared.publish import list_versions, resolve
+from tests.integration.pictures_on_disk import LABELS, write_folder
+from tests.service.running import running_process
+from trainer.__main__ import main
+from trainer.pipeline import TrainResult, train
+from trainer.progress import Quiet
+from trainer.scoring import Scorer
+from trainer.settings import TrainSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTENT = ("model.onnx", "head.safetensors", "labels.txt", "metrics.json", "split.csv")
+
+
+def settings_for(data: Path, work: Path, **options: object) -> TrainSettings:
+    return TrainSettings.model_validate(
+        {"data": data, "models_dir": work / "models", "cache_dir": work / "cache", "backbone": "nano", "threads": 2}
+        | {"name": "shapes"}
+        | options
+    )
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("road")
+
+
+@pytest.fixture(scope="module")
+def pictures(work: Path) -> Path:
+    return write_folder(work / "pictures")
+
+
+@pytest.fixture(scope="module")
+def trained(work: Path, pictures: Path) -> TrainResult:
+    return train(settings_for(pictures, work), Quiet())
+
+
+def content_of(bundle: Path) -> dict[str, bytes]:
+    golden = {path.name: path.read_bytes() for path in (bundle / "golden").rglob("*") if path.is_file()}
+    return {name: (bundle / name).read_bytes() for name in CONTENT} | golden
+
+
+def test_a_bundle_has_everything_the_design_lists(trained: TrainResult) -> None:
+    found = {
+        path.relative_to(trained.bundle.path).as_posix() for path in trained.bundle.path.rglob("*") if path.is_file()
+    }
+
+    assert {*CONTENT, "bundle.json", "run.json", "report.html", "card.md", "golden/images.npy"} <= found
+    metadata = read_bundle(trained.bundle.path).metadata
+    assert metadata.labels == LABELS
+    assert metadata.thresholds.unfamiliar is None and metadata.thresholds.novelty_reason
+    assert metadata.metrics["measured_on"] == "test"
+
+
+def test_the_same_run_again_computes_nothing_and_gives_the_same_bytes(
+    work: Path, pictures: Path, trained: TrainResult
+) -> None:
+    again = train(settings_for(pictures, work), Quiet())
+
+    assert (again.featurized, again.from_cache) == (0, 30)
+    assert again.bundle.version > trained.bundle.version
+    assert content_of(again.bundle.path) == content_of(trained.bundle.path)
+
+
+def test_pictures_elsewhere_and_a_cold_cache_give_the_same_bytes(
+    tmp_path: Path, pictures: Path, trained: TrainResult
+) -> None:
+    """Neither paths, nor what was cached, nor the folder of the process get into the model."""
+    moved = tmp_path / "moved" / "deeper"
+    shutil.copytree(pictures, moved)
+    command = [sys.executable, "-m", "trainer", "train", str(moved), "--name", "shapes", "--backbone", "nano"]
+    command += ["--threads", "2", "--json"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads(ran.stdout)
+    assert {"bundle", "version", "featurized", "from_cache", "metrics"} <= set(result)
+    assert result["featurized"] == 30
+    assert content_of(tmp_path / result["bundle"]) == content_of(trained.bundle.path)
+
+
+def test_one_changed_picture_is_one_to_compute_and_a_relabelled_one_none(
+    tmp_path: Path, work: Path, pictures: Path
+) -> None:
+    data = tmp_path / "pictures"
+    shutil.copytree(pictures, data)
+    write_folder(tmp_path / "more", per_class=1, first=99)
+    shutil.copy(tmp_path / "more" / "dots" / "099.png", data / "dots" / "000.png")
+    (data / "dots" / "001.png").rename(data / "stripes" / "moved.png")
+    settings = settings_for(data, work, models_dir=tmp_path / "models")
+
+    result = train(settings, Quiet())
+
+    assert (result.featurized, result.from_cache) == (1, 29)
+
+
+def test_unreadable_pictures_are_named_and_left_out(tmp_path: Path, work: Path, pictures: Path) -> None:
+    data = tmp_path / "pictures"
+    shutil.copytree(pictures, data)
+    whole = (data / "dots" / "000.png").read_bytes()
+    (data / "dots" / "torn.png").write_bytes(whole[: len(whole) // 2])
+    (data / "stripes" / "empty.jpg").write_bytes(b"")
+    progress = Quiet()
+
+    train(settings_for(data, work, models_dir=tmp_path / "models"), progress)
+
+    named = [warning for warning in progress.warnings if "unreadable" in warning]
+    assert len(named) == 1 and "dots/torn.png" in named[0] and "stripes/empty.jpg" in named[0]
+
+
+def test_too_many_unreadable_pictures_stop_the_run(
+    tmp_path: Path, work: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "pictures"
+    shutil.copytree(pictures, data)
+    for number in range(8):
+        (data / "dots" / f"torn{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes([number]))
+
+    code = main(["train", str(data), "--models-dir", str(tmp_path / "models"), "--cache-dir", str(work / "cache")])
+
+    assert code == 3
+    assert "torn0.png" in capsys.readouterr().err
+    assert not list((tmp_path / "models").glob("*/*"))
+
+
+def test_a_failed_gate_publishes_nothing(
+    tmp_path: Path, work: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Six test pictures cannot prove an accuracy of 0.999, however right they are."""
+    options = ["--models-dir", str(tmp_path / "models"), "--cache-dir", str(work / "cache"), "--min-accuracy", "0.999"]
+
+    assert main(["train", str(pictures), "--name", "shapes", *options]) == 4
+
+    assert "--min-accuracy" in capsys.readouterr().err
+    with pytest.raises(ModelMissing):
+        resolve(tmp_path / "models" / "shapes")
+
+
+def test_pictures_stay_at_home_when_asked(tmp_path: Path, work: Path, pictures: Path) -> None:
+    result = train(settings_for(pictures, work, models_dir=tmp_path / "models", pictures=False), Quiet())
+
+    assert not (result.bundle.path / "golden" / "pictures").exists()
+    assert "data:image/jpeg" not in (result.bundle.path / "report.html").read_text()
+
+
+def test_training_on_everything_reports_cross_validated_numbers(tmp_path: Path, work: Path, pictures: Path) -> None:
+    result = train(settings_for(pictures, work, models_dir=tmp_path / "models", split=(1, 0, 0), folds=3), Quiet())
+
+    metrics = json.loads((result.bundle.path / "metrics.json").read_text())
+    assert result.metrics["measured_on"] == "cross_validated"
+    assert metrics["test"] is None and metrics["cross_validated"]["n"] == 30 and metrics["folds"] is not None
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
+def test_both_engines_train(tmp_path: Path, work: Path, pictures: Path, engine: str) -> None:
+    result = train(settings_for(pictures, work, models_dir=tmp_path / "models", engine=engine), Quiet())
+
+    assert result.metrics["n"] > 0
+
+
+def test_evaluate_prints_one_object(
+    work: Path, pictures: Path, trained: TrainResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["evaluate", str(trained.bundle.path), str(pictures), "--json", "--cache-dir", str(work / "cache")])
+
+    numbers = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert {"accuracy", "macro_accuracy", "log_loss", "n", "per_class"} <= set(numbers)
+    assert numbers["n"] == 30
+
+
+def test_evaluate_on_the_test_split_gives_the_final_heads_numbers_on_those_pictures(
+    work: Path, pictures: Path, trained: TrainResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(
+        [
+            "evaluate",
+            str(trained.bundle.path),
+            str(pictures),
+            "--only",
+            "test",
+            "--json",
+            "--cache-dir",
+            str(work / "cache"),
+        ]
+    )
+
+    assert json.loads(capsys.readouterr().out)["n"] == trained.metrics["n"]
+
+
+def test_evaluate_refuses_labels_that_the_bundle_does_not_know(
+    tmp_path: Path, work: Path, pictures: Path, trained: TrainResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "pictures"
+    shutil.copytree(pictures, data)
+    (data / "dots").rename(data / "spots")
+
+    assert main(["evaluate", str(trained.bundle.path), str(data), "--cache-dir", str(work / "cache")]) == 3
+
+    error = capsys.readouterr().err
+    assert "spots" in error and "dots" in error
+
+
+def test_predict_prints_file_label_score_and_actual(
+    pictures: Path, trained: TrainResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["predict", str(trained.bundle.path), str(pictures), "--only", "test", "--limit", "3"])
+
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 3
+    for file, label, score, actual in lines:
+        assert Path(file).is_file() and label in LABELS and 0 <= float(score) <= 1
+        assert actual == f"actual: {Path(file).parent.name}"
+
+
+def test_bulk_prediction_names_bad_files_and_goes_on_after_an_interruption(
+    tmp_path: Path, pictures: Path, trained: TrainResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = tmp_path / "pictures", tmp_path / "predictions.csv"
+    shutil.copytree(pictures, data)
+    (data / "dots" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    main(["predict", str(trained.bundle.path), str(data), "--out", str(out)])
+    whole = out.read_text()
+    assert "torn.png" in capsys.readouterr().out
+    assert len(whole.splitlines()) == 32
+
+    journal = tmp_path / ".predictions.csv.partial"
+    header = json.dumps({"content_sha256": trained.bundle.metadata.content_sha256})
+    done = {"file": str(data / "dots" / "000.png"), "label": "kept", "score": 1.0, "actual": None, "problem": None}
+    journal.write_text(f"{header}\n{json.dumps(done)}\n{json.dumps(done)[:20]}")
+    main(["predict", str(trained.bundle.path), str(data), "--out", str(out)])
+    assert "kept" in out.read_text()
+    assert not journal.exists()
+
+
+def test_the_service_answers_with_the_trainers_probabilities(work: Path, pictures: Path, trained: TrainResult) -> None:
+    """One graph, one decoder: the same file gives the same probabilities to 1e-5."""
+    files = sorted(pictures.rglob("*.png"))[:6]
+    scorer = Scorer(trained.bundle.path, threads=2, provider="cpu", progress=Quiet())
+    expected = {scored.path: scored.probabilities for scored in scorer.score(files)}
+
+    with running_process(work / "models") as service, service.client() as client:
+        service.wait_until_ready()
+        for file in files:
+            answer = client.post("/predict", files={"file": file.read_bytes()}).raise_for_status().json()
+            scores = {each["label"]: each["score"] for each in answer["predictions"]}
+            np.testing.assert_allclose([scores[label] for label in LABELS], expected[file], atol=1e-5)
+
+
+def test_rolling_back_serves_the_version_before(work: Path, trained: TrainResult) -> None:
+    versions = list_versions(work / "models" / "shapes")
+    assert len(versions) > 1
+
+    assert main(["rollback", "shapes", "--models-dir", str(work / "models")]) == 0
+
+    assert resolve(work / "models" / "shapes").name == versions[-2]
+
+
+@pytest.mark.slow
+def test_a_killed_trainer_leaves_no_half_bundle_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    """SIGKILL at moments spread over a whole run, each time on what the last one left behind."""
+    data = write_folder(tmp_path / "pictures", per_class=30)
+    command = [sys.executable, "-m", "trainer", "train", str(data), "--name", "shapes", "--backbone", "nano", "--json"]
+    command += ["--models-dir", str(tmp_path / "models"), "--cache-dir", str(tmp_path / "cache")]
+    started = time.monotonic()
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    whole_run_s = time.monotonic() - started
+    parent = tmp_path / "models" / "shapes"
+    (first,) = list_versions(parent)
+
+    for moment in np.linspace(0.3, 1.0, 6):
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(whole_run_s * moment)
+        process.kill()
+        process.wait()
+        for version in list_versions(parent):
+            read_bundle(parent / version)
+        read_bundle(resolve(parent))
+
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout)["featurized"] == 0
+    assert content_of(resolve(parent)) == content_of(parent / first)
+    assert not list(parent.glob(".staging-*"))
