@@ -1,7 +1,9 @@
 """What computes features from pixels: ONNX Runtime on the very graph that serves, or the torch module itself."""
 
 import importlib.metadata
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -26,10 +28,8 @@ class Engine(Protocol):
         batch_size: how many pictures a run takes at most; with 1, `run` may be called from several threads at once.
     """
 
-    @property
-    def identity(self) -> str: ...  # noqa: D102
-    @property
-    def batch_size(self) -> int: ...  # noqa: D102
+    identity: str
+    batch_size: int
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features (N, D) of pixels (N, H, W, 3)."""
@@ -42,16 +42,19 @@ class OnnxEngine:
         graph: of `backbone_graph`.
         provider: where to compute.
 
+    Attributes:
+        feature_size: D.
+
     Raises:
         SessionError: the graph is not opened as asked.
     """
-
-    batch_size = 1
 
     def __init__(self, graph: bytes, *, provider: Provider = "auto") -> None:
         runtime = require_one_runtime()
         self._session = open_session(graph, provider=provider, threads=1)
         self.identity = f"{runtime} {importlib.metadata.version(runtime)} {self._session.provider}"
+        self.batch_size = 1
+        self.feature_size = self._session.shape_of(FEATURES)[1] or 0
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features (N, D) of pixels (N, H, W, 3)."""
@@ -62,7 +65,7 @@ class TorchEngine:
     """The eager torch module, in batches; on CUDA if torch has it. Agrees with the graph within the parity gate.
 
     Args:
-        module: normalised pictures (N, 3, H, W) to features (N, D).
+        module: gives the module, normalised pictures (N, 3, H, W) to features (N, D); asked at the first run.
         spec: its mean and std are applied here, as torchvision's presets do it.
         provider: "cpu" never takes CUDA, "cuda" insists on it.
         threads: CPU threads; torch has one such number for the whole process.
@@ -72,7 +75,12 @@ class TorchEngine:
     """
 
     def __init__(
-        self, module: "nn.Module", spec: PreprocessSpec, *, provider: Provider = "auto", threads: int | None = None
+        self,
+        module: "Callable[[], nn.Module]",
+        spec: PreprocessSpec,
+        *,
+        provider: Provider = "auto",
+        threads: int | None = None,
     ) -> None:
         import torch
 
@@ -82,12 +90,16 @@ class TorchEngine:
             torch.set_num_threads(threads)
         device = "cuda" if provider != "cpu" and torch.cuda.is_available() else "cpu"
         self._device = torch.device(device)
-        self._module = module.to(self._device)
+        self._make_module = module
         self._mean, self._std = (
             torch.tensor(values, device=self._device).view(1, 3, 1, 1) for values in (spec.mean, spec.std)
         )
         self.batch_size = _BATCH_ON_CUDA if device == "cuda" else _BATCH_ON_CPU
         self.identity = f"torch {torch.__version__} {device}"
+
+    @cached_property
+    def _module(self) -> "nn.Module":
+        return self._make_module().to(self._device)
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features (N, D) of pixels (N, H, W, 3)."""

@@ -17,6 +17,7 @@ from shared.preprocess import PreprocessSpec
 from trainer.backbones import BackboneEntry, Weights, build_backbone
 from trainer.errors import CacheNotWritable
 from trainer.head import LinearHead
+from trainer.progress import Progress
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +28,14 @@ EXPORTER_REVISION = 1
 _TOOLS = ("torch", "torchvision", "onnx", "onnxscript", "onnx-ir")
 
 
-def backbone_graph(entry: BackboneEntry, weights: Weights, spec: PreprocessSpec, cache_dir: Path) -> bytes:
+def backbone_graph(
+    entry: BackboneEntry,
+    weights: Weights,
+    spec: PreprocessSpec,
+    cache_dir: Path,
+    *,
+    progress: Progress | None = None,
+) -> bytes:
     """The backbone's canonical graph, from the cache or exported and proven equal to torch.
 
     It is kept as <cache>/graphs/<key>-<SHA-256 of the file>.onnx; the key covers the backbone, its weights, the spec,
@@ -40,7 +48,11 @@ def backbone_graph(entry: BackboneEntry, weights: Weights, spec: PreprocessSpec,
         CacheNotWritable: it cannot be stored.
     """
     folder, key = cache_dir / "graphs", _key(entry, weights, spec)
-    return _read(folder, key) or _store(folder, key, _export(build_backbone(entry, weights), spec))
+    if (cached := _read(folder, key)) is not None:
+        return cached
+    if progress is not None:
+        progress.say(f"Exporting {entry.name} to ONNX; this is done once for these weights.", backbone=entry.name)
+    return _store(folder, key, _export(build_backbone(entry, weights), spec))
 
 
 def attach_head(

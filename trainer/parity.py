@@ -43,7 +43,7 @@ def prove_parity(
     """
     images = probe_images(spec) if images is None else images
     onnx = OnnxEngine(graph, provider="cpu")
-    expected = TorchEngine(module, spec, provider="cpu").run(images)
+    expected = TorchEngine(lambda: module, spec, provider="cpu").run(images)
     found = np.concatenate([onnx.run(image[None]) for image in images])
     return check_parity(expected, found, head=head)
 

@@ -1,6 +1,7 @@
 """Reads a weights file without running anything in it: a flat state dict of tensors, unwrapped."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,8 @@ def read_state_dict(path: Path) -> StateDict:
     if strangers:
         raise WeightsUnreadable(path, f"{strangers[0]!r} and {len(strangers) - 1} more of its entries are no tensors")
     state = {str(name): value for name, value in loaded.items()}
-    for prefix in _PREFIXES:
-        if all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    while any(all(name.startswith(prefix) for name in state) for prefix in _PREFIXES):
+        state = {name.partition(".")[2]: value for name, value in state.items()}
     return {name: _as_float32(path, name, value) for name, value in state.items()}
 
 
@@ -43,7 +43,8 @@ def _load(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of pickle protocols it may not know; it does, or raises
+            return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise WeightsUnreadable(path, f"cannot be read: {error.strerror or error}") from error
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError) as error:
