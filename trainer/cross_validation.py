@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.errors import TooFewGroups
+from trainer.errors import TooFewForFolds
 from trainer.evaluation import Evaluation, evaluate
 from trainer.folds import fewest_groups
 from trainer.head import fit_linear_probe
@@ -112,14 +112,14 @@ def cross_validate(
         threads: CPU threads of the solver.
 
     Raises:
-        TooFewGroups: a class has a single group, so it cannot be both trained on and held out.
+        TooFewForFolds: a class has a single group, so it cannot be both trained on and held out.
         ValueError: fewer than 2 folds, or no seed.
     """
     if folds < 2 or not seeds:
         raise ValueError(f"{folds} folds and {len(seeds)} seeds, expected at least 2 and 1")
     possible = min(folds, fewest_groups(targets, groups))
     if possible < 2:
-        raise TooFewGroups(_labels_with_one_group(targets, groups, labels))
+        raise TooFewForFolds(_label_with_one_group(targets, groups, labels))
     results: list[FoldResult] = []
     pooled: list[Evaluation] = []
     for seed in seeds:
@@ -181,7 +181,7 @@ def _mean(values: Sequence[float], folds: int, *, most: float) -> FoldMean:
     return FoldMean(float(np.mean(values)), (max(0.0, low), min(most, high)))
 
 
-def _labels_with_one_group(targets: NDArray[np.int64], groups: Sequence[str], labels: Sequence[str]) -> list[str]:
+def _label_with_one_group(targets: NDArray[np.int64], groups: Sequence[str], labels: Sequence[str]) -> str:
     pairs = set(zip(targets.tolist(), groups, strict=True))
     counts = Counter(target for target, _ in pairs)
-    return [label for target, label in enumerate(labels) if counts[target] < 2]
+    return next(label for target, label in enumerate(labels) if counts[target] < 2)
