@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from trainer.report_facts import ReportFacts
+from trainer.report_content import ReportFacts
 
 
 def write_report(folder: Path, facts: ReportFacts) -> None:
