@@ -302,19 +302,6 @@ class NoClassesFound(BadData):
         )
 
 
-# --- cross-validation ---
-
-
-class TooFewGroups(BadData):
-    """A label's pictures are all duplicates of one another, so it cannot be both trained on and held out."""
-
-    def __init__(self, labels: Sequence[str]) -> None:
-        super().__init__(
-            f"--folds needs at least two different pictures of each label, {_some([repr(label) for label in labels])} "
-            "has one. Add some, leave the label out, or train without --folds."
-        )
-
-
 # --- train ---
 
 
