@@ -7,13 +7,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from shared.errors import BundleCorrupted, BundleIncomplete, BundleInvalid, ModelMissing
-from shared.files import sha256_of_file
+from shared.errors import BundleCorrupted, BundleInvalid, ModelMissing, ModelRefused
+from shared.files import sha256_of
+from shared.listed_files import read_listed, require_no_link, unreadable, verify_listed
+from shared.onnx_file import refuse_unsafe_model
 from shared.preprocess import PreprocessSpec
 
 SCHEMA_VERSION = 1
@@ -33,8 +35,14 @@ CONTENT_FOLDER = "golden/"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 VERSION_PATTERN = r"^[0-9]{8}T[0-9]{9}Z-[0-9a-f]{8}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+FILE_PATTERN = r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$"
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Labels = Annotated[tuple[str, ...], Field(min_length=2)]
+FileName = Annotated[str, StringConstraints(pattern=FILE_PATTERN)]
+Label = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Labels = Annotated[tuple[Label, ...], Field(min_length=2)]
+
+_OWN_DIGEST = "metadata_sha256"
+_MAX_METADATA_BYTES = 16 * 1024**2
 
 
 class _Part(BaseModel):
@@ -75,7 +83,7 @@ class SplitInfo(_Part):
 
 
 class BundleMetadata(_Part):
-    """The content of bundle.json."""
+    """The content of bundle.json, without the digest of itself that stands first in it."""
 
     schema_version: Literal[1] = 1
     name: Name
@@ -92,7 +100,7 @@ class BundleMetadata(_Part):
     settings: Mapping[str, Any]
     tools: Mapping[str, str]
     content_sha256: Digest
-    files: Mapping[str, FileEntry]
+    files: Mapping[FileName, FileEntry]
 
 
 @dataclass(frozen=True)
@@ -112,43 +120,78 @@ class Bundle:
         """The served graph."""
         return self.path / MODEL_FILE
 
+    def read_model(self) -> bytes:
+        """The served graph's bytes, verified once more: what is opened is what was looked into.
+
+        Raises:
+            BundleIncomplete, BundleCorrupted: the file was changed meanwhile.
+        """
+        entry = self.metadata.files[MODEL_FILE]
+        return read_listed(self.path, MODEL_FILE, sha256=entry.sha256, size_bytes=entry.size_bytes)
+
 
 def read_bundle(path: Path) -> Bundle:
     """Read and verify a version's folder.
 
     Raises:
         ModelMissing: no bundle here.
-        BundleInvalid: bundle.json cannot be understood: unknown schema, bad field, path outside the folder.
-        BundleIncomplete: a listed file is missing.
-        BundleCorrupted: a file's SHA-256 differs.
+        BundleInvalid: bundle.json cannot be understood (unknown schema, bad field, path outside the folder), or the
+            model does not stand on its own (foreign operators, data outside its file).
+        BundleIncomplete: a listed file is missing, cut or not a plain file.
+        BundleCorrupted: the SHA-256 of a file, or of bundle.json, differs.
     """
-    metadata = read_metadata(path)
-    for name, entry in metadata.files.items():
-        _verify_file(path / name, entry)
-    if (found := content_digest(metadata.files)) != metadata.content_sha256:
-        raise BundleCorrupted(path, expected=metadata.content_sha256, found=found)
-    return Bundle(path=path, metadata=metadata)
+    bundle = Bundle(path=path, metadata=read_metadata(path))
+    files = bundle.metadata.files
+    for name, entry in files.items():
+        if name != MODEL_FILE:
+            verify_listed(path, name, sha256=entry.sha256, size_bytes=entry.size_bytes)
+    try:
+        refuse_unsafe_model(bundle.read_model())
+    except ModelRefused as error:
+        raise BundleInvalid(bundle.model_path, detail=str(error)) from error
+    if (found := content_digest(files)) != bundle.metadata.content_sha256:
+        raise BundleCorrupted(path, expected=bundle.metadata.content_sha256, found=found)
+    return bundle
 
 
 def read_metadata(path: Path) -> BundleMetadata:
     """Read bundle.json alone; the other files are not looked at. Raises as `read_bundle`."""
     file = path / METADATA_FILE
-    if not file.is_file():
-        raise ModelMissing(path)
+    raw = _read_json(file)
+    if raw.get("schema_version") != SCHEMA_VERSION:
+        raise BundleInvalid(file, detail=f"schema_version is {raw.get('schema_version')!r}, expected {SCHEMA_VERSION}")
+    expected = raw.pop(_OWN_DIGEST, None)
+    if expected != (found := _own_digest(raw)):
+        raise BundleCorrupted(file, expected=str(expected), found=found)
+    metadata = validate_metadata(file, raw)
+    _check_names(file, metadata)
+    return metadata
+
+
+def format_metadata(metadata: BundleMetadata) -> bytes:
+    """The bytes of bundle.json: the metadata behind a digest of itself, so that no altered label goes unnoticed.
+
+    Numbers that are not finite become null.
+
+    Raises:
+        ValueError: a metric or setting has no JSON form.
+    """
+    fields = json.loads(json.dumps(metadata.model_dump(mode="json"), allow_nan=False))
+    return json.dumps({_OWN_DIGEST: _own_digest(fields)} | fields, indent=1, ensure_ascii=False).encode()
+
+
+def validate_metadata(file: Path, fields: Mapping[str, Any]) -> BundleMetadata:
+    """Build the metadata of `file` from its fields.
+
+    Raises:
+        BundleInvalid: a field is missing, unknown or out of bounds.
+    """
     try:
-        raw = json.loads(file.read_bytes())
-        if not isinstance(raw, dict) or raw.get("schema_version") != SCHEMA_VERSION:
-            found = raw.get("schema_version") if isinstance(raw, dict) else type(raw).__name__
-            raise BundleInvalid(file, detail=f"schema_version is {found!r}, expected {SCHEMA_VERSION}")
-        metadata = BundleMetadata.model_validate(raw)
+        return BundleMetadata.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BundleInvalid(file, detail=f"{where}: {first['msg']}") from error
-    except ValueError as error:
-        raise BundleInvalid(file, detail=f"not JSON ({error})") from error
-    _check_names(file, metadata)
-    return metadata
 
 
 def content_digest(files: Mapping[str, FileEntry]) -> str:
@@ -158,24 +201,33 @@ def content_digest(files: Mapping[str, FileEntry]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def _read_json(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise ModelMissing(file.parent)
+    require_no_link(file.parent, METADATA_FILE)
+    try:
+        if (size := file.stat().st_size) > _MAX_METADATA_BYTES:
+            raise BundleInvalid(file, detail=f"{size:,} bytes, at most {_MAX_METADATA_BYTES:,} are expected")
+        raw = json.loads(file.read_bytes(), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise unreadable(file, error) from error
+    except (ValueError, RecursionError) as error:
+        raise BundleInvalid(file, detail=f"not JSON ({error})") from error
+    if not isinstance(raw, dict):
+        raise BundleInvalid(file, detail=f"it holds a {type(raw).__name__}, expected an object")
+    return raw
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _own_digest(fields: Mapping[str, Any]) -> str:
+    return sha256_of(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode())
+
+
 def _check_names(file: Path, metadata: BundleMetadata) -> None:
     if MODEL_FILE not in metadata.files:
         raise BundleInvalid(file, detail=f"{MODEL_FILE} is not among its files")
     if len(set(metadata.labels)) != len(metadata.labels):
         raise BundleInvalid(file, detail="a label is listed twice")
-    for name in metadata.files:
-        parts = PurePosixPath(name).parts
-        if not parts or name.startswith("/") or "\\" in name or any(part in ("..", ".", "") for part in parts):
-            raise BundleInvalid(file, detail=f"{name!r} does not name a file inside the bundle")
-
-
-def _verify_file(path: Path, entry: FileEntry) -> None:
-    try:
-        if path.is_symlink() or not path.is_file():
-            raise BundleIncomplete(path, detail="listed in bundle.json, but missing or not a plain file")
-        if (size := path.stat().st_size) != entry.size_bytes:
-            raise BundleIncomplete(path, detail=f"{size:,} bytes, bundle.json says {entry.size_bytes:,}")
-        if (found := sha256_of_file(path)) != entry.sha256:
-            raise BundleCorrupted(path, expected=entry.sha256, found=found)
-    except OSError as error:
-        raise BundleIncomplete(path, detail=f"cannot be read ({error.strerror})") from error

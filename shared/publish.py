@@ -1,12 +1,9 @@
 """Publishing: whole beside, renamed, then `current` repointed. A kill at any moment leaves the old state."""
 
 import contextlib
-import fcntl
-import json
-import os
 import re
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -16,36 +13,45 @@ from typing import Any
 from shared.bundle import (
     CURRENT_FILE,
     METADATA_FILE,
+    NAME_PATTERN,
     VERSION_PATTERN,
     Bundle,
     BundleMetadata,
     FileEntry,
     content_digest,
+    format_metadata,
     read_bundle,
+    validate_metadata,
 )
 from shared.errors import BundleInvalid, ModelMissing, PublishConflict
-from shared.files import current_umask, sha256_of_file, write_atomically
+from shared.files import flush_folder, flush_tree, sha256_of_file, write_atomically
+from shared.lock import locked, locked_folder
 
-_STAGING_PREFIX, _LOCK_FILE = ".staging-", ".lock"
+_STAGING_PREFIX, _REMOVED_PREFIX, _LOCK_FILE = ".staging-", ".removed-", ".lock"
 
 
 @contextlib.contextmanager
-def staging_folder(models_dir: Path, name: str) -> Iterator[Path]:
+def staging_folder(models_dir: Path, name: str, *, wait_s: float = 60.0) -> Iterator[Path]:
     """A folder beside the versions of `name` to write a bundle in; whatever is left of it is removed at the end.
 
-    Folders that killed runs left behind are removed too: a living run holds a lock on its own.
+    What killed runs left behind is removed too: a living run holds a lock on its own.
+
+    Raises:
+        BundleInvalid: a model cannot be called `name`.
+        PublishConflict: another program is publishing this model and did not end within `wait_s` seconds.
     """
     parent = models_dir / name
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise BundleInvalid(parent, detail=f"{name!r} is no name for a model, expected {NAME_PATTERN}")
     parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(parent)
-    folder = Path(tempfile.mkdtemp(dir=parent, prefix=_STAGING_PREFIX))
-    folder.chmod(0o777 & ~current_umask())
-    try:
-        with _locked(folder.with_name(folder.name + _LOCK_FILE), wait_s=0):
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.with_name(folder.name + _LOCK_FILE).unlink(missing_ok=True)
+    folder = parent / f"{_STAGING_PREFIX}{secrets.token_hex(8)}"
+    with contextlib.ExitStack() as stack:
+        with locked(parent / _LOCK_FILE, wait_s=wait_s):  # or another run might remove what is not locked yet
+            _remove_leftovers(parent)
+            folder.mkdir()
+            stack.enter_context(locked_folder(folder))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder
 
 
 def seal(folder: Path, fields: Mapping[str, Any]) -> BundleMetadata:
@@ -54,31 +60,47 @@ def seal(folder: Path, fields: Mapping[str, Any]) -> BundleMetadata:
     Args:
         folder: holds every other file of the bundle.
         fields: all of BundleMetadata's fields but `files` and `content_sha256`.
+
+    Raises:
+        BundleInvalid: a field is missing, unknown, out of bounds or has no JSON form.
     """
     files = {
         path.relative_to(folder).as_posix(): FileEntry(sha256=sha256_of_file(path), size_bytes=path.stat().st_size)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != METADATA_FILE
     }
-    metadata = BundleMetadata(**fields, files=files, content_sha256=content_digest(files))
-    text = json.dumps(metadata.model_dump(mode="json"), indent=1, ensure_ascii=False)
-    write_atomically(folder / METADATA_FILE, text.encode())
+    file = folder / METADATA_FILE
+    metadata = validate_metadata(file, {**fields, "files": files, "content_sha256": content_digest(files)})
+    try:
+        write_atomically(file, format_metadata(metadata))
+    except ValueError as error:
+        raise BundleInvalid(file, detail=str(error)) from error
     return metadata
 
 
 def publish(folder: Path, models_dir: Path, *, keep_versions: int = 10, wait_s: float = 60.0) -> Bundle:
     """Move a sealed folder to its place, make it current, and drop the oldest versions.
 
+    Args:
+        folder: on the same file system as `models_dir`, as `staging_folder` gives it.
+        models_dir: where the models are.
+        keep_versions: how many to keep, at least 1; the current one always stays.
+        wait_s: how long to wait for another program that is publishing this model.
+
     Raises:
         BundleError: the folder does not hold a whole bundle; nothing changed.
         PublishConflict: another program is publishing this model and did not end within `wait_s` seconds.
     """
+    if keep_versions < 1:
+        raise ValueError(f"keep_versions = {keep_versions}, expected at least 1")
     bundle = read_bundle(folder)
     parent = models_dir / bundle.metadata.name
-    with _locked(parent / _LOCK_FILE, wait_s=wait_s):
-        _flush_to_disk(folder)
+    parent.mkdir(parents=True, exist_ok=True)
+    with locked(parent / _LOCK_FILE, wait_s=wait_s):
+        flush_tree(folder)
         target = parent / new_version(parent, bundle.metadata.content_sha256)
         folder.rename(target)
+        flush_folder(parent)  # before `current` names it
         _point_current(parent, target.name)
         _prune(parent, keep=keep_versions)
     return Bundle(path=target, metadata=bundle.metadata)
@@ -92,9 +114,9 @@ def rollback(models_dir: Path, name: str, version: str | None = None, *, wait_s:
         BundleError: the version is damaged; `current` stays as it was.
     """
     parent = models_dir / name
-    if not parent.is_dir():
+    if not re.fullmatch(NAME_PATTERN, name) or not parent.is_dir():
         raise ModelMissing(parent, choices=model_names(models_dir))
-    with _locked(parent / _LOCK_FILE, wait_s=wait_s):
+    with locked(parent / _LOCK_FILE, wait_s=wait_s):
         versions = list_versions(parent)
         target = version or _version_before(parent, versions)
         if target not in versions:
@@ -160,7 +182,9 @@ def new_version(parent: Path, content_sha256: str) -> str:
 
 
 def _after(stamp: str) -> str:
-    return f"{stamp[:9]}{int(stamp[9:-1]) + 1:09d}Z"
+    """The next stamp in order, whether or not there is such a time."""
+    digits = f"{int(stamp[:8] + stamp[9:-1]) + 1:017d}"
+    return f"{digits[:8]}T{digits[8:]}Z"
 
 
 def _version_before(parent: Path, versions: list[str]) -> str:
@@ -173,53 +197,23 @@ def _version_before(parent: Path, versions: list[str]) -> str:
 
 def _point_current(parent: Path, version: str) -> None:
     write_atomically(parent / CURRENT_FILE, f"{version}\n".encode())
-    _flush_folder(parent)
+    flush_folder(parent)
 
 
 def _prune(parent: Path, *, keep: int) -> None:
     current = read_current(parent)
     for version in list_versions(parent)[:-keep]:
         if version != current:
-            shutil.rmtree(parent / version, ignore_errors=True)
+            removed = (parent / version).rename(parent / f"{_REMOVED_PREFIX}{version}")  # no reader meets half of it
+            shutil.rmtree(removed, ignore_errors=True)
 
 
-def _remove_abandoned(parent: Path) -> None:
+def _remove_leftovers(parent: Path) -> None:
+    """Remove what killed runs left. Only under the lock of `parent`, which everyone holds who makes such names."""
+    for file in parent.glob(f".{CURRENT_FILE}.*"):
+        file.unlink(missing_ok=True)
+    for folder in parent.glob(f"{_REMOVED_PREFIX}*"):
+        shutil.rmtree(folder, ignore_errors=True)
     for folder in parent.glob(f"{_STAGING_PREFIX}*"):
-        if not folder.is_dir():
-            continue
-        lock = folder.with_name(folder.name + _LOCK_FILE)
-        with contextlib.suppress(PublishConflict), _locked(lock, wait_s=0):
+        with contextlib.suppress(PublishConflict, OSError), locked_folder(folder):
             shutil.rmtree(folder, ignore_errors=True)
-            lock.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _locked(path: Path, *, wait_s: float) -> Iterator[None]:
-    """Hold an exclusive lock; the system releases it however the process ends."""
-    deadline = time.monotonic() + wait_s
-    with path.open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= deadline:
-                    raise PublishConflict(path, waited_s=wait_s) from error
-                time.sleep(0.05)
-        yield
-
-
-def _flush_to_disk(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    _flush_folder(folder)
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
