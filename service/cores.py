@@ -14,7 +14,8 @@ def usable_cores(root: Path = Path("/")) -> int:
         root: where /proc and /sys are looked for.
     """
     quota = cpu_quota(root)
-    cores = len(os.sched_getaffinity(0))
+    has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 

@@ -16,7 +16,7 @@ from shared.errors import PictureError
 router = APIRouter(responses=ANY_PROBLEM)
 
 
-def _runtime(request: Request) -> Runtime:
+async def _runtime(request: Request) -> Runtime:  # async: FastAPI sends plain functions through a thread
     runtime: Runtime = request.app.state.runtime
     return runtime
 

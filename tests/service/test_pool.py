@@ -58,6 +58,17 @@ def test_a_lane_comes_back_when_the_work_fails() -> None:
     assert pool.stats().leased == 0
 
 
+def test_leaving_twice_gives_a_lane_back_once() -> None:
+    pool = Pool(lanes=1, max_waiting=0)
+    waiter = pool.enter("", in_seconds(9), lambda: None)
+
+    pool.leave(waiter)
+    pool.leave(waiter)
+
+    with pool.lease(in_seconds(9)), pytest.raises(TooManyWaiting):
+        pool.check_admission()
+
+
 def test_a_deadline_that_has_passed_takes_no_lane() -> None:
     """Expired work is dropped before it runs."""
     pool = Pool(lanes=1, max_waiting=1)

@@ -4,30 +4,16 @@ import asyncio
 
 import pytest
 from fastapi import Request
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from service.errors import NoPicture, UnsupportedContentType, UploadMalformed
-from service.multipart import MultipartForm
 from service.uploads import MAX_PARTS, MAX_PICTURES, read_pictures
 from tests.service.asgi import Client, scope_of
+from tests.service.forms import FORM, form
 
 
 def pictures_in(content_type: str, *pieces: bytes) -> list[bytes]:
     request = Request(scope_of(("Content-Type", content_type)), Client(pieces or [b""]).receive)
     return asyncio.run(read_pictures(request))
-
-
-def form(*parts: tuple[str, bytes], end: bytes = b"--b--\r\n") -> bytes:
-    """A multipart body; a part's first half is what follows `form-data; `."""
-    texts = [
-        f"--b\r\nContent-Disposition: form-data; {disposition}\r\n\r\n".encode() + data + b"\r\n"
-        for disposition, data in parts
-    ]
-    return b"".join(texts) + end
-
-
-FORM = "multipart/form-data; boundary=b"
 
 
 def test_parts_named_file_or_image_are_pictures_in_the_order_sent() -> None:
@@ -44,24 +30,6 @@ def test_parts_named_file_or_image_are_pictures_in_the_order_sent() -> None:
 
 def test_a_part_needs_no_file_name() -> None:
     assert pictures_in(FORM, form(('name="file"', b"\x00\xff"))) == [b"\x00\xff"]
-
-
-def test_what_is_not_wanted_is_not_kept() -> None:
-    form_with_junk = MultipartForm(FORM, wanted=("file",), max_parts=9)
-    form_with_junk.feed(form(('name="junk"', b"x" * 10_000), ('name="file"', b"one")))
-
-    assert [(part.name, bytes(part.data)) for part in form_with_junk.parts()] == [("junk", b""), ("file", b"one")]
-
-
-@given(st.lists(st.binary(max_size=50), min_size=1, max_size=4), st.integers(1, 40))
-def test_pictures_come_out_as_they_went_in_however_they_are_cut(pictures: list[bytes], length: int) -> None:
-    assume(not any(b"--b" in picture for picture in pictures))  # clients choose a boundary that is not in the content
-    body = form(*[('name="file"; filename="a"', picture) for picture in pictures])
-    taken_apart = MultipartForm(FORM, wanted=("file",), max_parts=9)
-    for start in range(0, len(body), length):
-        taken_apart.feed(body[start : start + length])
-
-    assert [bytes(part.data) for part in taken_apart.parts()] == pictures
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "IMAGE/PNG; q=1", "application/octet-stream"])
