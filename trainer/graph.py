@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,12 @@ def backbone_graph(
         return cached
     if progress is not None:
         progress.say(f"Exporting {entry.name} to ONNX; this is done once for these weights.", backbone=entry.name)
-    return _store(folder, key, _export(build_backbone(entry, weights), spec))
+    with _writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    graph = _export(build_backbone(entry, weights), spec)
+    with _writable(folder):
+        write_atomically(folder / f"{key}-{sha256_of(graph)}.onnx", graph)
+    return graph
 
 
 def attach_head(
@@ -146,10 +151,9 @@ def _read(folder: Path, key: str) -> bytes | None:
     return None
 
 
-def _store(folder: Path, key: str, graph: bytes) -> bytes:
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / f"{key}-{sha256_of(graph)}.onnx", graph)
+        yield
     except OSError as error:
         raise CacheNotWritable(folder, str(error)) from error
-    return graph

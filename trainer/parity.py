@@ -69,7 +69,8 @@ def check_parity(expected: NDArray[np.float32], found: NDArray[np.float32], *, h
 def relative_differences(expected: NDArray[np.float32], found: NDArray[np.float32]) -> NDArray[np.float64]:
     """Norm of the difference over the norm of what was expected, shape (N,); infinite where either is not finite."""
     norms = np.linalg.norm(expected.astype(np.float64), axis=1)
-    differences = np.linalg.norm(found.astype(np.float64) - expected, axis=1) / np.maximum(norms, 1e-12)
+    with np.errstate(invalid="ignore"):
+        differences = np.linalg.norm(found.astype(np.float64) - expected, axis=1) / np.maximum(norms, 1e-12)
     return np.where(np.isfinite(differences), differences, np.inf)
 
 

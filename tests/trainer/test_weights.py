@@ -45,7 +45,7 @@ def mirror() -> Iterator[Mirror]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         mirror.url = f"http://127.0.0.1:{server.server_port}/models/"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield mirror
         server.shutdown()
