@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from service.classifier import Classifier
-from service.cores import usable_cores
 from service.loading import open_generation
 from service.pool import Pool
 from service.registry import Registry
 from service.settings import ServiceSettings
 from service.watcher import Watcher
+from shared.cores import usable_cores
 from shared.decode import DecodeLimits
 
 

@@ -1,6 +1,5 @@
 """The options of every verb, each declared once: flag, FINIAL_* variable and TOML key at the same time."""
 
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, fiel
 from pydantic_settings import CliPositionalArg, NoDecode
 
 from shared.bundle import NAME_PATTERN
+from shared.cores import usable_cores
 from shared.session import Provider
 from shared.settings import FinialSettings
 
@@ -28,7 +28,7 @@ class TrainerSettings(FinialSettings):
     @property
     def thread_count(self) -> int:
         """Threads to use: as asked, or the usable cores."""
-        return self.threads or len(os.sched_getaffinity(0))
+        return self.threads or usable_cores()
 
 
 class BackboneChoice(FinialSettings):

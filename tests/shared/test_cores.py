@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cores import cpu_quota, usable_cores
+from shared.cores import cpu_quota, usable_cores
 
 
 def write(root: Path, path: str, text: str) -> None:
