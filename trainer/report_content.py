@@ -53,7 +53,7 @@ class Finding:
     """Something that was noticed in the data.
 
     Attributes:
-        title: what was found, for a count in front: "unreadable pictures".
+        title: what was found, in the plural: "Unreadable pictures".
         meaning: what was done with them, a sentence.
         lines: names, with the reason where there is one; at most MOST_LISTED.
         total: how many there are.

@@ -82,19 +82,19 @@ def _mistake_count(test: Evaluation | None) -> int:
 def _findings(audit: Audit, unreadable: Sequence[PassedOver]) -> tuple[Finding, ...]:
     manifest = audit.manifest
     found = (
-        _finding("unreadable pictures", "They could not be decoded and were left out.", map(_with_reason, unreadable)),
+        _finding("Unreadable pictures", "They could not be decoded and were left out.", map(_with_reason, unreadable)),
         _finding(
-            "pictures under more than one label",
+            "Pictures under more than one label",
             "The same bytes carry different labels, so at least one label is wrong; they were left out.",
             audit.conflicting,
         ),
-        _finding("missing files", "The table lists them, but they are not there.", manifest.missing),
+        _finding("Missing files", "The table lists them, but they are not there.", manifest.missing),
         _finding(
-            "sets of identical pictures",
+            "Sets of identical pictures",
             "Copies of one picture under one label. They were used, and never straddle two splits or folds.",
             (" = ".join(names) for names in audit.duplicates),
         ),
-        _finding("files passed over", "They are no samples.", map(_with_reason, manifest.passed_over)),
+        _finding("Files passed over", "They are no samples.", map(_with_reason, manifest.passed_over)),
     )
     return tuple(one for one in found if one.total)
 
