@@ -46,13 +46,10 @@ def main() -> None:
             seeds=range(5),
             threads=arguments.threads,
         )
-        low, high = result.accuracy_interval or (float("nan"),) * 2
+        (low, high), mean = result.accuracy.interval, result.accuracy.mean
         seconds = time.perf_counter() - started
-        print(
-            f"{data.name:<24} {result.accuracy:.4f}  [{low:.4f}, {high:.4f}]  n {len(usable):>5}  {seconds:6.1f} s",
-            flush=True,
-        )
-        found[data.name] = {"accuracy": result.accuracy, "interval": [low, high], "n": len(usable)}
+        print(f"{data.name:<24} {mean:.4f}  [{low:.4f}, {high:.4f}]  n {len(usable):>5}  {seconds:6.1f} s", flush=True)
+        found[data.name] = {"accuracy": mean, "interval": [low, high], "n": len(usable)}
     print(json.dumps({"backbone": entry.name, "results": found}))
 
 
