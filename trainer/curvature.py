@@ -5,31 +5,38 @@ from torch import Tensor
 
 
 class Curvature:
-    """Solves with sum_i w_i x_i x_i' + l2 * I for feature rows x_i and their weights w_i.
+    """Solves with scale * sum_i w_i x_i x_i' + l2 * I for feature rows x_i and their weights w_i.
 
-    With fewer rows than columns the (N, N) matrix of inner products stands in for the (D, D) one.
+    With fewer rows than columns the (N, N) matrix of inner products stands in for the (D, D) one. A preconditioner
+    need not be exact, so float32 does for features of any type.
 
     Args:
         features: shape (N, D).
-        row_weights: shape (N,), at least 0.
-        l2: above 0.
+        row_weights: shape (N,), above 0.
 
     Source: the Woodbury identity, G. Golub and C. Van Loan, Matrix Computations (2013), section 2.1.4.
     """
 
-    def __init__(self, features: Tensor, row_weights: Tensor, l2: float) -> None:
-        self._weighted = row_weights.sqrt()[:, None] * features
+    def __init__(self, features: Tensor, row_weights: Tensor) -> None:
+        self._weighted = (row_weights.sqrt()[:, None] * features).float()
         self._wide = features.shape[0] < features.shape[1]
-        self._l2 = l2
         # The identity subtracts nearly equal numbers: float64 keeps what is left of them.
         factor = self._weighted.double() if self._wide else self._weighted
-        products = factor @ factor.T if self._wide else factor.T @ factor
-        products.diagonal().add_(l2)
-        self._inverse = torch.cholesky_inverse(torch.linalg.cholesky(products)).to(features.dtype)
+        self._products = factor @ factor.T if self._wide else factor.T @ factor
+        self._inverse = torch.empty(0)
+        self._scale, self._l2 = 1.0, 1.0
+
+    def set_scale(self, scale: float, l2: float) -> None:
+        """Prepare to solve; scale and l2 are above 0."""
+        self._scale, self._l2 = scale, l2
+        shifted = scale * self._products
+        shifted.diagonal().add_(l2)
+        self._inverse = torch.cholesky_inverse(torch.linalg.cholesky(shifted)).float()
 
     def solve(self, rows: Tensor) -> Tensor:
         """Each row of `rows`, shape (M, D), times the inverse: shape (M, D)."""
+        known = rows.float()
         if not self._wide:
-            return rows @ self._inverse
-        inner = (rows @ self._weighted.T) @ self._inverse
-        return (rows - inner @ self._weighted) / self._l2
+            return (known @ self._inverse).to(rows.dtype)
+        inner = (known @ self._weighted.T) @ self._inverse
+        return ((known - self._scale * inner @ self._weighted) / self._l2).to(rows.dtype)

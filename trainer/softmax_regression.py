@@ -33,6 +33,8 @@ class SoftmaxRegression:
         self._row_weights = members / members.sum(0)
         self._inverse_std = (1 / std)[:, None, :]
         self.dtype = features.dtype
+        self._curvature: Curvature | None = None
+        self._l2 = self._bias_curvature = self._weighted_for = 0.0
         self.shape = (members.shape[1], class_count, features.shape[1] + 1)
         self.logits = torch.empty(0)
         """Of the last evaluation, for all rows and fits: shape (N, P, K)."""
@@ -46,8 +48,10 @@ class SoftmaxRegression:
         probabilities = self.logits.softmax(2)
         uncertainty = (probabilities * (1 - probabilities)).mean(2).clamp_min(_LEAST_UNCERTAINTY)
         row_weights = (uncertainty * self._row_weights).mean(1)
-        self._curvature = Curvature(self._features, row_weights, l2)
         self._bias_curvature = float(row_weights.sum())
+        if self._curvature is None or self._bias_curvature < self._weighted_for / 2:
+            self._curvature, self._weighted_for = Curvature(self._features, row_weights), self._bias_curvature
+        self._curvature.set_scale(self._bias_curvature / self._weighted_for, l2)
 
     def evaluate(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Objectives (P,) and gradients (P, K, D + 1)."""
@@ -65,6 +69,8 @@ class SoftmaxRegression:
         """The gradients times the inverse of a Hessian in which all fits and classes share each row's uncertainty."""
         direction = torch.empty_like(gradients)
         weight = gradients[..., :-1]
+        if self._curvature is None:
+            raise RuntimeError("set_strength comes first")
         direction[..., :-1] = self._curvature.solve(weight.flatten(0, 1)).view(weight.shape)
         direction[..., -1] = gradients[..., -1] / self._bias_curvature
         return direction
