@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 
 from shared.files import sha256_of_file
@@ -14,45 +14,42 @@ _READERS = 4  # hashing lets go of Python's lock, and a far disk answers several
 _BATCH = 512
 
 
-def hash_files(
-    paths: Sequence[Path], cache: StatCache, *, rehash: bool, progress: Progress
-) -> tuple[dict[Path, str], dict[Path, str]]:
-    """SHA-256 of each file's bytes, as 64 hex digits.
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that could not be read, and why."""
+
+    reason: str
+
+
+def hash_files(paths: Sequence[Path], cache: StatCache, *, rehash: bool, progress: Progress) -> list[str | Unreadable]:
+    """SHA-256 of each file's bytes, as 64 hex digits, in the order of `paths`.
 
     Args:
         paths: regular files.
         cache: asked first, and told what is new; saved also when interrupted.
         rehash: do not ask it.
         progress: shows a phase named hash, if there is anything to read.
-
-    Returns:
-        Digests by path; and for files that could not be read, the reason.
     """
-    digests: dict[Path, str] = {}
-    unreadable: dict[Path, str] = {}
-    unknown: list[Path] = []
-    for path in paths:
-        digest = None if rehash else _remembered(path, cache)
-        if digest is None:
-            unknown.append(path)
-        else:
-            digests[path] = digest
-    if not unknown:
-        return digests, unreadable
-    waiting = iter(unknown)
+    known = [None if rehash else _remembered(path, cache) for path in paths]
+    unknown = [path for path, digest in zip(paths, known, strict=True) if digest is None]
+    hashed = iter(_hash_all(unknown, cache, progress) if unknown else ())
+    return [next(hashed) if digest is None else digest for digest in known]
+
+
+def _hash_all(paths: Sequence[Path], cache: StatCache, progress: Progress) -> list[str | Unreadable]:
+    results: list[str | Unreadable] = []
     try:
-        with progress.phase("hash", total=len(unknown)) as phase, ThreadPoolExecutor(_READERS) as readers:
-            while batch := list(islice(waiting, _BATCH)):  # all at once would hold a future for every file
+        with progress.phase("hash", total=len(paths)) as phase, ThreadPoolExecutor(_READERS) as readers:
+            for start in range(0, len(paths), _BATCH):  # all at once would hold a future for every file
+                batch = paths[start : start + _BATCH]
                 for path, (found, result) in zip(batch, readers.map(_hash, batch), strict=True):
-                    if found is None:
-                        unreadable[path] = result
-                    else:
-                        digests[path] = result
+                    results.append(result)
+                    if found is not None and isinstance(result, str):
                         cache.remember(path, found, result)
                     phase.advance()
     finally:
         cache.save()
-    return digests, unreadable
+    return results
 
 
 def _remembered(path: Path, cache: StatCache) -> str | None:
@@ -62,9 +59,9 @@ def _remembered(path: Path, cache: StatCache) -> str | None:
         return None
 
 
-def _hash(path: Path) -> tuple[os.stat_result | None, str]:
-    """The file's stat before reading and its digest; or no stat, and the reason."""
+def _hash(path: Path) -> tuple[os.stat_result | None, str | Unreadable]:
+    """The file's stat before it was read, and its digest."""
     try:
         return path.stat(), sha256_of_file(path)
     except OSError as error:
-        return None, f"cannot be read ({error.strerror or type(error).__name__})"
+        return None, Unreadable(f"cannot be read ({error.strerror or type(error).__name__})")

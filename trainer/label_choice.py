@@ -31,7 +31,7 @@ def read_as_asked(labels: str, folder: Path, found: FoundFiles) -> Reading:
         if table is None:
             raise DataMissing(Path(labels), instead=("auto", *RULES))
         reading = read_by_table(table, folder, found.pictures)
-    if not reading.files and not reading.missing:
+    if not reading.labelled_count and not reading.missing:
         raise _nothing(folder, found, f"no picture has a label from {reading.origin}")
     return reading
 
@@ -48,7 +48,7 @@ def guess(folder: Path, found: FoundFiles) -> tuple[Reading, str]:
     """
     tables = _tables_of_labels(folder, found)
     by_folder = read_by_rule("folder", found.pictures)
-    has_folders = len(by_folder.labels) > 1 and 2 * len(by_folder.files) >= len(found.pictures)
+    has_folders = len(by_folder.labels) > 1 and 2 * by_folder.labelled_count >= len(found.pictures)
     if len(tables) > 1:
         raise _ambiguous(folder, [*tables, by_folder] if has_folders else tables)
     if tables and has_folders and not tables[0].agrees_with(by_folder):
@@ -68,7 +68,7 @@ def _tables_of_labels(folder: Path, found: FoundFiles) -> list[Reading]:
             reading = read_by_table(folder / table.path.name, folder, found.pictures)
         except (LabelTableInvalid, OSError):
             continue
-        if reading.files:
+        if reading.labelled_count:
             readings.append(reading)
     return readings
 
@@ -94,7 +94,7 @@ def _guess_prefix(folder: Path, found: FoundFiles, by_folder: Reading) -> tuple[
         return by_letters, why
     if _is_plain_prefix(by_words, found):
         return by_words, why
-    if by_folder.files:
+    if by_folder.labelled_count:
         return by_folder, "the pictures lie in a folder, and nothing else says more"
     raise _nothing(folder, found, "nothing says which labels the pictures have")
 
@@ -113,7 +113,7 @@ def _is_plain_prefix(reading: Reading, found: FoundFiles) -> bool:
 
 def _cross(one: Reading, other: Reading) -> bool:
     """Whether every label of each reading goes with several of the other's: they say different things."""
-    pairs = {(first.label, second.label) for first, second in zip(one.files, other.files, strict=True)}
+    pairs = set(zip(one.label_of, other.label_of, strict=True))
     return all(
         sum(pair[side] == label for pair in pairs) > 1
         for side, reading in enumerate((one, other))

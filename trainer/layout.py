@@ -1,8 +1,9 @@
 """What the place and the name of a picture say about its label and split. Pure functions of names."""
 
 import re
+import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -48,15 +49,17 @@ def find_places(names: Sequence[str]) -> tuple[Place, ...]:
 
     A folder around everything does not count: `photos/train/cat/1.jpg` is as good as `train/cat/1.jpg`.
     """
-    folders = [tuple(name.split("/")[:-1]) for name in names]
-    around = _around_everything([one for one in folders if one])
-    inner = [one[around:] for one in folders]
-    outermost = {one[0] for one in inner if one}
-    if not outermost or not all(split_named(folder) for folder in outermost):
-        return tuple(Place(name, None, one) for name, one in zip(names, inner, strict=True))
-    return tuple(
-        Place(name, split_named(one[0]) if one else None, one[1:]) for name, one in zip(names, inner, strict=True)
-    )
+    inner = _without_folders_around({name.rpartition("/")[0] for name in names})
+    outermost = {folders[0] for folders in inner.values() if folders}
+    of_splits = bool(outermost) and all(split_named(folder) for folder in outermost)
+
+    def place(name: str) -> Place:
+        folders = inner[name.rpartition("/")[0]]
+        if of_splits and folders:
+            return Place(name, split_named(folders[0]), folders[1:])
+        return Place(name, None, folders)
+
+    return tuple(map(place, names))
 
 
 def split_named(name: str) -> Split | None:
@@ -96,7 +99,7 @@ def ends_in_a_number(place: Place) -> bool:
 
 def clean_label(text: str) -> str:
     """A label in the one form it is compared and stored in: NFC, single blanks, none around it."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    return sys.intern(" ".join(unicodedata.normalize("NFC", text).split()))  # one string for thousands of samples
 
 
 def _label_from_file_name(place: Place, pattern: re.Pattern[str]) -> str | None:
@@ -106,6 +109,13 @@ def _label_from_file_name(place: Place, pattern: re.Pattern[str]) -> str | None:
         return clean_label(words.group() if words else wordnet[1])
     start = pattern.match(stem)
     return clean_label(start.group()) if start else None
+
+
+def _without_folders_around(paths: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The folders of each path, outermost first, without those that hold everything and cannot be labels."""
+    folders = {path: tuple(path.split("/")) if path else () for path in paths}
+    around = _around_everything([one for one in folders.values() if one])
+    return {path: one[around:] for path, one in folders.items()}
 
 
 def _around_everything(folders: Sequence[tuple[str, ...]]) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.errors import DataMissing, LabelsFromDataTable, TooManyMissing
-from trainer.hashing import hash_files
+from trainer.hashing import Unreadable, hash_files
 from trainer.label_choice import guess, read_as_asked
 from trainer.picture_files import FoundFile, FoundFiles, find_files
 from trainer.progress import Progress, Quiet
@@ -46,17 +46,23 @@ def read_manifest(
     reading, labels_from, passed_over = _read_labels(data, labels)
     _require_few_missing(reading, max_missing)
     cache = StatCache(cache_dir, data, warn=progress.warn)
-    digests, unreadable = hash_files([file.path for file in reading.files], cache, rehash=rehash, progress=progress)
-    samples = [
-        Sample(file.path, file.name, file.label, digests[file.path], file.split)
-        for file in reading.files
-        if file.path in digests
+    wanted = [
+        (file, label, split)
+        for file, label, split in zip(reading.pictures, reading.label_of, reading.split_of, strict=True)
+        if label is not None
     ]
-    vanished = [PassedOver(file.name, unreadable[file.path]) for file in reading.files if file.path in unreadable]
+    hashes = hash_files([file.path for file, _, _ in wanted], cache, rehash=rehash, progress=progress)
+    samples: list[Sample] = []
+    unreadable: list[PassedOver] = []
+    for (file, label, split), hashed in zip(wanted, hashes, strict=True):
+        if isinstance(hashed, Unreadable):
+            unreadable.append(PassedOver(file.name, hashed.reason))
+        else:
+            samples.append(Sample(file.path, file.name, label, hashed, split))
     return Manifest(
         samples=tuple(sorted(samples, key=lambda sample: sample.name)),
         labels=tuple(sorted({sample.label for sample in samples})),
-        passed_over=tuple(sorted((*passed_over, *reading.passed_over, *vanished), key=lambda one: one.name)),
+        passed_over=tuple(sorted((*passed_over, *reading.passed_over, *unreadable), key=lambda one: one.name)),
         missing=reading.missing,
         labels_from=labels_from,
     )
@@ -88,6 +94,6 @@ def _unused(tables: Sequence[FoundFile], reading: Reading) -> list[FoundFile]:
 
 
 def _require_few_missing(reading: Reading, max_missing: float) -> None:
-    row_count = len(reading.files) + len(reading.missing)
+    row_count = len(reading.pictures) + len(reading.missing)
     if reading.table and len(reading.missing) > max_missing * row_count:
         raise TooManyMissing(reading.table, reading.missing, rows=row_count, max_missing=max_missing)

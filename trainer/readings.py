@@ -20,30 +20,24 @@ from trainer.picture_files import FoundFile, readable_name
 from trainer.samples import PassedOver, Split
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledFile:
-    """A picture file with its label and given split."""
-
-    path: Path
-    name: str
-    label: str
-    split: Split | None
-
-
 @dataclass(frozen=True)
 class Reading:
     """The labels that one way of reading finds.
 
     Attributes:
-        files: pictures that have a label.
-        passed_over: pictures that have none, and why.
+        pictures: the files it speaks of.
+        label_of: the label of each, None where it finds none.
+        split_of: the given split of each, if any.
+        passed_over: pictures without a label, and why.
         missing: paths that a table lists without there being a file.
         origin: where the labels come from, as part of a sentence.
         choose: the flag that asks for this reading.
         table: the table that was read, if one was.
     """
 
-    files: tuple[LabelledFile, ...]
+    pictures: Sequence[FoundFile]
+    label_of: tuple[str | None, ...]
+    split_of: tuple[Split | None, ...]
     passed_over: tuple[PassedOver, ...]
     missing: tuple[str, ...]
     origin: str
@@ -53,14 +47,20 @@ class Reading:
     @property
     def labels(self) -> tuple[str, ...]:
         """All labels, sorted."""
-        return tuple(sorted({file.label for file in self.files}))
+        return tuple(sorted({label for label in self.label_of if label is not None}))
+
+    @property
+    def labelled_count(self) -> int:
+        """How many pictures have a label."""
+        return len(self.label_of) - self.label_of.count(None)
 
     def agrees_with(self, other: "Reading") -> bool:
         """Whether both give the same labels to the same pictures."""
-        return self._label_of() == other._label_of()
+        return self._by_name() == other._by_name()
 
-    def _label_of(self) -> dict[str, str]:
-        return {file.name: file.label for file in self.files}
+    def _by_name(self) -> dict[str, str]:
+        pairs = zip(self.pictures, self.label_of, strict=True)
+        return {picture.name: label for picture, label in pairs if label is not None}
 
 
 @dataclass(frozen=True)
@@ -83,15 +83,19 @@ RULES = tuple(_RULES)
 def read_by_rule(rule: str, pictures: Sequence[FoundFile]) -> Reading:
     """Labels from the pictures' folders or names, by one of RULES."""
     how = _RULES[rule]
-    files: list[LabelledFile] = []
-    unlabelled: list[PassedOver] = []
-    for picture, place in zip(pictures, find_places([picture.name for picture in pictures]), strict=True):
-        label = how.label(place)
-        if label:
-            files.append(LabelledFile(picture.path, picture.name, label, place.split))
-        else:
-            unlabelled.append(PassedOver(picture.name, how.without))
-    return Reading(tuple(files), tuple(unlabelled), (), how.origin, f"--labels {rule}")
+    places = find_places([picture.name for picture in pictures])
+    labels = tuple(how.label(place) or None for place in places)
+    return Reading(
+        pictures=pictures,
+        label_of=labels,
+        split_of=tuple(place.split for place in places),
+        passed_over=tuple(
+            PassedOver(place.name, how.without) for place, label in zip(places, labels, strict=True) if label is None
+        ),
+        missing=(),
+        origin=how.origin,
+        choose=f"--labels {rule}",
+    )
 
 
 def read_by_table(table: Path, folder: Path, pictures: Iterable[FoundFile] = ()) -> Reading:
@@ -105,26 +109,32 @@ def read_by_table(table: Path, folder: Path, pictures: Iterable[FoundFile] = ())
     Raises:
         LabelTableInvalid: the table cannot be read, or contradicts itself.
     """
-    listed: dict[str, tuple[TableRow, LabelledFile]] = {}
+    listed: dict[str, tuple[FoundFile, TableRow]] = {}
     missing: list[str] = []
-    unlabelled: list[PassedOver] = []
     for row in read_label_table(table):
         path = _find(row.path, folder, table.parent)
         if path is None:
             missing.append(row.path)
             continue
-        name = _name_in(folder, path)
-        if not row.label:
-            unlabelled.append(PassedOver(name, f"line {row.line} of {table.name} gives it no label"))
-        elif name not in listed:
-            listed[name] = row, LabelledFile(path, name, row.label, row.split)
-        else:
-            _require_agreement(table, listed[name][0], row)
-    files = _with_splits_of_folders([file for _, file in listed.values()])
-    named = listed.keys() | {one.name for one in unlabelled}
-    unlisted = [PassedOver(one.name, f"not listed in {table.name}") for one in pictures if one.name not in named]
-    choose = f"--labels {shlex.quote(str(table))}"
-    return Reading(files, (*unlabelled, *unlisted), tuple(missing), f"the table {table.name}", choose, table)
+        found = FoundFile(path, _name_in(folder, path))
+        _require_agreement(table, listed.setdefault(found.name, (found, row))[1], row)
+    unlabelled = [
+        PassedOver(found.name, f"line {row.line} of {table.name} gives it no label")
+        for found, row in listed.values()
+        if not row.label
+    ]
+    unlisted = [PassedOver(one.name, f"not listed in {table.name}") for one in pictures if one.name not in listed]
+    splits = tuple(row.split for _, row in listed.values())
+    return Reading(
+        pictures=tuple(found for found, _ in listed.values()),
+        label_of=tuple(row.label or None for _, row in listed.values()),
+        split_of=splits if any(splits) else tuple(place.split for place in find_places(tuple(listed))),
+        passed_over=(*unlabelled, *unlisted),
+        missing=tuple(missing),
+        origin=f"the table {table.name}",
+        choose=f"--labels {shlex.quote(str(table))}",
+        table=table,
+    )
 
 
 def _find(path: str, *folders: Path) -> Path | None:
@@ -156,13 +166,3 @@ def _require_agreement(table: Path, first: TableRow, second: TableRow) -> None:
         raise LabelTableInvalid(
             table, f"{second.path} is {second.label!r} here, but {first.label!r} on line {first.line}", line=second.line
         )
-
-
-def _with_splits_of_folders(files: Sequence[LabelledFile]) -> tuple[LabelledFile, ...]:
-    """Where the table gives no split at all, folders named after splits do."""
-    if any(file.split for file in files):
-        return tuple(files)
-    places = find_places([file.name for file in files])
-    return tuple(
-        LabelledFile(file.path, file.name, file.label, place.split) for file, place in zip(files, places, strict=True)
-    )

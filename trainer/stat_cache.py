@@ -8,16 +8,12 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from shared.files import sha256_of, write_atomically
 
 _FORMAT = "finial stat cache 1"
 # A file that was written a moment ago may be written again without its mtime changing; such a one is not trusted.
 _COARSEST_MTIME_NS = 2 * 10**9
-
-Key = tuple[int, int, int]
-"""size in bytes, mtime in ns, inode"""
 
 
 class StatCache:
@@ -33,52 +29,77 @@ class StatCache:
     def __init__(
         self, cache_dir: Path, data: Path, *, warn: Callable[[str], None], clock_ns: Callable[[], int] = time.time_ns
     ) -> None:
-        self._file = cache_dir / "stat" / f"{sha256_of(os.fsencode(data.resolve()))[:32]}.json"
+        self._file = cache_dir / "stat" / f"{sha256_of(os.fsencode(data.resolve()))[:32]}.txt"
         self._clock_ns = clock_ns
         self._warn = warn
-        self._known = self._read()
-        self._new: dict[str, tuple[Key, str]] = {}
+        self._known = _Lines(self._read())
+        self._new: list[str] = []
 
     def digest(self, path: Path, found: os.stat_result) -> str | None:
         """The digest of a file whose stat is `found`, if it was hashed before and is the same file still."""
-        key, digest = self._known.get(_absolute(path), (None, None))
-        return digest if key == _key(found) else None
+        return self._known.digest(_subject(path, found))
 
     def remember(self, path: Path, found: os.stat_result, digest: str) -> None:
         """Keep a digest; `found` was taken before the file was read, so a change while reading shows."""
         if self._clock_ns() - found.st_mtime_ns > _COARSEST_MTIME_NS:
-            self._new[_absolute(path)] = (_key(found), digest)
+            self._new.append(f"{digest} {_subject(path, found)}")
 
     def save(self) -> None:
         """Write what is new, if anything; a folder that cannot be written is told of, not an error."""
         if not self._new:
             return
-        kept = {path: entry for path, entry in self._read().items() if os.path.lexists(path)}
-        body = json.dumps({path: [*key, digest] for path, (key, digest) in {**kept, **self._new}.items()})
+        body = "\n".join({_path_in(line): line for line in (*self._kept(), *self._new)}.values()).encode()
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._file, f"{_FORMAT} {sha256_of(body.encode())}\n{body}".encode())
+            write_atomically(self._file, f"{_FORMAT} {sha256_of(body)}\n".encode() + body)
         except OSError as error:
             self._warn(f"{self._file}: hashes cannot be remembered ({error}); the next run reads every file again.")
 
-    def _read(self) -> dict[str, tuple[Key, str]]:
+    def _kept(self) -> list[str]:
+        """What any run wrote meanwhile, without files that are gone."""
+        lines = self._read().decode().split("\n")
+        return [line for line in lines if line and os.path.lexists(json.loads(_path_in(line)))]
+
+    def _read(self) -> bytes:
         try:
             head, _, body = self._file.read_bytes().partition(b"\n")
         except FileNotFoundError:
-            return {}
+            return b""
         except OSError as error:
             self._warn(f"{self._file}: cannot be read ({error}); every file is hashed again.")
-            return {}
+            return b""
         if head.decode(errors="replace") != f"{_FORMAT} {sha256_of(body)}":
             self._warn(f"{self._file}: damaged, and so ignored; every file is hashed again.")
-            return {}
-        entries: dict[str, Any] = json.loads(body)
-        return {path: ((size, mtime, inode), digest) for path, (size, mtime, inode, digest) in entries.items()}
+            return b""
+        return body
 
 
-def _absolute(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 (a link keeps its own name)
+class _Lines:
+    """Finds a line by what it is about. Keeps bytes and positions: 100,000 lines as objects would take 50 MB more."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._starts: dict[int, int] = {}
+        start = 0
+        while start < len(body):
+            end = body.find(b"\n", start)
+            end = len(body) if end < 0 else end
+            self._starts[hash(body[start + 65 : end])] = start
+            start = end + 1
+
+    def digest(self, subject: str) -> str | None:
+        wanted = subject.encode()
+        start = self._starts.get(hash(wanted))
+        if start is None or self._body[start + 65 : start + 65 + len(wanted) + 1].rstrip(b"\n") != wanted:
+            return None
+        return self._body[start : start + 64].decode()
 
 
-def _key(found: os.stat_result) -> Key:
-    return found.st_size, found.st_mtime_ns, found.st_ino
+def _subject(path: Path, found: os.stat_result) -> str:
+    """What a digest is about: size in bytes, mtime in ns, inode, and the path in JSON, which any name fits in."""
+    absolute = os.path.abspath(path)  # noqa: PTH100 (a link keeps its own name)
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ino} {json.dumps(absolute)}"
+
+
+def _path_in(line: str) -> str:
+    return line.split(" ", 4)[4]
