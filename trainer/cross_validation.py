@@ -151,7 +151,7 @@ def _predict_held_out(
     threads: int,
 ) -> tuple[NDArray[np.float64], float]:
     """Probabilities of the held-out rows under a head that never saw them, and the strength it chose."""
-    trained_on = np.flatnonzero(~held)
+    trained_on = np.flatnonzero(~held).tolist()
     fit = fit_linear_probe(
         features[trained_on],
         targets[trained_on],
