@@ -139,13 +139,17 @@ def test_names_that_are_not_utf_8_are_shown_readably(tmp_path: Path) -> None:
 
 
 def test_depth_is_no_limit(tmp_path: Path) -> None:
-    deep = tmp_path
+    folders = [tmp_path]
     for _ in range(1200):  # deeper than Python may recurse, shorter than the longest path
-        deep = deep / "d"
-        deep.mkdir()
-    write(deep / "1.jpg")
-
-    assert len(names(tmp_path)) == 1
+        folders.append(folders[-1] / "d")
+        folders[-1].mkdir()
+    picture = write(folders[-1] / "1.jpg")
+    try:
+        assert len(names(tmp_path)) == 1
+    finally:  # pytest's own clearing away would recurse
+        picture.unlink()
+        for folder in reversed(folders[1:]):
+            folder.rmdir()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

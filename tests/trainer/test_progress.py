@@ -1,0 +1,145 @@
+"""trainer/progress.py: a bar for a person, JSON lines for a log, results left alone."""
+
+import io
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from trainer.progress import JsonLines, Progress, Quiet, Terminal
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class BrokenPipe(io.StringIO):
+    """Whoever read it has gone."""
+
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_elsewhere_than_on_a_terminal_each_second_is_one_json_line() -> None:
+    stream, clock = io.StringIO(), Clock()
+    progress = Progress(JsonLines(stream, clock=clock))
+
+    with progress.phase("featurize", total=10) as phase:
+        for _ in range(10):
+            clock.now += 0.25
+            phase.advance()
+
+    assert [line["done"] for line in lines(stream)] == [4, 8, 10]
+    assert lines(stream)[0] == {
+        "event": "progress",
+        "phase": "featurize",
+        "done": 4,
+        "total": 10,
+        "rate_per_s": 4.0,
+        "left_s": 1.5,
+    }
+
+
+def test_a_phase_that_is_interrupted_says_how_far_it_came() -> None:
+    stream = io.StringIO()
+    progress = Progress(JsonLines(stream, clock=Clock()))
+
+    with pytest.raises(KeyboardInterrupt), progress.phase("hash", total=5) as phase:
+        phase.advance(2)
+        raise KeyboardInterrupt
+
+    assert [(line["done"], line["rate_per_s"], line["left_s"]) for line in lines(stream)] == [(2, None, None)]
+
+
+def test_sentences_and_warnings_carry_their_facts() -> None:
+    stream = io.StringIO()
+    progress = Progress(JsonLines(stream))
+
+    progress.say("2 pictures found", count=2)
+    progress.warn("caf\udce9.jpg cannot be read")
+
+    assert lines(stream) == [
+        {"event": "say", "text": "2 pictures found", "count": 2},
+        {"event": "warning", "text": "caf\udce9.jpg cannot be read"},
+    ]
+
+
+def test_work_goes_on_when_nobody_reads_any_more() -> None:
+    progress = Progress(JsonLines(BrokenPipe()))
+
+    progress.say("anyone?")
+    with progress.phase("hash", total=1) as phase:
+        phase.advance()
+
+    assert phase.done == 1
+
+
+def test_steps_may_be_counted_from_several_threads() -> None:
+    progress = Quiet()
+
+    with progress.phase("featurize", total=4000) as phase:
+        threads = [
+            threading.Thread(target=lambda: [phase.advance() for _ in range(1000)])  # type: ignore[func-returns-value]
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert progress.phases == [("featurize", 4000)]
+
+
+def test_a_terminal_shows_a_bar_with_rate_and_sentences_as_they_are() -> None:
+    stream = io.StringIO()
+    progress = Progress(Terminal(stream))
+
+    with progress.phase("featurize", total=2) as phase:
+        phase.advance(2)
+        progress.say("[bold]a/b[c].jpg[/bold]")
+    progress.warn("look out")
+
+    shown = stream.getvalue()
+    assert "featurize" in shown
+    assert "2/2" in shown
+    assert "/s" in shown
+    assert "[bold]a/b[c].jpg[/bold]" in shown
+    assert "warning: look out" in shown
+
+
+def test_a_phase_of_unknown_length_is_shown_too() -> None:
+    stream, terminal = io.StringIO(), io.StringIO()
+
+    for progress in (Progress(JsonLines(stream)), Progress(Terminal(terminal))):
+        with progress.phase("look for pictures") as phase:
+            phase.advance(3)
+
+    assert [(line["done"], line["total"], line["left_s"]) for line in lines(stream)] == [(3, None, None)]
+    assert "look for pictures" in terminal.getvalue()
+
+
+def test_progress_goes_to_stderr_so_that_results_can_be_piped(capfd: pytest.CaptureFixture[str]) -> None:
+    Progress().say("hello")
+
+    assert capfd.readouterr().out == ""
+
+
+def test_the_quiet_one_shows_nothing_and_remembers(capfd: pytest.CaptureFixture[str]) -> None:
+    progress = Quiet()
+
+    progress.say("hello", count=1)
+    progress.warn("careful")
+
+    assert (progress.said, progress.warnings) == (["hello"], ["careful"])
+    assert capfd.readouterr() == ("", "")
