@@ -52,7 +52,7 @@ def audit_manifest(manifest: Manifest, *, max_conflicting: float = 0.1) -> Audit
     if len(conflicting) > max_conflicting * len(manifest.samples):
         raise ConflictingLabels(conflicting, total=len(manifest.samples), max_conflicting=max_conflicting)
     kept = manifest.without(conflicting)
-    _require_enough(manifest, kept)
+    _require_enough(kept)
     duplicates = (samples for samples in together.values() if len(samples) > 1 and not _conflict(samples))
     return Audit(
         manifest=kept,
@@ -62,12 +62,12 @@ def audit_manifest(manifest: Manifest, *, max_conflicting: float = 0.1) -> Audit
     )
 
 
-def _require_enough(manifest: Manifest, kept: Manifest) -> None:
-    """Refuse what is left if nothing can be learned from it; `manifest` is what there was before dropping."""
-    if len(manifest.labels) < 2:
-        raise SingleClass(manifest.labels, labels_from=manifest.labels_from)
+def _require_enough(kept: Manifest) -> None:
+    """Refuse what is left if nothing can be learned from it."""
+    if len(kept.labels) < 2:
+        raise SingleClass(kept.labels, labels_from=kept.labels_from)
     different = Counter(label for label, _ in {(sample.label, sample.digest) for sample in kept.samples})
-    small = {label: different[label] for label in manifest.labels if different[label] < _PICTURES_PER_CLASS}
+    small = {label: different[label] for label in kept.labels if different[label] < _PICTURES_PER_CLASS}
     if small:
         raise ClassTooSmall(small, at_least=_PICTURES_PER_CLASS)
     learned = {sample.label for sample in kept.samples if sample.split in (None, "train")}

@@ -61,7 +61,7 @@ def read_manifest(
             samples.append(Sample(file.path, file.name, label, hashed, split))
     return Manifest(
         samples=tuple(sorted(samples, key=lambda sample: sample.name)),
-        labels=tuple(sorted({sample.label for sample in samples})),
+        labels=reading.labels,
         passed_over=tuple(sorted((*passed_over, *reading.passed_over, *unreadable), key=lambda one: one.name)),
         missing=reading.missing,
         labels_from=labels_from,

@@ -43,7 +43,7 @@ class Manifest:
 
     Attributes:
         samples: sorted by name.
-        labels: sorted; a label's position is its class index.
+        labels: sorted; a label's position is its class index. Each has samples, unless they were left out.
         passed_over: files in the data that are no samples, sorted by name.
         missing: names that a table lists without there being a file.
         labels_from: a sentence part saying where labels come from, and whether that was guessed.
@@ -62,7 +62,6 @@ class Manifest:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def without(self, names: Collection[str]) -> "Manifest":
-        """The manifest without the samples of these names, and without labels that no sample has any more."""
+        """The manifest without the samples of these names. Labels stay, so that the audit can name an empty one."""
         gone = frozenset(names)
-        samples = tuple(sample for sample in self.samples if sample.name not in gone)
-        return replace(self, samples=samples, labels=tuple(sorted({sample.label for sample in samples})))
+        return replace(self, samples=tuple(sample for sample in self.samples if sample.name not in gone))

@@ -89,6 +89,11 @@ def test_a_class_that_loses_its_pictures_to_conflicts_is_named() -> None:
         audit_manifest(manifest_of(*CLEAN, *lost), max_conflicting=0.5)
 
 
+def test_a_class_that_loses_its_pictures_to_damage_is_named() -> None:
+    with pytest.raises(ClassTooSmall, match="'dog' has 0"):
+        audit_manifest(manifest_of(*CLEAN).without([one.name for one in CLEAN if one.label == "dog"]))
+
+
 def test_a_class_that_is_only_held_out_is_refused_by_name() -> None:
     held_out = [sample(f"cow/{number}.jpg", f"cow{number}", "test") for number in range(3)]
 
