@@ -9,7 +9,7 @@ from torch import Tensor
 
 _MEMORY = 10
 _MAX_STEPS = 300
-_MAX_HALVINGS = 12
+_MAX_HALVINGS = 20
 _SUFFICIENT_DECREASE = 1e-4
 _ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-14}
 

@@ -1,0 +1,80 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer.intervals import repeated_folds_interval, students_t_95, wilson_interval
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "expected"),
+    [
+        (81, 263, (0.2553, 0.3662)),  # R. G. Newcombe, Statistics in Medicine 17 (1998), table I, method 3
+        (15, 148, (0.0624, 0.1605)),
+        (0, 20, (0.0, 0.1611)),
+        (1, 29, (0.0061, 0.1718)),
+    ],
+)
+def test_the_interval_of_a_share_is_the_published_one(right: int, n: int, expected: tuple[float, float]) -> None:
+    assert wilson_interval(right, n) == pytest.approx(expected, abs=5e-5)
+
+
+@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_lies_in_0_to_1_around_the_share_and_mirrors(case: tuple[int, int]) -> None:
+    right, n = case
+    low, high = wilson_interval(right, n)
+
+    assert 0 <= low <= right / n <= high <= 1
+    assert wilson_interval(n - right, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
+@given(st.integers(1, 1000), st.integers(2, 10))
+def test_more_pictures_make_it_narrower(n: int, factor: int) -> None:
+    few, many = wilson_interval(n // 2, n), wilson_interval(n // 2 * factor, n * factor)
+
+    assert many[1] - many[0] < few[1] - few[0]
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 0), (3, 2), (-1, 2)])
+def test_impossible_counts_are_refused(right: int, n: int) -> None:
+    with pytest.raises(ValueError, match="expected 0 <= right <= n"):
+        wilson_interval(right, n)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "expected"), [(1, 12.7062), (2, 4.3027), (3, 3.1824), (4, 2.7764), (24, 2.0639), (1000, 1.9623)]
+)
+def test_students_t_is_that_of_the_tables(degrees: int, expected: float) -> None:
+    assert students_t_95(degrees) == pytest.approx(expected, abs=5e-5)
+
+
+def test_the_interval_of_folds_allows_for_shared_training_samples() -> None:
+    """Two folds: a naive t interval would leave out the 1 / (folds - 1), here twice the whole variance."""
+    half_width = 12.7062 * math.sqrt((1 / 2 + 1) * 0.02)
+
+    assert repeated_folds_interval([0.8, 1.0], folds=2) == pytest.approx((0.9 - half_width, 0.9 + half_width), abs=1e-4)
+
+
+def test_repeating_folds_narrows_the_interval_but_never_below_what_one_training_set_can_tell() -> None:
+    once, often = [0.8, 0.9, 1.0, 0.9, 0.8], [0.8, 0.9, 1.0, 0.9, 0.8] * 200
+
+    low, high = repeated_folds_interval(often, folds=5)
+
+    assert high - low < once_width(once)
+    assert (high - low) / 2 > 1.95 * math.sqrt(1 / 4) * 0.07
+
+
+def once_width(values: list[float]) -> float:
+    low, high = repeated_folds_interval(values, folds=5)
+    return high - low
+
+
+def test_equal_values_leave_no_doubt() -> None:
+    assert repeated_folds_interval([0.5] * 5, folds=5) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(("values", "folds"), [([0.5], 5), ([], 5), ([0.5, 0.6], 1)])
+def test_a_single_value_has_no_interval(values: list[float], folds: int) -> None:
+    with pytest.raises(ValueError, match="at least 2 of each"):
+        repeated_folds_interval(values, folds=folds)
