@@ -12,8 +12,8 @@ PAGE = ROOT / "docs" / "command-line.md"
 
 INTRODUCTION = """# Command line
 
-Every option is a flag, an environment variable and a TOML key at the same time. Precedence: flag, variable, the verb's table in
-the TOML file, its top level, default. `--config finial.toml` (or `FINIAL_CONFIG`) names the file:
+Every option is a flag, an environment variable and a TOML key at the same time. Precedence: flag, variable, the verb's
+table in the TOML file, its top level, default. `--config finial.toml` (or `FINIAL_CONFIG`) names the file:
 
 ```toml
 models_dir = "/srv/models"      # for every verb
