@@ -45,7 +45,9 @@ def find_mistakes(
         if predicted[position] != training.targets[row]
     ]
     chosen = sorted(wrong, key=lambda one: (-one[0], training.samples[one[1]].name))[:most]
-    return tuple(_mistake(training.samples[row], training.labels, k, score, pictures) for score, row, k in chosen)
+    return tuple(
+        _mistake(training.samples[row], training.labels, k, score, pictures=pictures) for score, row, k in chosen
+    )
 
 
 def make_thumbnail(sample: Sample, side_px: int = THUMBNAIL_PX) -> bytes | None:
@@ -61,6 +63,6 @@ def make_thumbnail(sample: Sample, side_px: int = THUMBNAIL_PX) -> bytes | None:
     return written.getvalue()
 
 
-def _mistake(sample: Sample, labels: Sequence[str], predicted: int, score: float, pictures: bool) -> Mistake:  # noqa: FBT001
+def _mistake(sample: Sample, labels: Sequence[str], predicted: int, score: float, *, pictures: bool) -> Mistake:
     thumbnail = make_thumbnail(sample) if pictures else None
     return Mistake(thumbnail, sample.name, sample.label, labels[predicted], score)

@@ -1,7 +1,7 @@
 """Gathers what a report tells from a finished run: chosen, bounded and put into words here, laid out in `report`."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.preprocess import PreprocessSpec
@@ -12,6 +12,8 @@ from trainer.manifest import PassedOver
 from trainer.mistakes import find_mistakes
 from trainer.report_content import MOST_LISTED, BackboneFacts, Finding, HeadFacts, LabelCount, ReportFacts
 from trainer.training import Training
+
+_MIRROR = "weights_url"
 
 
 def report_facts(run: Run) -> ReportFacts:
@@ -39,7 +41,7 @@ def report_facts(run: Run) -> ReportFacts:
         mistake_count=_mistake_count(measured.test),
         pictures=run.settings.pictures,
         findings=_findings(run.audit, run.unreadable),
-        settings=tuple((name.replace("_", "-"), _in_words(value)) for name, value in fields["settings"].items()),
+        settings=_settings(fields["settings"]),
         tools=tuple(fields["tools"].items()),
         seconds=tuple(run.timings.seconds.items()),
     )
@@ -106,6 +108,11 @@ def _finding(title: str, meaning: str, lines: Iterable[str]) -> Finding:
 
 def _with_reason(one: PassedOver) -> str:
     return f"{one.name}: {one.reason}"
+
+
+def _settings(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """All but the mirror, whose address may hold a password and says nothing about the model."""
+    return tuple((name.replace("_", "-"), _in_words(value)) for name, value in settings.items() if name != _MIRROR)
 
 
 def _in_words(value: Any) -> str:

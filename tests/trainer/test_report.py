@@ -80,7 +80,7 @@ def facts(labels: tuple[str, ...] = ("cat", "dog"), **changes: object) -> Report
         manifest_digest="ab" * 32,
         counts=tuple(LabelCount(label, train=70, validation=10, test=20) for label in labels),
         backbone=BackboneFacts("nano", "it is embedded", "embedded", "cd" * 32, "BSD-3-Clause", 416, "centre 128 px"),
-        head=HeadFacts(l2=0.1, swept=((1.0, 0.5), (0.1, 0.4), (0.01, 0.6)), folds=5, note="", refitted=True),
+        head=HeadFacts(l2=0.1, swept=(), folds=5, note="", refitted=True),
         test=measured(labels),
         cross_validated=measured(labels),
         folds=None,
@@ -103,6 +103,15 @@ def test_the_page_needs_nothing_but_itself() -> None:
     assert all(address.startswith(("data:", "#")) for address in addresses)
     assert {"script", "iframe", "object", "base"}.isdisjoint(page.tags)
     assert ("content", "default-src 'none'; img-src data:; style-src 'unsafe-inline'") in page.attributes
+
+
+def test_the_page_shows_how_the_strength_was_chosen() -> None:
+    swept = replace(facts().head, swept=((1.0, 0.5), (0.1, 0.4), (0.01, 0.6)))
+
+    page = Page(render_report(facts(head=swept)))
+
+    assert "svg" in page.tags
+    assert "the best of 3 in 5-fold cross-validation" in page.text
 
 
 def test_what_labels_and_file_names_say_stays_text() -> None:

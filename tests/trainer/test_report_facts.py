@@ -1,0 +1,144 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared.golden import Golden
+from trainer.audit import Audit
+from trainer.bundle_files import Run
+from trainer.catalogue import get_entry
+from trainer.evaluation import evaluate
+from trainer.head import HeadFit, LinearHead
+from trainer.manifest import Manifest, PassedOver, Sample, Split
+from trainer.mistakes import MOST_MISTAKES
+from trainer.report_content import MOST_LISTED, LabelCount
+from trainer.report_facts import report_facts
+from trainer.run_record import Timings
+from trainer.settings import TrainSettings
+from trainer.training import Measured, Training
+from trainer.weights import Weights
+
+LABELS = ("cat", "dog")
+SPLITS: tuple[Split, ...] = ("train", "validation", "test", "test", "test", "test")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Six pictures of cats and dogs in turn; of the four in the test split two are mistakes."""
+    for number in range(6):
+        Image.new("RGB", (320, 240), (40 * number, 90, 90)).save(tmp_path / f"{number}.png")
+    samples = tuple(
+        Sample(tmp_path / f"{n}.png", f"{LABELS[n % 2]}/{n}.png", LABELS[n % 2], f"{n:064}", None) for n in range(6)
+    )
+    targets, test_rows = np.array([0, 1, 0, 1, 0, 1]), np.array([2, 3, 4, 5])
+    probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.05, 0.95], [0.2, 0.8]], np.float32)
+    zeros = np.zeros(4, np.float32)
+    fit = HeadFit(
+        LinearHead(np.zeros((4, 2), np.float32), zeros[:2], zeros, zeros + 1),
+        l2=0.1,
+        swept=((1.0, 0.5), (0.1, 0.4)),
+        out_of_fold_logits=np.zeros((0, 2), np.float32),
+        folds=0,
+        note="",
+    )
+    manifest = Manifest(samples, LABELS, (PassedOver("LICENSE.txt", "no picture"),), ("gone.png",), "folder names")
+    return Run(
+        settings=TrainSettings(data=tmp_path, name="pets", weights_url="https://me:secret@mirror.invalid"),
+        manifest=manifest,
+        audit=Audit(manifest, (), (("cat/0.png", "cat/copy.png"),), {"cat": 3, "dog": 3}),
+        unreadable=(PassedOver("broken.jpg", "truncated"),),
+        entry=get_entry("nano"),
+        weights=Weights(tmp_path / "nano", "ab" * 32, "embedded"),
+        backbone_reason="it is embedded",
+        graph=b"graph",
+        model=b"model",
+        golden=Golden(np.zeros((0, 1, 1, 3), np.uint8), np.zeros((0, 2), np.float32), ()),
+        training=Training(samples, LABELS, np.zeros((6, 4), np.float32), targets, ("",) * 6, SPLITS),
+        measured=Measured(
+            fit, evaluate(probabilities, targets[test_rows], LABELS), test_rows, probabilities, None, None
+        ),
+        final=fit,
+        featurized=6,
+        from_cache=0,
+        timings=Timings(),
+    )
+
+
+def test_samples_are_counted_by_label_and_split(run: Run) -> None:
+    facts = report_facts(run)
+
+    assert facts.counts == (LabelCount("cat", 1, 0, 2), LabelCount("dog", 0, 1, 2))
+    assert [count.total for count in facts.counts] == [3, 3]
+
+
+def test_the_most_confident_mistake_comes_first_with_a_thumbnail(run: Run) -> None:
+    facts = report_facts(run)
+
+    told = [(one.name, one.actual, one.predicted, round(one.score, 2)) for one in facts.mistakes]
+    assert told == [("cat/4.png", "cat", "dog", 0.95), ("dog/3.png", "dog", "cat", 0.6)]
+    assert facts.mistake_count == 2
+    assert all(one.picture_jpeg and one.picture_jpeg.startswith(b"\xff\xd8") for one in facts.mistakes)
+
+
+def test_no_pictures_keeps_names_but_not_pixels(run: Run) -> None:
+    """Customers' pictures stay at home; whoever has them still learns which ones to look at."""
+    facts = report_facts(replace(run, settings=run.settings.model_copy(update={"pictures": False})))
+
+    assert [one.picture_jpeg for one in facts.mistakes] == [None, None]
+    assert facts.mistakes[0].name == "cat/4.png"
+    assert not facts.pictures
+
+
+def test_mistakes_are_bounded_and_counted(run: Run) -> None:
+    many = 2 * MOST_MISTAKES
+    rows, probabilities = np.zeros(many, np.int64), np.tile(np.array([[0.1, 0.9]], np.float32), (many, 1))
+    wrong = evaluate(probabilities, np.zeros(many, np.int64), LABELS)
+
+    facts = report_facts(
+        replace(run, measured=replace(run.measured, test=wrong, test_rows=rows, test_probabilities=probabilities))
+    )
+
+    assert (len(facts.mistakes), facts.mistake_count) == (MOST_MISTAKES, many)
+
+
+def test_without_a_test_split_there_are_no_mistakes(run: Run) -> None:
+    nothing = np.zeros((0, 2), np.float32)
+    untested = replace(run.measured, test=None, test_rows=np.zeros(0, np.int64), test_probabilities=nothing)
+
+    facts = report_facts(replace(run, measured=untested))
+
+    assert (facts.test, facts.mistakes, facts.mistake_count) == (None, (), 0)
+
+
+def test_what_was_noticed_is_told_with_reasons_and_bounded(run: Run) -> None:
+    conflicting = tuple(f"{number}.png" for number in range(MOST_LISTED + 5))
+
+    findings = report_facts(replace(run, audit=replace(run.audit, conflicting=conflicting))).findings
+
+    assert {one.title: (one.lines[0], one.total) for one in findings} == {
+        "Unreadable pictures": ("broken.jpg: truncated", 1),
+        "Pictures under more than one label": ("0.png", MOST_LISTED + 5),
+        "Missing files": ("gone.png", 1),
+        "Sets of identical pictures": ("cat/0.png = cat/copy.png", 1),
+        "Files passed over": ("LICENSE.txt: no picture", 1),
+    }
+    assert max(len(one.lines) for one in findings) == MOST_LISTED
+
+
+def test_a_refitted_head_is_told_from_the_measured_one(run: Run) -> None:
+    refitted = replace(run, final=replace(run.final, swept=()))
+
+    assert report_facts(refitted).head.refitted
+    assert not report_facts(run).head.refitted
+
+
+def test_neither_places_nor_passwords_are_told(run: Run) -> None:
+    """The report travels with the model; where it was made and from which mirror is nobody's business."""
+    facts = report_facts(run)
+
+    assert facts.data == run.settings.data.name
+    assert str(run.settings.data.parent) not in repr(replace(facts, test=None))
+    assert "secret" not in repr(facts)
+    assert ("split", "0.7, 0.1, 0.2") in facts.settings
