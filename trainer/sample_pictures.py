@@ -15,14 +15,17 @@ from PIL import Image, ImageFilter
 from trainer.concrete import draw_surface, light
 from trainer.cracks import draw_cracks, draw_marks
 from trainer.errors import FolderNotEmpty
+from trainer.progress import Progress, Quiet
 
-CRACKED, UNCRACKED = "cracked", "uncracked"
+CRACKED, UNCRACKED = _LABELS = ("cracked", "uncracked")
 _JPEG_QUALITY = 85
 # By cracked or not: marks make up for the dark, sharp pixels that cracks add, so that counting those tells nothing.
 _SHARE_WITH_MARKS = {False: 0.65, True: 0.1}
 
 
-def write_sample_pictures(folder: Path, *, per_class: int = 150, seed: int = 0, size: int = 256) -> tuple[Path, ...]:
+def write_sample_pictures(
+    folder: Path, *, per_class: int = 150, seed: int = 0, size: int = 256, progress: Progress | None = None
+) -> tuple[Path, ...]:
     """Write cracked/ and uncracked/ with `per_class` JPEG pictures each; the same seed gives the same bytes.
 
     Args:
@@ -30,6 +33,7 @@ def write_sample_pictures(folder: Path, *, per_class: int = 150, seed: int = 0, 
         per_class: how many of each; more of them leave the first ones as they are.
         seed: another seed, other pictures.
         size: side of each picture in px.
+        progress: shows a phase named draw; silent by default.
 
     Returns:
         The files.
@@ -39,17 +43,17 @@ def write_sample_pictures(folder: Path, *, per_class: int = 150, seed: int = 0, 
         OSError: the folder cannot be written.
     """
     if folder.is_dir():
-        others = sorted(path.name for path in folder.iterdir() if path.name not in (CRACKED, UNCRACKED))
+        others = sorted(path.name for path in folder.iterdir() if path.name not in _LABELS)
         if visible := [name for name in others if not name.startswith(".")]:
             raise FolderNotEmpty(folder, visible)
-    written = []
-    for label in (CRACKED, UNCRACKED):
+    wanted = [(folder / label / f"{number:04}.jpg", number) for label in _LABELS for number in range(per_class)]
+    for label in _LABELS:
         (folder / label).mkdir(parents=True, exist_ok=True)
-        for number in range(per_class):
-            path = folder / label / f"{number:04}.jpg"
-            path.write_bytes(draw_sample(number, cracked=label == CRACKED, seed=seed, size=size))
-            written.append(path)
-    return tuple(written)
+    with (progress or Quiet()).phase("draw", total=len(wanted)) as phase:
+        for path, number in wanted:
+            path.write_bytes(draw_sample(number, cracked=path.parent.name == CRACKED, seed=seed, size=size))
+            phase.advance()
+    return tuple(path for path, _ in wanted)
 
 
 def draw_sample(number: int, *, cracked: bool, seed: int, size: int) -> bytes:

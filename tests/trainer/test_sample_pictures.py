@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainer.errors import FolderNotEmpty
+from trainer.progress import Quiet
 from trainer.sample_pictures import draw_sample, write_sample_pictures
 
 Rows = NDArray[np.float64]
@@ -24,7 +25,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_two_class_folders_of_jpegs_are_written(tmp_path: Path) -> None:
-    written = write_sample_pictures(tmp_path / "new" / "folder", per_class=2, size=64)
+    progress = Quiet()
+
+    written = write_sample_pictures(tmp_path / "new" / "folder", per_class=2, size=64, progress=progress)
 
     assert [path.relative_to(tmp_path).as_posix() for path in written] == [
         "new/folder/cracked/0000.jpg",
@@ -32,6 +35,7 @@ def test_two_class_folders_of_jpegs_are_written(tmp_path: Path) -> None:
         "new/folder/uncracked/0000.jpg",
         "new/folder/uncracked/0001.jpg",
     ]
+    assert progress.phases == [("draw", 4)]
     for path in written:
         with Image.open(path) as image:
             assert (image.format, image.size, image.mode) == ("JPEG", (64, 64), "RGB")
