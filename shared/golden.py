@@ -8,6 +8,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,40 +39,36 @@ class Golden:
 
 def write_golden(folder: Path, golden: Golden) -> None:
     """Write the golden files of a bundle that is being staged in `folder`."""
-    pictures = folder / PICTURES_FOLDER
-    pictures.parent.mkdir(parents=True, exist_ok=True)
+    (folder / IMAGES_FILE).parent.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / IMAGES_FILE, _to_npy(golden.images))
     write_atomically(folder / PROBABILITIES_FILE, _to_npy(golden.probabilities))
     if golden.pictures:
-        pictures.mkdir()
+        (folder / PICTURES_FOLDER).mkdir(exist_ok=True)
     for number, picture in enumerate(golden.pictures):
-        write_atomically(pictures / f"{number:03d}", picture)
+        write_atomically(folder / PICTURES_FOLDER / f"{number:03d}", picture)
 
 
 def read_golden(bundle: Bundle) -> Golden:
-    """Read them back.
+    """Read them back; only what bundle.json lists.
 
     Raises:
         BundleInvalid: they are missing, or shapes and types are not those of the bundle.
     """
-    spec = bundle.metadata.spec
-    try:
-        images = np.load(bundle.path / IMAGES_FILE, allow_pickle=False)
-        probabilities = np.load(bundle.path / PROBABILITIES_FILE, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise BundleInvalid(bundle.path / "golden", detail=f"golden tensors cannot be read ({error})") from error
-    expected = ((len(images), spec.height, spec.width, 3), (len(images), len(bundle.metadata.labels)))
-    if (images.shape, probabilities.shape) != expected or images.dtype != np.uint8 or len(images) == 0:
-        raise BundleInvalid(
-            bundle.path / "golden",
-            detail=f"golden shapes {images.shape}, {probabilities.shape}, expected {expected}",
-        )
-    pictures = tuple(path.read_bytes() for path in sorted((bundle.path / PICTURES_FOLDER).glob("*")))
+    spec, label_count = bundle.metadata.spec, len(bundle.metadata.labels)
+    images = _read_npy(bundle, IMAGES_FILE)
+    probabilities = _read_npy(bundle, PROBABILITIES_FILE)
+    names = sorted(name for name in bundle.metadata.files if name.startswith(f"{PICTURES_FOLDER}/"))
+    count = len(images) if images.ndim else 0
+    _require(bundle, images, (max(count, 1), spec.height, spec.width, 3), np.uint8)
+    _require(bundle, probabilities, (count, label_count), np.float32)
+    if len(names) not in (0, count):
+        raise _invalid(bundle, f"{len(names)} golden pictures for {count} tensors")
+    pictures = tuple((bundle.path / name).read_bytes() for name in names)
     return Golden(images=images, probabilities=probabilities, pictures=pictures)
 
 
 def check_golden(bundle: Bundle, session: Session) -> list[str]:
-    """Replay the golden inputs.
+    """Replay the golden inputs, one picture at a time, as the service runs them.
 
     Returns:
         Warnings: stored pictures that this machine's decoder turns into other pixels. Empty when all agree.
@@ -79,11 +76,10 @@ def check_golden(bundle: Bundle, session: Session) -> list[str]:
     Raises:
         GoldenMismatch: the graph's answers are not the stored ones, or not numbers.
         BundleInvalid: the golden files are not usable.
+        RunFailed: the graph cannot compute the golden tensors.
     """
     golden = read_golden(bundle)
-    found = np.concatenate(
-        [session.run(golden.images[i : i + 1], [PROBABILITIES])[0] for i in range(len(golden.images))]
-    )
+    found = np.concatenate([session.run(image[np.newaxis], [PROBABILITIES])[0] for image in golden.images])
     _compare(bundle, found, golden.probabilities)
     return compare_pixels(golden.pictures, golden.images, bundle.metadata.spec)
 
@@ -106,17 +102,40 @@ def compare_pixels(pictures: Sequence[bytes], images: NDArray[np.uint8], spec: P
 
 
 def _compare(bundle: Bundle, found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
+    if found.shape != expected.shape:
+        raise GoldenMismatch(bundle.path, detail=f"the answers have shape {found.shape}, expected {expected.shape}")
     if not np.isfinite(found).all():
         raise GoldenMismatch(bundle.path, detail="the model answers with values that are not numbers")
-    tolerance = INT8_TOLERANCE if bundle.metadata.precision == "int8" else FLOAT32_TOLERANCE
+    is_int8 = bundle.metadata.precision == "int8"
+    tolerance = INT8_TOLERANCE if is_int8 else FLOAT32_TOLERANCE
     most = float(np.abs(found - expected).max())
-    if not most <= tolerance:
+    if not most <= tolerance:  # also true for stored values that are not numbers
         raise GoldenMismatch(
             bundle.path,
             detail=f"probabilities differ by up to {most:.2g} from the stored ones, at most {tolerance:g} is allowed",
         )
-    if bundle.metadata.precision == "int8" and (found.argmax(1) != expected.argmax(1)).any():
+    if is_int8 and (found.argmax(1) != expected.argmax(1)).any():
         raise GoldenMismatch(bundle.path, detail="the model prefers another label than the stored one")
+
+
+def _require(bundle: Bundle, array: NDArray[Any], shape: tuple[int, ...], dtype: type[np.generic]) -> None:
+    if array.shape != shape or array.dtype != dtype:
+        raise _invalid(bundle, f"golden tensor of {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}")
+
+
+def _invalid(bundle: Bundle, detail: str) -> BundleInvalid:
+    return BundleInvalid(bundle.path / "golden", detail=detail)
+
+
+def _read_npy(bundle: Bundle, name: str) -> NDArray[Any]:
+    if name not in bundle.metadata.files:
+        raise _invalid(bundle, f"{name} is not among the files that bundle.json lists")
+    try:
+        with (bundle.path / name).open("rb") as file:
+            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise _invalid(bundle, f"{name} cannot be read ({error})") from error
+    return array
 
 
 def _to_npy(array: NDArray[np.uint8] | NDArray[np.float32]) -> bytes:

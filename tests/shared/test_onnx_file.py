@@ -196,7 +196,7 @@ def test_a_model_that_is_cut_anywhere_is_refused_or_still_harmless() -> None:
 
 
 @given(content=st.binary(max_size=300))
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_garbage_is_refused_or_holds_nothing_foreign(content: bytes) -> None:
     try:
         refuse_unsafe_model(content)
@@ -207,7 +207,7 @@ def test_garbage_is_refused_or_holds_nothing_foreign(content: bytes) -> None:
 
 
 @given(position=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_damaged_model_that_passes_holds_nothing_foreign(position: float, byte: int) -> None:
     whole = bytearray(model(multiply(), branching(multiply())).SerializeToString())
     whole[int(position * len(whole))] = byte
