@@ -93,6 +93,10 @@ class LabelTableInvalid(BadData):
         )
 
 
+class NotALabelTable(LabelTableInvalid):
+    """The table is about something else; one that is about labels, but faulty, is never passed over for a guess."""
+
+
 class TooManyMissing(BadData):
     """More rows of a table name files that are not there than the limit allows."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainer.errors import DataMissing, LabelsAmbiguous, LabelsNotFound, LabelTableInvalid, NoPictures
+from trainer.errors import DataMissing, LabelsAmbiguous, LabelsNotFound, NoPictures, NotALabelTable
 from trainer.layout import ends_in_a_number, find_places, has_wordnet_id
 from trainer.picture_files import FoundFiles
 from trainer.readings import RULES, Reading, read_by_rule, read_by_table
@@ -44,6 +44,7 @@ def guess(folder: Path, found: FoundFiles) -> tuple[Reading, str]:
 
     Raises:
         LabelsAmbiguous: more than one reading is plain.
+        LabelTableInvalid: a table of labels is there, but faulty.
         NoPictures, LabelsNotFound: none is.
     """
     tables = _tables_of_labels(folder, found)
@@ -66,7 +67,7 @@ def _tables_of_labels(folder: Path, found: FoundFiles) -> list[Reading]:
     for table in found.tables:
         try:
             reading = read_by_table(folder / table.path.name, folder, found.pictures)
-        except (LabelTableInvalid, OSError):
+        except (NotALabelTable, OSError):
             continue
         if reading.labelled_count:
             readings.append(reading)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.errors import LabelTableInvalid
+from trainer.errors import LabelTableInvalid, NotALabelTable
 from trainer.layout import clean_label, split_named
 from trainer.samples import Split
 
@@ -60,14 +60,18 @@ def read_label_table(path: Path) -> tuple[TableRow, ...]:
     writes it. Blanks around a cell and empty cells at the end of a row are no part of it.
 
     Raises:
-        LabelTableInvalid: the table cannot be read that way; says which line and why.
+        LabelTableInvalid: the table cannot be read that way; says which line and why. NotALabelTable where nothing
+            hints that it was meant to be.
         OSError: the file cannot be read.
     """
     cells = list(_cells(path, _text(path)))
     if not cells:
-        raise LabelTableInvalid(path, "it has no rows")
+        raise NotALabelTable(path, "it has no rows")
     columns, has_header = _columns(path, cells)
-    return tuple(_row(path, line, row, columns) for line, row in cells[has_header:])
+    rows = cells[has_header:]
+    if rows and not has_header and columns.split is not None and _unknown_split(rows[0][1], columns):
+        raise NotALabelTable(path, f"unknown split {rows[0][1][columns.split]!r}", line=rows[0][0])
+    return tuple(_row(path, line, row, columns) for line, row in rows)
 
 
 def _text(path: Path) -> str:
@@ -76,9 +80,9 @@ def _text(path: Path) -> str:
     try:
         text = data.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise LabelTableInvalid(path, "it is not UTF-8 text; save it again as UTF-8") from error
+        raise NotALabelTable(path, "it is not UTF-8 text; save it again as UTF-8") from error
     if "\0" in text:
-        raise LabelTableInvalid(path, "it is not text")
+        raise NotALabelTable(path, "it is not text")
     return text
 
 
@@ -93,14 +97,14 @@ def _cells(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     try:
         for row in reader:
             if any("\n" in cell for cell in row):  # an unpaired quote would swallow all rows that follow
-                raise LabelTableInvalid(path, "a quoted cell does not end on its line", line=reader.line_num)
+                raise NotALabelTable(path, "a quoted cell does not end on its line", line=reader.line_num)
             cells = [_unquoted(cell.strip()) for cell in row]
             while cells and not cells[-1]:
                 cells.pop()
             if cells:
                 yield reader.line_num, cells
     except csv.Error as error:
-        raise LabelTableInvalid(path, f"it is no well-formed table ({error})", line=reader.line_num) from error
+        raise NotALabelTable(path, f"it is no well-formed table ({error})", line=reader.line_num) from error
 
 
 def _delimiter(text: str) -> str:
@@ -126,7 +130,7 @@ def _columns(path: Path, cells: Sequence[tuple[int, list[str]]]) -> tuple[_Colum
         return _Columns(path_column, label_column, split_column), True
     width = max(len(row) for _, row in cells)
     if width < 2 or width > 3:
-        raise LabelTableInvalid(path, f"it has {width} columns and no header that names path and label", line=line)
+        raise NotALabelTable(path, f"it has {width} columns and no header that names path and label", line=line)
     return _Columns(0, 1, 2 if width == 3 else None), _is_unknown_header(cells)
 
 
@@ -137,12 +141,18 @@ def _is_unknown_header(cells: Sequence[tuple[int, list[str]]]) -> bool:
 
 
 def _row(path: Path, line: int, cells: Sequence[str], columns: _Columns) -> TableRow:
-    def cell(column: int | None) -> str:
-        return cells[column] if column is not None and column < len(cells) else ""
-
-    if not cell(columns.path):
+    name, label, split = (_cell(cells, column) for column in (columns.path, columns.label, columns.split))
+    if not name:
         raise LabelTableInvalid(path, "the row names no file", line=line)
-    split = split_named(cell(columns.split))
-    if cell(columns.split) and split is None:
-        raise LabelTableInvalid(path, f"unknown split {cell(columns.split)!r}", line=line)
-    return TableRow(line=line, path=cell(columns.path), label=clean_label(cell(columns.label)), split=split)
+    if _unknown_split(cells, columns):
+        raise LabelTableInvalid(path, f"unknown split {split!r}", line=line)
+    return TableRow(line=line, path=name, label=clean_label(label), split=split_named(split))
+
+
+def _unknown_split(cells: Sequence[str], columns: _Columns) -> bool:
+    split = _cell(cells, columns.split)
+    return bool(split) and split_named(split) is None
+
+
+def _cell(cells: Sequence[str], column: int | None) -> str:
+    return cells[column] if column is not None and column < len(cells) else ""

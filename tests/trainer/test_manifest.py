@@ -226,11 +226,21 @@ def test_a_table_about_something_else_is_passed_over(data: Path) -> None:
     write(data, "cat/1.jpg", "dog/2.jpg")
     (data / "sizes.csv").write_text("file,bytes,width,height\ncat/1.jpg,10,20,30\n")
     (data / "people.csv").write_text("Ann,painter\nBob,potter\n")
+    (data / "corners.csv").write_text("cat/1.jpg,640,480\n")
 
     manifest = read(data)
 
     assert manifest.labels == ("cat", "dog")
-    assert {one.name for one in manifest.passed_over} == {"sizes.csv", "people.csv"}
+    assert {one.name for one in manifest.passed_over} == {"sizes.csv", "people.csv", "corners.csv"}
+
+
+def test_a_faulty_table_of_labels_is_not_passed_over_for_a_guess(data: Path) -> None:
+    """File names would give other labels than the table that was written with care, but for one line."""
+    write(data, "cat.1.jpg", "cat.2.jpg", "dog.1.jpg", "dog.2.jpg")
+    (data / "tags.csv").write_text("cat.1.jpg,tame,train\ncat.2.jpg,wild,trian\ndog.1.jpg,wild,test\n")
+
+    with pytest.raises(LabelTableInvalid, match=r"tags\.csv, line 2: unknown split 'trian'"):
+        read(data)
 
 
 def test_folders_within_class_folders_are_ambiguous(data: Path) -> None:
