@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trainer.errors import DataMissing, LabelsAmbiguous, LabelsNotFound, NoPictures, NotALabelTable
 from trainer.layout import ends_in_a_number, find_places, has_wordnet_id
-from trainer.picture_files import FoundFiles
+from trainer.picture_files import FoundFiles, is_named_like_a_picture
 from trainer.readings import RULES, Reading, read_by_rule, read_by_table
 
 _SHOWN_LABELS = 4
@@ -62,14 +62,14 @@ def guess(folder: Path, found: FoundFiles) -> tuple[Reading, str]:
 
 
 def _tables_of_labels(folder: Path, found: FoundFiles) -> list[Reading]:
-    """Tables in the folder that give a label to at least one picture."""
+    """Tables in the folder that give a label to a picture there, or list nothing but pictures that are not."""
     readings = []
     for table in found.tables:
         try:
             reading = read_by_table(folder / table.path.name, folder, found.pictures)
         except (NotALabelTable, OSError):
             continue
-        if reading.labelled_count:
+        if reading.labelled_count or (reading.missing and all(map(is_named_like_a_picture, reading.missing))):
             readings.append(reading)
     return readings
 

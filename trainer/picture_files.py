@@ -5,7 +5,7 @@ import stat
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from shared.decode import TRAINER_FORMATS, sniff_format
 from trainer.samples import PassedOver
@@ -66,6 +66,11 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in _TABLE_SUFFIXES
 
 
+def is_named_like_a_picture(name: str) -> bool:
+    """Whether a file's extension is that of a picture, readable here or not."""
+    return PurePath(name).suffix.lower() in _PICTURE_SUFFIXES + _UNREAD_SUFFIXES
+
+
 def readable_name(path: str) -> str:
     """A file's name as valid Unicode, so that it can be printed and stored anywhere."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
@@ -117,7 +122,7 @@ def _why_no_picture(path: Path) -> str | None:
             picture_format = sniff_format(file.read(_ENOUGH_TO_SNIFF))
     except OSError as error:
         return f"cannot be read ({_reason(error)})"
-    if picture_format in TRAINER_FORMATS or path.suffix.lower() in _PICTURE_SUFFIXES + _UNREAD_SUFFIXES:
+    if picture_format in TRAINER_FORMATS or is_named_like_a_picture(path.name):
         return None
     return "not a picture"
 

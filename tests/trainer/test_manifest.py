@@ -243,6 +243,14 @@ def test_a_faulty_table_of_labels_is_not_passed_over_for_a_guess(data: Path) -> 
         read(data)
 
 
+def test_a_table_of_pictures_that_are_all_elsewhere_is_not_passed_over_either(data: Path) -> None:
+    write(data, "cat.1.jpg", "cat.2.jpg", "dog.1.jpg", "dog.2.jpg")
+    (data / "tags.csv").write_text("photos/1.jpg,tame\nphotos/2.jpg,wild\n")
+
+    with pytest.raises(TooManyMissing, match="2 of 2 rows"):
+        read(data)
+
+
 def test_folders_within_class_folders_are_ambiguous(data: Path) -> None:
     write(data, "cat/indoor/1.jpg", "cat/outdoor/2.jpg", "dog/indoor/3.jpg", "dog/outdoor/4.jpg")
 
