@@ -41,7 +41,7 @@ def draw_confusion(confusion: Sequence[Sequence[int]]) -> Markup:
     with _matplotlib():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(5.4, 5.4), layout="constrained")
+        figure = Figure(figsize=(4.2, 4.2), layout="constrained")
         axes = figure.subplots()
         axes.imshow(_cell_colours(np.array(confusion)), interpolation="none")
         axes.set_xticks([])
@@ -56,7 +56,7 @@ def draw_sweep(swept: Sequence[tuple[float, float]], *, chosen: float) -> Markup
     with _matplotlib():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(5.6, 2.6), layout="constrained")
+        figure = Figure(figsize=(4.5, 2.3), layout="constrained")
         axes = figure.subplots()
         strengths, losses = zip(*sorted(swept), strict=True)
         axes.plot(strengths, losses, color=_ACCENT, linewidth=1.8, marker="o", markersize=3.5)

@@ -111,8 +111,12 @@ def _with_reason(one: PassedOver) -> str:
 
 
 def _settings(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """All but the mirror, whose address may hold a password and says nothing about the model."""
-    return tuple((name.replace("_", "-"), _in_words(value)) for name, value in settings.items() if name != _MIRROR)
+    """What is set, but for the mirror, whose address may hold a password and says nothing about the model."""
+    return tuple(
+        (name.replace("_", "-"), _in_words(value))
+        for name, value in settings.items()
+        if value is not None and name != _MIRROR
+    )
 
 
 def _in_words(value: Any) -> str:
@@ -120,4 +124,4 @@ def _in_words(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(str(one) for one in value)
-    return "not set" if value is None else str(value)
+    return str(value)
