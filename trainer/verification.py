@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from trainer.backbones import build_classifier, class_names
 from trainer.catalogue import NANO, BackboneEntry
 from trainer.engines import TorchEngine
-from trainer.errors import NoClassesFound, UsageError
+from trainer.errors import BadData, NoClassesFound, UsageError
 from trainer.featurize import run_in_batches
 from trainer.manifest import Manifest, PassedOver, Sample
 from trainer.weights import Weights
@@ -42,6 +42,7 @@ def verify_backbone(entry: BackboneEntry, weights: Weights, manifest: Manifest, 
     Raises:
         UsageError: nano has no classifier.
         NoClassesFound: no picture tells a class.
+        BadData: none of those that do can be read.
         WeightsUnreadable, WeightsDoNotFit, WeightsDamaged: as `build_backbone`.
     """
     if entry.name == NANO:
@@ -51,23 +52,26 @@ def verify_backbone(entry: BackboneEntry, weights: Weights, manifest: Manifest, 
     matched = [sample for sample in manifest.samples if classes[sample.name]]
     if not matched:
         raise NoClassesFound(len(manifest.samples))
-    ranks, unreadable = [], []
+    ranks: list[int] = []
+    unreadable: list[PassedOver] = []
     network = TorchEngine(lambda: build_classifier(entry, weights), entry.spec, threads=threads)
     rows = run_in_batches(matched, network, entry.spec, threads)
     for sample, logits in zip(matched, rows, strict=True):
         if isinstance(logits, PassedOver):
-            unreadable.append({"name": logits.name, "reason": logits.reason})
+            unreadable.append(logits)
         else:
             ranks.append(rank_of(classes[sample.name], logits))
+    if not ranks:
+        raise BadData(f"none of {len(matched)} pictures can be used; {unreadable[0].name}: {unreadable[0].reason}")
     return {
         "backbone": entry.name,
         "weights": weights.source,
         "weights_sha256": weights.sha256,
         "n": len(ranks),
-        "top_1": float(np.mean(np.array(ranks) < 1)) if ranks else None,
-        "top_5": float(np.mean(np.array(ranks) < 5)) if ranks else None,
+        "top_1": float(np.mean(np.array(ranks) < 1)),
+        "top_5": float(np.mean(np.array(ranks) < 5)),
         "unmatched": [sample.name for sample in manifest.samples if not classes[sample.name]],
-        "unreadable": unreadable,
+        "unreadable": [{"name": one.name, "reason": one.reason} for one in unreadable],
     }
 
 
