@@ -73,15 +73,15 @@ class Project:
     data: Path
     port: int
 
-    def __call__(self, *arguments: str, data: Path | None = None, timeout_s: float = RUN_TIMEOUT_S) -> Finished:
+    def __call__(self, *arguments: str, timeout_s: float = RUN_TIMEOUT_S) -> Finished:
         """Run `docker compose ARGUMENTS`."""
         command = compose_command()
         assert command is not None
-        return run(*command, "-p", self.name, *arguments, env=self._variables(data), timeout_s=timeout_s)
+        return run(*command, "-p", self.name, *arguments, env=self._variables(), timeout_s=timeout_s)
 
-    def train(self, *arguments: str, data: Path | None = None) -> Finished:
+    def train(self, *arguments: str) -> Finished:
         """`docker compose run trainer ARGUMENTS`, without a terminal."""
-        return self("run", "--rm", "-T", "trainer", *arguments, data=data)
+        return self("run", "--rm", "-T", "trainer", *arguments)
 
     def image(self, service: str) -> str:
         """Full name of an image."""
@@ -103,5 +103,5 @@ class Project:
         if os.environ.get("FINIAL_KEEP_IMAGES") != "1":
             run("docker", "rmi", "--force", self.image("trainer"), self.image("service"))
 
-    def _variables(self, data: Path | None) -> dict[str, str]:
-        return {"FINIAL_DATA": str(data or self.data), "FINIAL_PORT": str(self.port), "FINIAL_TAG": self.name}
+    def _variables(self) -> dict[str, str]:
+        return {"FINIAL_DATA": str(self.data), "FINIAL_PORT": str(self.port), "FINIAL_TAG": self.name}

@@ -20,9 +20,9 @@ WAIT_S = 60.0
 class Served:
     """The running service as a client on this host sees it."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, client: httpx.Client) -> None:
         self.project = project
-        self._client = httpx.Client(base_url=f"http://127.0.0.1:{project.port}", trust_env=False, timeout=30)
+        self._client = client
 
     def status(self, path: str) -> int | None:
         """Status of a GET; None while nobody listens."""
@@ -43,9 +43,10 @@ class Served:
 def waiting(project: Project) -> Iterator[Served]:
     """A service that was started before any model exists."""
     project("up", "-d", "service").or_fail()
-    served = Served(project)
-    wait_until(lambda: served.status("/health/live") == httpx.codes.OK)
-    yield served
+    with httpx.Client(base_url=f"http://127.0.0.1:{project.port}", trust_env=False, timeout=30) as client:
+        served = Served(project, client)
+        wait_until(lambda: served.status("/health/live") == httpx.codes.OK)
+        yield served
     project("stop", "service")
 
 
@@ -65,10 +66,9 @@ def served(waiting: Served, pictures: Path) -> Served:
     return waiting
 
 
-def test_an_empty_data_folder_says_what_to_put_there(project: Project, tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-
-    finished = project.train(data=tmp_path)
+def test_an_empty_data_folder_says_what_to_put_there(project: Project) -> None:
+    """First of all tests: nobody has filled the folder yet."""
+    finished = project.train()
 
     assert finished.exit_code == 3
     assert "one folder per label" in finished.errors + finished.output

@@ -28,10 +28,9 @@ def test_the_demo_answers_a_picture_and_leaves_no_service_behind(tmp_path: Path)
     assert not listens(port_of(finished.stdout))
 
 
-@pytest.mark.slow
 def test_the_demo_fails_when_a_step_fails(tmp_path: Path) -> None:
-    """Here the models folder cannot be made: a file is in its place."""
-    (tmp_path / "models").write_text("in the way")
+    """Here the pictures cannot be written: a file is in the place of their folder."""
+    (tmp_path / "pictures").write_text("in the way")
 
     finished = run_demo(tmp_path)
 
