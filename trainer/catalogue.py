@@ -9,6 +9,7 @@ from shared.preprocess import Interpolation, PreprocessSpec
 from trainer.errors import UnknownBackbone
 
 NANO = "nano"
+NANO_LICENCE = "weights made from ImageNet-trained ones; research terms may apply, see nano.card.md of Finial"
 PREFERRED = "mobilenet_v2"
 
 UNKNOWN_LICENCE = "unknown: that of the weights file"
@@ -126,7 +127,7 @@ _ARCHITECTURES = {
 # ImageNet with label smoothing and mixed pictures, which makes penultimate features worse for a linear probe.
 # Source: Kornblith et al. 2021, "Why Do Better Loss Functions Lead to Less Transferable Features?"
 _ENTRIES = (
-    _entry(NANO, "embedded", "", size=128, resize=128, licence="see trainer/nano.card.md"),
+    _entry(NANO, "embedded", "", size=128, resize=128, licence=NANO_LICENCE),
     _entry("squeezenet1_1", "SqueezeNet1_1_Weights.IMAGENET1K_V1", "squeezenet1_1-b8a52dc0.pth"),
     _entry("mobilenet_v3_small", "MobileNet_V3_Small_Weights.IMAGENET1K_V1", "mobilenet_v3_small-047dcff4.pth"),
     _entry("mobilenet_v2", "MobileNet_V2_Weights.IMAGENET1K_V1", "mobilenet_v2-b0353104.pth"),

@@ -87,7 +87,7 @@ def sample(arguments: Sequence[str], program: str) -> None:
     settings = SampleSettings.from_command_line(arguments, program=program)
     from trainer.sample_pictures import write_sample_pictures
 
-    write_sample_pictures(settings.folder, per_class=settings.per_class, seed=settings.seed)
+    write_sample_pictures(settings.folder, per_class=settings.per_class, seed=settings.seed, progress=Progress())
     _print(
         f"{settings.folder}: {settings.per_class} cracked and {settings.per_class} uncracked pictures of concrete, "
         "drawn by a program: good for a first run, not for judging real concrete."

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.bundle import Bundle
-from shared.publish import publish, seal, staging_folder
+from shared.bundle import Bundle, read_metadata
+from shared.errors import BundleError
+from shared.publish import publish, resolve, seal, staging_folder
 from trainer.audit import Audit, audit_manifest
 from trainer.backbones import BackboneEntry, Weights, build_backbone, choose_backbone, find_weights
 from trainer.bundle_files import Run, headline_metrics, metadata_fields, write_bundle_files
@@ -23,7 +24,9 @@ from trainer.report import write_report
 from trainer.report_facts import report_facts
 from trainer.run_record import Timings
 from trainer.settings import TrainSettings
-from trainer.training import arrange, final_fit, measure
+from trainer.split import find_moved, find_overruled
+from trainer.split_file import read_split_file
+from trainer.training import Training, arrange, final_fit, measure
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
         audit, values = _leave_out(audit, features, settings, progress)
     with timings.measure("fit"):
         training = arrange(audit.manifest, values, shares=settings.split, seed=settings.seed)
+        _tell_moves(training, settings, progress)
         measured = measure(training, seed=settings.seed, threads=settings.thread_count, folds=settings.folds)
         check_accuracy(measured, settings.min_accuracy)
         final = final_fit(training, measured, settings.final_fit, seed=settings.seed, threads=settings.thread_count)
@@ -155,6 +159,21 @@ def _leave_out(
     _name_each(progress, "unreadable, left out", [f"{name}: {reason}" for name, reason in unreadable])
     left = audit_manifest(audit.manifest.without([name for name, _ in unreadable]), max_conflicting=1.0)
     return replace(left, conflicting=audit.conflicting), features.values
+
+
+def _tell_moves(training: Training, settings: TrainSettings, progress: Progress) -> None:
+    """List the pictures whose split is not the given one, or not that of the current bundle."""
+    overruled = find_overruled(training.samples, training.splits)
+    _name_each(progress, "held out more strictly than given, because a copy of them is", overruled)
+    try:
+        current = resolve(settings.models_dir / settings.model_name)
+        split, before = read_metadata(current).split, read_split_file(current)
+    except BundleError:  # there is no bundle yet, or it is damaged: nothing to compare with
+        return
+    if (split.seed, split.shares) != (settings.seed, settings.split):
+        return  # another seed or other shares were asked for, and with them another split
+    moved = find_moved(training.samples, training.splits, before)
+    _name_each(progress, "in another split than in the current bundle", moved)
 
 
 def _name_each(progress: Progress, what: str, names: Sequence[str]) -> None:

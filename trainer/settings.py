@@ -13,6 +13,7 @@ from shared.session import Provider
 from shared.settings import FinialSettings
 
 Engine = Literal["onnxruntime", "torch"]
+LABELS_HELP = "Where labels come from: auto, folder, top-folder, prefix, prefix-words, or a TSV/CSV file."
 ModelName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -46,7 +47,7 @@ class TrainSettings(TrainerSettings, BackboneChoice):
     data: CliPositionalArg[Path] = Field(description="Folder of labelled pictures, or a TSV/CSV table of them.")
     name: ModelName | None = Field(None, description="Model name; default: the data folder's name as a slug.")
     models_dir: Path = Field(Path("models"), description="Where bundles are published.")
-    labels: str = Field("auto", description="Where labels come from: auto, folder, prefix, or a TSV/CSV file.")
+    labels: str = Field("auto", description=LABELS_HELP)
     split: Annotated[tuple[Share, Share, Share], NoDecode] = Field(
         (0.7, 0.1, 0.2), description="Shares of train,validation,test; 1,0,0 trains on all, cross-validated only."
     )
@@ -94,7 +95,7 @@ class EvaluateSettings(TrainerSettings):
 
     bundle: CliPositionalArg[Path] = Field(description="models/NAME (its current version) or models/NAME/VERSION.")
     data: CliPositionalArg[Path] = Field(description="Folder (or table) of labelled pictures.")
-    labels: str = Field("auto", description="Where labels come from: auto, folder, prefix, or a TSV/CSV file.")
+    labels: str = Field("auto", description=LABELS_HELP)
     only: Literal["train", "validation", "test", "all"] = Field(
         "all", description="Only pictures of this split of the bundle's own training."
     )
