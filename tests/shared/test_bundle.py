@@ -66,7 +66,7 @@ def test_what_is_no_bundle_is_missing(tmp_path: Path) -> None:
 
 
 @given(file=st.integers(0, 4), position=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_changed_byte_of_any_listed_file_is_refused(folder: Path, file: int, position: float, flip: int) -> None:
     path = folder / sorted(read_metadata(folder).files)[file]
     content = path.read_bytes()
@@ -81,7 +81,7 @@ def test_any_changed_byte_of_any_listed_file_is_refused(folder: Path, file: int,
 
 
 @given(position=st.floats(0, 1, exclude_max=True), byte=st.integers(32, 126))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_changed_byte_of_bundle_json_is_refused_unless_it_says_the_same(
     folder: Path, position: float, byte: int
 ) -> None:

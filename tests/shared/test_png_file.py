@@ -54,7 +54,7 @@ def test_interlaced_pictures_of_any_size_are_found_whole(size: tuple[int, int], 
     rows: list[bytes] = []
     for left, top, across, down in passes:
         width, height = len(range(left, size[0], across)), len(range(top, size[1], down))
-        rows += [bytes((width * bits_per_px + 7) // 8)] * (height if width else 0)
+        rows += [b"\xff" * ((width * bits_per_px + 7) // 8)] * (height if width else 0)
     palette = png_chunk(b"PLTE", bytes(12)) if colour_type == 3 else b""
     options = {"depth": depth, "colour_type": colour_type, "interlace": 1, "before_pixels": palette}
 
