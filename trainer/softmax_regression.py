@@ -45,9 +45,7 @@ class SoftmaxRegression:
         """Choose the strength, and expect the minimum near these parameters. Must come before the other calls."""
         self._l2 = l2
         self._forward(near)
-        probabilities = self.logits.softmax(2)
-        uncertainty = (probabilities * (1 - probabilities)).mean(2).clamp_min(_LEAST_UNCERTAINTY)
-        row_weights = (uncertainty * self._row_weights).mean(1)
+        row_weights = (_uncertainty(self.logits.softmax(2)) * self._row_weights).mean(1)
         self._bias_curvature = float(row_weights.sum())
         if self._curvature is None or self._bias_curvature < self._weighted_for / 2:
             self._curvature, self._weighted_for = Curvature(self._features, row_weights), self._bias_curvature
@@ -82,3 +80,14 @@ class SoftmaxRegression:
         log_probabilities = self.logits.log_softmax(2)
         self.losses = -log_probabilities.gather(2, self._targets).squeeze(2)
         return log_probabilities
+
+
+def _uncertainty(probabilities: Tensor) -> Tensor:
+    """How much each row bends each fit's objective, shape (N, P), from probabilities of shape (N, P, K).
+
+    The second derivative by class k is p_k (1 - p_k). Of many classes most are out of the question for a row, and the
+    plain mean over them would say that it hardly matters; weighted by itself, the mean speaks for those that are not.
+    """
+    spread = probabilities * (1 - probabilities)
+    mean = spread.square().sum(2) / spread.sum(2).clamp_min(_LEAST_UNCERTAINTY)
+    return mean.clamp_min(_LEAST_UNCERTAINTY)

@@ -21,7 +21,7 @@ _RISES_TO_STOP = 2
 _CLEAR_RISE = 1.02
 
 # A tighter path chooses the same strength; it costs many steps at weak strengths, where the optimum is flat.
-_PATH_TOLERANCE = 3e-4
+_PATH_TOLERANCE = 1e-4
 _FINAL_TOLERANCE = 1e-7
 
 

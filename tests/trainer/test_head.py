@@ -29,7 +29,10 @@ def newton(x: NDArray[np.float64], targets: NDArray[np.int64], l2: float, classe
         gradient = ((p - onehot).T @ inputs / n).ravel() + penalty * theta
         spread = p[:, :, None] * (np.eye(classes) - p[:, None, :])
         hessian = np.einsum("nkl,ni,nj->kilj", spread, inputs, inputs).reshape(len(theta), -1) / n + np.diag(penalty)
-        theta -= np.linalg.lstsq(hessian, gradient, rcond=None)[0]
+        step = np.linalg.lstsq(hessian, gradient, rcond=None)[0]
+        theta -= step
+        if np.abs(step).max() < 1e-9:
+            break
     return theta.reshape(classes, d + 1)
 
 
