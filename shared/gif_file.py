@@ -10,6 +10,7 @@ from dataclasses import dataclass
 Box = tuple[int, int, int, int]
 
 _COLOUR_TABLE, _TRANSPARENT = 0x80, 0x01
+_MAX_BYTES_BEFORE_FRAME = 4 * 1024**2
 _EXTENSION, _IMAGE, _GRAPHIC_CONTROL, _TERMINATOR = 0x21, 0x2C, 0xF9, 0x00
 
 
@@ -37,10 +38,10 @@ def read_gif(data: bytes) -> GifFile:
     try:
         width, height, flags = struct.unpack_from("<HHB", data, 6)
         screen_end = 13 + _colour_table_bytes(flags)
-        at, control = _find_frame(data, screen_end)
+        at, control = _find_frame(data[:_MAX_BYTES_BEFORE_FRAME], screen_end)
         left, top, frame_width, frame_height = struct.unpack_from("<HHHH", data, at + 1)
     except (struct.error, IndexError) as error:
-        raise ValueError("it ends before its first frame") from error
+        raise ValueError("it ends, or says too much, before its first frame") from error
     right, bottom = left + frame_width, top + frame_height
     return GifFile(
         data=data[:screen_end] + control + data[at:],

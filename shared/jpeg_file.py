@@ -8,6 +8,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 MAX_SCANS = 100
 """A progressive JPEG has about 10. Each scan costs a pass over all pixels, so a small file with many takes hours."""
@@ -18,6 +19,8 @@ _NEEDLESS = frozenset({*range(0xE1, 0xEE), *range(0xEF, 0xFF)})  # but the JFIF 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE_FRAMES = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})
+_MAX_SEGMENTS = 10_000
+_MARKER = re.compile(b"\xff[^\xff]")  # any number of 0xFF may fill the space before it
 # Inside a scan, 0xFF is followed by 0 or belongs to a marker, so these bytes are what they seem.
 _SCAN_STARTS, _RESTARTS = re.compile(b"\xff\xda"), re.compile(b"\xff[\xd0-\xd7]")
 # Bits that no decoder takes for a marker, and for no run of grey.
@@ -88,7 +91,7 @@ def read_jpeg(data: bytes) -> JpegFile:
     last_scan, doubtful = _check_scans(data, scan, frame, interval)
     header = b"".join(kept)
     return JpegFile(
-        data=header + data[scan:],
+        data=b"".join((header, memoryview(data)[scan:])),
         exif=exif,
         doubtful=doubtful,
         _last_scan=last_scan - scan + len(header),
@@ -98,13 +101,11 @@ def read_jpeg(data: bytes) -> JpegFile:
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, start, end) of each segment; what lies between two of them is skipped, as libjpeg does."""
     at = 2
-    while True:
-        at = data.find(b"\xff", at)
-        while at >= 0 and data[at + 1 : at + 2] == b"\xff":  # fill bytes
-            at += 1
-        if at < 0 or at + 4 > len(data) or data[at : at + 2] == _EOI:
+    for _ in range(_MAX_SEGMENTS):
+        found = _MARKER.search(data, at)
+        if found is None or found.end() + 2 > len(data) or found.group().endswith(_EOI):
             raise ValueError("it ends before its pixels")
-        marker = data[at + 1]
+        at, marker = found.end() - 2, data[found.end() - 1]
         if marker in _WITHOUT_LENGTH:
             at += 2
             continue
@@ -113,6 +114,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             raise ValueError("it ends in the middle of a segment")
         yield marker, at, end
         at = end
+    raise ValueError(f"it has more than {_MAX_SEGMENTS:,} segments before its pixels")
 
 
 def _read_frame(marker: int, header: bytes) -> _Frame:
@@ -130,15 +132,16 @@ def _check_scans(data: bytes, first: int, frame: _Frame, interval: int) -> tuple
     if not frame.progressive and data[first + 4] == len(frame.sampling):
         if data.rfind(_EOI, first) < 0:
             raise ValueError("it ends in the middle of its pixels")
-        if interval and len(_RESTARTS.findall(data, first)) < (frame.unit_count - 1) // interval:
+        restarts = (frame.unit_count - 1) // interval if interval else 0
+        if sum(1 for _ in islice(_RESTARTS.finditer(data, first), restarts)) < restarts:
             raise ValueError("a part is missing in the middle of its pixels")
         return first, False
     end = data.find(_EOI, first)
     if end < 0:
         raise ValueError("it ends in the middle of its pixels")
-    starts = [match.start() for match in _SCAN_STARTS.finditer(data, first, end)]
+    starts = [match.start() for match in islice(_SCAN_STARTS.finditer(data, first, end), MAX_SCANS + 1)]
     if len(starts) > MAX_SCANS:
-        raise ValueError(f"it has {len(starts)} scans, at most {MAX_SCANS} are accepted")
+        raise ValueError(f"it has more than {MAX_SCANS} scans")
     missing_bits = _missing_bits(data, starts)
     with_brightness = [bits for bits in missing_bits if bits[0] is not None]
     if len(with_brightness) < len(frame.sampling):

@@ -16,6 +16,7 @@ _GREY, _RGB = 0, 2
 _ANCILLARY_BIT = 0x20
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _PIECE_BYTES = 1 << 20
+_MAX_CHUNKS = 100_000
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def read_png(data: bytes) -> PngFile:
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """(name, start, end) of each chunk up to IEND, its length and checksum included."""
     at = len(_SIGNATURE)
-    while True:
+    for _ in range(_MAX_CHUNKS):
         if at + 12 > len(data):
             raise ValueError("it ends before its end chunk")
         length, name = struct.unpack_from(">I4s", data, at)
@@ -94,6 +95,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         if name == b"IEND":
             return
         at = end
+    raise ValueError(f"it has more than {_MAX_CHUNKS:,} chunks")
 
 
 def _read_header(content: bytes) -> _Header:

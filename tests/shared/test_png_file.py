@@ -83,8 +83,10 @@ def test_what_pixels_do_not_need_is_left_out_even_if_it_is_damaged_or_a_bomb() -
         (png(1, 1, [bytes(3)], colour_type=5), "colour type is 5"),
         (b"\x89PNG\r\n\x1a\n" + png_chunk(b"IEND", b""), "no header"),
         (b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", b"") + png_chunk(b"IEND", b""), "header has the wrong length"),
+        (png(1, 1, [bytes(3)], before_pixels=(bytes(4) + b"teXt" + bytes(4)) * 100_000), "more than 100,000 chunks"),
         (b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 2**31) + b"IDAT", "middle of a chunk|before its end"),
     ],
+    ids=lambda part: part if isinstance(part, str) else "",
 )
 def test_a_file_that_cannot_be_walked_is_refused_with_the_reason(data: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
