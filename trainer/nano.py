@@ -17,7 +17,7 @@ from trainer.errors import TrainerError
 NANO_SIZE = 128
 NANO_RESIZE = 128
 NANO_WEIGHTS = Path(__file__).with_name("nano.safetensors")
-NANO_SHA256 = "c6d3395f9b0e73e6b8c285c7970bd068e671f18e8cdfa80bc21bbd15f64a848f"
+NANO_SHA256 = "cffae4592866bcaff90bb4d21e38bd5ca6467cadbd065f7caf008214b433fd2f"
 
 
 class Layer(NamedTuple):

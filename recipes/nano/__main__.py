@@ -9,7 +9,7 @@ from recipes.nano.crop_set import Ask, CropSet, ask_through_onnx, ask_through_to
 from recipes.nano.distil import Distillation, distil, measure_scales
 from recipes.nano.network import read_teacher
 from recipes.nano.pictures import list_pictures
-from recipes.nano.release import write_weights
+from recipes.nano.release import blend, write_weights
 from recipes.nano.settings import Settings, read_settings
 from recipes.nano.telling import Log
 from trainer.progress import Progress
@@ -40,7 +40,8 @@ def run(settings: Settings, progress: Progress) -> str:
         training.read_checkpoint(checkpoint)
         progress.say(f"going on from step {training.step}", step=training.step)
     distil(training, crop_sets, settings, progress)
-    digest = write_weights(training.average.nano, settings.out)
+    blended = blend(training.average.nano, teacher.nano, settings.teacher_share)
+    digest = write_weights(blended, settings.out)
     progress.say(f"{settings.out}: SHA-256 {digest}", sha256=digest)
     return digest
 

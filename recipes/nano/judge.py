@@ -113,8 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 threads=settings.threads,
                 progress=Quiet(),
             )
-            readable, values = features.readable(manifest)
-            accuracies = judge(readable, values, seeds=settings.seeds, threads=settings.threads)
+            usable = replace(manifest, samples=tuple(manifest.samples[row] for row in features.readable))
+            accuracies = judge(usable, features.values, seeds=settings.seeds, threads=settings.threads)
             cells.append(mean_and_interval(accuracies))
             progress.say(f"{data.name}, {one.entry.name}: {cells[-1]}")
         rows.append((data.name, *cells))

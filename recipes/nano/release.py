@@ -11,6 +11,18 @@ from trainer.nano import Nano
 LARGEST_FILE_BYTES = 4_500_000
 
 
+def blend(student: Nano, teacher: Nano, teacher_share: float) -> Nano:
+    """The weights between student and teacher: what the pool taught without what the pool made it forget.
+
+    Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", which takes one half where nothing is tuned.
+    """
+    blended, theirs = Nano().eval(), teacher.state_dict()
+    blended.load_state_dict(
+        {name: value.cpu().lerp(theirs[name].cpu(), teacher_share) for name, value in student.state_dict().items()}
+    )
+    return blended
+
+
 def write_weights(nano: Nano, path: Path) -> str:
     """Write the parameters as float16 and return the file's SHA-256.
 

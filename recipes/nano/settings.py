@@ -16,7 +16,7 @@ class Settings:
     teacher: Path
     work_dir: Path
     out: Path
-    epochs: int = 24
+    epochs: int = 4
     batch_size: int = 64
     learning_rate: float = 3e-4
     warmup_fraction: float = 0.03
@@ -24,7 +24,8 @@ class Settings:
     average_decay: float = 0.998
     logit_weight: float = 0.5
     frozen_blocks: int = 4
-    crop_sets: int = 3
+    crop_sets: int = 1
+    teacher_share: float = 0.5
     student_size: int = NANO_SIZE
     teacher_size: int = 224
     checkpoint_every: int = 100
@@ -44,6 +45,7 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
         "epochs": "passes over the pictures",
         "crop_sets": "crops kept of each picture; epoch e uses set e modulo this",
         "frozen_blocks": "first blocks that stay the teacher's (4 halves the cost on a CPU; 0 trains everything)",
+        "teacher_share": "how much of the teacher's weights is mixed into the result; 0 gives the student itself",
         "teacher_size": "side in px of the crop that the teacher sees",
         "device": "auto takes CUDA, with bf16, when there is one",
     }

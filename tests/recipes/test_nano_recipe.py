@@ -17,7 +17,7 @@ from recipes.nano.crop_set import CropSet, ask_through_torch, make_crop_set
 from recipes.nano.distil import Distillation, distil, measure_scales
 from recipes.nano.network import Network, read_teacher
 from recipes.nano.pictures import draw_crop, list_pictures
-from recipes.nano.release import write_weights
+from recipes.nano.release import blend, write_weights
 from recipes.nano.settings import Settings, read_settings
 from trainer.nano import Nano
 from trainer.progress import Quiet
@@ -235,6 +235,14 @@ def test_the_teacher_is_a_mobilenet_v2_with_its_batch_norms_folded(tmp_path: Pat
         expected = original.features(images).mean((2, 3))
 
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_the_result_lies_between_student_and_teacher(teacher: Network) -> None:
+    """A share of 0 is the student, 1 the teacher."""
+    student = Nano()
+
+    for share, expected in ((0.0, student.stem.weight), (1.0, teacher.nano.stem.weight)):
+        assert torch.equal(blend(student, teacher.nano, share).stem.weight, expected)
 
 
 def test_a_diverged_network_is_not_released(tmp_path: Path) -> None:
