@@ -1,8 +1,8 @@
 """What computes features from pixels: ONNX Runtime on the very graph that serves, or the torch module itself."""
 
 import importlib.metadata
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +17,7 @@ from shared.session import Provider, open_session, require_one_runtime
 if TYPE_CHECKING:
     from torch import nn
 
-_BATCH_ON_CPU, _BATCH_ON_CUDA = 8, 64
+_BATCH_ON_CUDA = 64
 
 
 class Engine(Protocol):
@@ -30,6 +30,9 @@ class Engine(Protocol):
 
     identity: str
     batch_size: int
+
+    def single_threaded(self) -> AbstractContextManager[None]:
+        """While it lasts, a run on a CPU computes on the calling thread alone."""
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features (N, D) of pixels (N, H, W, 3)."""
@@ -56,46 +59,55 @@ class OnnxEngine:
         self.batch_size = 1
         self.feature_size = self._session.shape_of(FEATURES)[1] or 0
 
+    def single_threaded(self) -> AbstractContextManager[None]:
+        """It never computes in any other way."""
+        return nullcontext()
+
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features (N, D) of pixels (N, H, W, 3)."""
         return self._session.run(images, [FEATURES])[0]
 
 
 class TorchEngine:
-    """The eager torch module, in batches; on CUDA if torch has it. Agrees with the graph within the parity gate.
+    """The eager torch module, in batches on CUDA if torch has it, else one picture a run.
+
+    Its features agree with the graph's within the parity gate, but are not the same bits.
 
     Args:
         module: gives the module, normalised pictures (N, 3, H, W) to features (N, D); asked at the first run.
         spec: its mean and std are applied here, as torchvision's presets do it.
         provider: "cpu" never takes CUDA, "cuda" insists on it.
-        threads: CPU threads; torch has one such number for the whole process.
 
     Raises:
         ProviderUnavailable: CUDA was asked for and torch has none.
     """
 
-    def __init__(
-        self,
-        module: "Callable[[], nn.Module]",
-        spec: PreprocessSpec,
-        *,
-        provider: Provider = "auto",
-        threads: int | None = None,
-    ) -> None:
+    def __init__(self, module: "Callable[[], nn.Module]", spec: PreprocessSpec, *, provider: Provider = "auto") -> None:
         import torch
 
         if provider == "cuda" and not torch.cuda.is_available():
             raise ProviderUnavailable(wanted="CUDA for torch", obtained=["cpu"])
-        if threads is not None:
-            torch.set_num_threads(threads)
         device = "cuda" if provider != "cpu" and torch.cuda.is_available() else "cpu"
         self._device = torch.device(device)
         self._make_module = module
         self._mean, self._std = (
             torch.tensor(values, device=self._device).view(1, 3, 1, 1) for values in (spec.mean, spec.std)
         )
-        self.batch_size = _BATCH_ON_CUDA if device == "cuda" else _BATCH_ON_CPU
+        self.batch_size = _BATCH_ON_CUDA if device == "cuda" else 1
         self.identity = f"torch {torch.__version__} {device}"
+
+    @contextmanager
+    def single_threaded(self) -> Iterator[None]:
+        """Torch keeps one number of threads for the whole process; it is put back."""
+        import torch
+
+        # Several threads of one run wait for each other by spinning; on a busy machine that tripled the CPU time.
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     @cached_property
     def _module(self) -> "nn.Module":

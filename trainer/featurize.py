@@ -80,7 +80,7 @@ def featurize(
         UsageError: the torch engine without a module.
     """
     progress = progress or Quiet()
-    computing, feature_size = _open(engine, graph, module, spec, provider=provider, threads=threads)
+    computing, feature_size = _open(engine, graph, module, spec, provider)
     key = fingerprint(graph, spec, engine=computing.identity)
     cache = FeatureCache(cache_dir, key, feature_size, warn=progress.warn)
     pictures: dict[str, Sample] = {}
@@ -105,16 +105,11 @@ def read_pixels(sample: Sample, spec: PreprocessSpec) -> NDArray[np.uint8] | Pas
         return PassedOver(sample.name, str(error))
 
 
-def run_in_batches(
-    samples: Sequence[Sample], engine: Engine, spec: PreprocessSpec, threads: int
+def rows_of(
+    samples: Sequence[Sample], engine: Engine, spec: PreprocessSpec, *, threads: int
 ) -> Iterator[NDArray[np.float32] | PassedOver]:
-    """Rows of samples in order, or why there is none: threads read and prepare, the caller's computes."""
-    pixels = in_order(samples, partial(read_pixels, spec=spec), threads=threads)
-    while batch := list(islice(pixels, engine.batch_size)):
-        readable = [images for images in batch if not isinstance(images, PassedOver)]
-        rows = iter(engine.run(np.stack(readable)) if readable else ())
-        for images in batch:
-            yield images if isinstance(images, PassedOver) else next(rows)
+    """What the engine gives for each sample, in order, or why there is nothing; few pictures are in memory at once."""
+    return (_one_by_one if engine.batch_size == 1 else _in_batches)(samples, engine, spec, threads)
 
 
 def _open(
@@ -122,9 +117,7 @@ def _open(
     graph: bytes,
     module: "Callable[[], nn.Module] | None",
     spec: PreprocessSpec,
-    *,
     provider: Provider,
-    threads: int,
 ) -> tuple[Engine, int]:
     """The engine, and the length of its rows."""
     if engine == "onnxruntime":
@@ -133,7 +126,7 @@ def _open(
     if module is None:
         raise UsageError("the torch engine needs the backbone as a torch module; take the onnxruntime engine.")
     feature_size = OnnxEngine(graph, provider="cpu").feature_size
-    return TorchEngine(module, spec, provider=provider, threads=threads), feature_size
+    return TorchEngine(module, spec, provider=provider), feature_size
 
 
 def _compute(
@@ -147,9 +140,9 @@ def _compute(
 ) -> dict[str, str]:
     """Compute and store features; returns the reasons of those that cannot be used, by digest."""
     refused: dict[str, str] = {}
-    rows = _one_by_one if engine.batch_size == 1 else run_in_batches
+    rows = rows_of(samples, engine, spec, threads=threads)
     with progress.phase("featurize", total=len(samples)) as phase, cache.writer() as writer:
-        for sample, row in zip(samples, rows(samples, engine, spec, threads), strict=True):
+        for sample, row in zip(samples, rows, strict=True):
             if isinstance(row, PassedOver):
                 refused[sample.digest] = row.reason
             elif not np.isfinite(row).all():
@@ -169,7 +162,20 @@ def _one_by_one(
         pixels = read_pixels(sample, spec)
         return pixels if isinstance(pixels, PassedOver) else engine.run(pixels[None])[0]
 
-    return in_order(samples, row_of, threads=threads)
+    with engine.single_threaded():
+        yield from in_order(samples, row_of, threads=threads)
+
+
+def _in_batches(
+    samples: Sequence[Sample], engine: Engine, spec: PreprocessSpec, threads: int
+) -> Iterator[NDArray[np.float32] | PassedOver]:
+    """Threads read and prepare; this one computes."""
+    pixels = in_order(samples, partial(read_pixels, spec=spec), threads=threads)
+    while batch := list(islice(pixels, engine.batch_size)):
+        readable = [images for images in batch if not isinstance(images, PassedOver)]
+        rows = iter(engine.run(np.stack(readable)) if readable else ())
+        for images in batch:
+            yield images if isinstance(images, PassedOver) else next(rows)
 
 
 def _gather(

@@ -42,8 +42,9 @@ def prove_parity(
         ParityFailed: they disagree.
     """
     images = probe_images(spec) if images is None else images
-    onnx = OnnxEngine(graph, provider="cpu")
-    expected = TorchEngine(lambda: module, spec, provider="cpu").run(images)
+    onnx, eager = OnnxEngine(graph, provider="cpu"), TorchEngine(lambda: module, spec, provider="cpu")
+    with eager.single_threaded():
+        expected = eager.run(images)
     found = np.concatenate([onnx.run(image[None]) for image in images])
     return check_parity(expected, found, head=head)
 

@@ -17,7 +17,7 @@ from trainer.backbones import build_classifier, class_names
 from trainer.catalogue import NANO, BackboneEntry
 from trainer.engines import TorchEngine
 from trainer.errors import BadData, NoClassesFound, UsageError
-from trainer.featurize import run_in_batches
+from trainer.featurize import rows_of
 from trainer.manifest import Manifest, PassedOver, Sample
 from trainer.weights import Weights
 
@@ -33,7 +33,7 @@ def verify_backbone(entry: BackboneEntry, weights: Weights, manifest: Manifest, 
         entry: a backbone of torchvision's.
         weights: what to check.
         manifest: pictures with labels (or file names) such as "tench", "n01440764_tench", or class indices.
-        threads: of decoding and of torch.
+        threads: pictures in work at once.
 
     Returns:
         `backbone`, `weights`, `weights_sha256`; `n` pictures that were classified; `top_1` and `top_5` in [0, 1];
@@ -54,8 +54,8 @@ def verify_backbone(entry: BackboneEntry, weights: Weights, manifest: Manifest, 
         raise NoClassesFound(len(manifest.samples))
     ranks: list[int] = []
     unreadable: list[PassedOver] = []
-    network = TorchEngine(lambda: build_classifier(entry, weights), entry.spec, threads=threads)
-    rows = run_in_batches(matched, network, entry.spec, threads)
+    network = TorchEngine(lambda: build_classifier(entry, weights), entry.spec)
+    rows = rows_of(matched, network, entry.spec, threads=threads)
     for sample, logits in zip(matched, rows, strict=True):
         if isinstance(logits, PassedOver):
             unreadable.append(logits)

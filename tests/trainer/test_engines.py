@@ -1,13 +1,18 @@
 """What computes features: both engines say who they are, because features of different engines must not mix."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from shared.errors import ModelRefused, ProviderUnavailable
+from tests.trainer.test_featurize import write_picture
 from tests.trainer.test_parity import MeanColour
 from tests.trainer.tiny_graph import TINY_SPEC, tiny_graph
 from trainer.engines import OnnxEngine, TorchEngine
+from trainer.featurize import rows_of
+from trainer.manifest import PassedOver
 from trainer.parity import probe_images
 
 
@@ -34,6 +39,41 @@ def test_both_give_the_same_features() -> None:
 
     assert onnx.dtype == eager.dtype == np.float32
     assert eager == pytest.approx(onnx, rel=1e-5)
+
+
+def test_torchs_number_of_threads_is_put_back() -> None:
+    """It belongs to the whole process, and the head is fitted with another."""
+    before = torch.get_num_threads()
+    engine = TorchEngine(lambda: MeanColour(TINY_SPEC), TINY_SPEC, provider="cpu")
+
+    with pytest.raises(KeyboardInterrupt), engine.single_threaded():
+        assert torch.get_num_threads() == 1
+        raise KeyboardInterrupt
+
+    assert torch.get_num_threads() == before
+
+
+class Batching(TorchEngine):
+    """The torch engine as it is on CUDA: several pictures a run."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: MeanColour(TINY_SPEC), TINY_SPEC, provider="cpu")
+        self.batch_size = 4
+
+
+def test_in_batches_every_row_still_belongs_to_its_picture(tmp_path: Path) -> None:
+    """Unreadable pictures make batches smaller; rows must not move up into their place."""
+    samples = [write_picture(tmp_path / f"{number}.png", 20 * number) for number in range(10)]
+    for number in (1, 4, 5, 6, 7):
+        samples[number].path.write_bytes(b"not a picture")
+    alone = TorchEngine(lambda: MeanColour(TINY_SPEC), TINY_SPEC, provider="cpu")
+
+    together = list(rows_of(samples, Batching(), TINY_SPEC, threads=2))
+    one_by_one = list(rows_of(samples, alone, TINY_SPEC, threads=2))
+
+    assert [isinstance(row, PassedOver) for row in together] == [number in (1, 4, 5, 6, 7) for number in range(10)]
+    for found, expected in zip(together, one_by_one, strict=True):
+        assert found == expected if isinstance(found, PassedOver) else found == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
