@@ -52,7 +52,7 @@ def verify(settings: BackbonesSettings, progress: Progress) -> ActionResult:
     progress.say(reason)
     weights = find_weights(entry, settings.weights, download=True, weights_url=settings.weights_url)
     manifest = read_manifest(Path(data), labels=settings.labels, cache_dir=settings.cache_dir, progress=progress)
-    found = verify_backbone(entry, weights, manifest)
+    found = verify_backbone(entry, weights, manifest, threads=settings.thread_count)
     text = f"{name} on {found['n']} pictures: top-1 {found['top_1']:.3f}, top-5 {found['top_5']:.3f}"
     return ActionResult(text, found)
 

@@ -37,8 +37,7 @@ def evaluate(arguments: Sequence[str], program: str) -> None:
 
     result = evaluate_bundle(settings, Progress())
     if settings.json_:
-        unusable = [{"file": one.name, "reason": one.reason} for one in result.unusable]
-        _print_json({"version": result.bundle.version, **result.evaluation.as_json(), "unusable": unusable})
+        _print_json(result.as_json())
         return
     _print(evaluation_summary(result.bundle, result.evaluation.as_json(), len(result.unusable)))
 

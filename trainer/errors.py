@@ -319,6 +319,16 @@ class TooFewForFolds(BadData):
         )
 
 
+class ModelsDirNotWritable(UsageError):
+    """Bundles cannot be published where they should be."""
+
+    def __init__(self, folder: Path, detail: str) -> None:
+        super().__init__(
+            f"{folder}: bundles cannot be published here ({detail}). Name another folder with --models-dir, or make "
+            "this one writable. Nothing was computed."
+        )
+
+
 class TooManyUnusable(BadData):
     """More pictures cannot be used than the limit allows."""
 
@@ -340,6 +350,16 @@ class UnknownLabels(BadData):
         super().__init__(
             f"the bundle does not know the labels {_some(list(unknown))}; it knows {_some(list(known), most=12)}. "
             "Choose where labels come from with --labels folder, prefix or FILE, or leave these pictures out."
+        )
+
+
+class NothingSelected(UsageError):
+    """None of the pictures was in the split that was asked for."""
+
+    def __init__(self, data: Path, *, split: str) -> None:
+        super().__init__(
+            f"{data}: none of these pictures was in the {split} split of the bundle's training. "
+            "Leave out --only, or name the pictures that the bundle was trained on."
         )
 
 

@@ -1,26 +1,36 @@
 """The `evaluate` verb: a published bundle measured on any labelled pictures."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from shared.bundle import Bundle
-from trainer.errors import TooManyUnusable, UnknownLabels
+from trainer.errors import NothingSelected, TooManyUnusable, UnknownLabels
 from trainer.evaluation import Evaluation, evaluate
+from trainer.learned_from import learned_digests, learned_warning
 from trainer.manifest import Manifest, PassedOver, Sample, read_manifest
 from trainer.progress import Progress
 from trainer.scoring import Scored, Scorer
 from trainer.settings import EvaluateSettings
 from trainer.split_file import read_split_file
+from trainer.telling import name_each
 
 
 @dataclass(frozen=True)
 class BundleEvaluation:
-    """The numbers, on which bundle, and which pictures could not be used."""
+    """The numbers, on which bundle, which pictures could not be used, and how many the head was fitted on."""
 
     bundle: Bundle
     evaluation: Evaluation
     unusable: tuple[PassedOver, ...]
+    learned_from: int
+
+    def as_json(self) -> dict[str, Any]:
+        """What `evaluate --json` prints."""
+        unusable = [{"file": one.name, "reason": one.reason} for one in self.unusable]
+        numbers = {"version": self.bundle.version, **self.evaluation.as_json()}
+        return numbers | {"learned_from": self.learned_from, "unusable": unusable}
 
 
 def evaluate_bundle(settings: EvaluateSettings, progress: Progress | None = None) -> BundleEvaluation:
@@ -38,7 +48,9 @@ def evaluate_bundle(settings: EvaluateSettings, progress: Progress | None = None
         max_missing=settings.max_bad,
         progress=progress,
     )
-    progress.say(f"Labels come from {manifest.labels_from}.")
+    progress.say(f"{len(manifest.samples)} pictures, {len(manifest.labels)} labels from {manifest.labels_from}.")
+    name_each(progress, "passed over", [f"{one.name} ({one.reason})" for one in manifest.passed_over])
+    name_each(progress, "listed but missing", manifest.missing)
     scorer = Scorer(settings.bundle, threads=settings.thread_count, provider=settings.provider, progress=progress)
     samples = _select(manifest, settings, scorer.bundle)
     _refuse_unknown_labels(samples, scorer)
@@ -49,14 +61,30 @@ def evaluate_bundle(settings: EvaluateSettings, progress: Progress | None = None
         if result.problem is not None
     )
     _refuse_too_many(unusable, samples, settings)
-    return BundleEvaluation(scorer.bundle, _evaluate(samples, scored, scorer), unusable)
+    name_each(progress, "cannot be used", [f"{one.name}: {one.reason}" for one in unusable])
+    missing = tuple(PassedOver(name, "listed, but there is no such file") for name in manifest.missing)
+    learned_from = _count_learned(scored, scorer.bundle, progress)
+    return BundleEvaluation(scorer.bundle, _evaluate(samples, scored, scorer), unusable + missing, learned_from)
+
+
+def _count_learned(scored: list[Scored], bundle: Bundle, progress: Progress) -> int:
+    """How many of the scored pictures the published head was fitted on; said aloud when there are any."""
+    learned = learned_digests(bundle)
+    usable = [result.digest for result in scored if result.probabilities is not None]
+    count = sum(digest in learned for digest in usable)
+    if count:
+        progress.warn(learned_warning(count, len(usable)), learned_from=count)
+    return count
 
 
 def _select(manifest: Manifest, settings: EvaluateSettings, bundle: Bundle) -> tuple[Sample, ...]:
     if settings.only == "all":
         return manifest.samples
     split_by_digest = read_split_file(bundle.path)
-    return tuple(sample for sample in manifest.samples if split_by_digest.get(sample.digest) == settings.only)
+    selected = tuple(sample for sample in manifest.samples if split_by_digest.get(sample.digest) == settings.only)
+    if not selected:
+        raise NothingSelected(settings.data, split=settings.only)
+    return selected
 
 
 def _refuse_unknown_labels(samples: tuple[Sample, ...], scorer: Scorer) -> None:

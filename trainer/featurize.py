@@ -81,6 +81,7 @@ def featurize(
     """
     progress = progress or Quiet()
     computing, feature_size = _open(engine, graph, module, spec, provider)
+    progress.say(f"Features are those of {computing.identity}.", engine=computing.identity)
     key = fingerprint(graph, spec, engine=computing.identity)
     cache = FeatureCache(cache_dir, key, feature_size, warn=progress.warn)
     pictures: dict[str, Sample] = {}

@@ -1,7 +1,8 @@
 """The `train` verb, told once: from a folder of labelled pictures to a published bundle."""
 
-from collections.abc import Sequence
+import tempfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from shared.publish import publish, resolve, seal, staging_folder
 from trainer.audit import Audit, audit_manifest
 from trainer.backbones import BackboneEntry, Weights, build_backbone, choose_backbone, find_weights
 from trainer.bundle_files import Run, headline_metrics, metadata_fields, write_bundle_files
-from trainer.errors import TooManyUnusable
+from trainer.errors import ModelsDirNotWritable, TooManyUnusable
 from trainer.featurize import Features, featurize
 from trainer.gates import check_accuracy, check_bundle
 from trainer.golden_pictures import make_golden
@@ -26,6 +27,7 @@ from trainer.run_record import Timings
 from trainer.settings import TrainSettings
 from trainer.split import find_moved, find_overruled
 from trainer.split_file import read_split_file
+from trainer.telling import name_each
 from trainer.training import Training, arrange, final_fit, measure
 
 
@@ -59,11 +61,13 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
     """
     progress = progress or Progress()
     timings = Timings()
+    _require_writable(settings.models_dir)
+    progress.say(f"Training the model {settings.model_name!r}.", model=settings.model_name)
     with timings.measure("read"):
         audit = _read(settings, progress)
     with timings.measure("export"):
         entry, weights, reason = _choose(settings, progress)
-        graph = backbone_graph(entry, weights, entry.spec, settings.cache_dir)
+        graph = backbone_graph(entry, weights, entry.spec, settings.cache_dir, progress=progress)
     with timings.measure("featurize"):
         features = _featurize(audit.manifest, entry, weights, graph, settings, progress)
         audit, values = _leave_out(audit, features, settings, progress)
@@ -71,6 +75,8 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
         training = arrange(audit.manifest, values, shares=settings.split, seed=settings.seed)
         _tell_moves(training, settings, progress)
         measured = measure(training, seed=settings.seed, threads=settings.thread_count, folds=settings.folds)
+        if measured.fit.note:
+            progress.warn(measured.fit.note)
         check_accuracy(measured, settings.min_accuracy)
         final = final_fit(training, measured, settings.final_fit, seed=settings.seed, threads=settings.thread_count)
     model = attach_head(graph, final.head, labels=training.labels, spec=entry.spec)
@@ -95,6 +101,16 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
     return TrainResult(_publish(run, progress), headline_metrics(run), features.featurized, features.from_cache)
 
 
+def _require_writable(models_dir: Path) -> None:
+    """Learn before an hour of work, not after it, that its result cannot be stored."""
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=models_dir):
+            pass
+    except OSError as error:
+        raise ModelsDirNotWritable(models_dir, error.strerror or str(error)) from error
+
+
 def _read(settings: TrainSettings, progress: Progress) -> Audit:
     manifest = read_manifest(
         settings.data,
@@ -105,10 +121,10 @@ def _read(settings: TrainSettings, progress: Progress) -> Audit:
         progress=progress,
     )
     progress.say(f"{len(manifest.samples)} pictures, {len(manifest.labels)} labels from {manifest.labels_from}.")
-    _name_each(progress, "passed over", [f"{one.name} ({one.reason})" for one in manifest.passed_over])
-    _name_each(progress, "listed but missing", manifest.missing)
+    name_each(progress, "passed over", [f"{one.name} ({one.reason})" for one in manifest.passed_over])
+    name_each(progress, "listed but missing", manifest.missing)
     audit = audit_manifest(manifest, max_conflicting=settings.max_bad)
-    _name_each(progress, "under more than one label, left out", audit.conflicting)
+    name_each(progress, "under more than one label, left out", audit.conflicting)
     return audit
 
 
@@ -156,7 +172,7 @@ def _leave_out(
     total = len(audit.manifest.samples)
     if len(unreadable) == total or len(unreadable) > settings.max_bad * total:
         raise TooManyUnusable(unreadable, total=total, max_bad=settings.max_bad)
-    _name_each(progress, "unreadable, left out", [f"{name}: {reason}" for name, reason in unreadable])
+    name_each(progress, "unreadable, left out", [f"{name}: {reason}" for name, reason in unreadable])
     left = audit_manifest(audit.manifest.without([name for name, _ in unreadable]), max_conflicting=1.0)
     return replace(left, conflicting=audit.conflicting), features.values
 
@@ -164,7 +180,7 @@ def _leave_out(
 def _tell_moves(training: Training, settings: TrainSettings, progress: Progress) -> None:
     """List the pictures whose split is not the given one, or not that of the current bundle."""
     overruled = find_overruled(training.samples, training.splits)
-    _name_each(progress, "held out more strictly than given, because a copy of them is", overruled)
+    name_each(progress, "held out more strictly than given, because a copy of them is", overruled)
     try:
         current = resolve(settings.models_dir / settings.model_name)
         split, before = read_metadata(current).split, read_split_file(current)
@@ -173,13 +189,7 @@ def _tell_moves(training: Training, settings: TrainSettings, progress: Progress)
     if (split.seed, split.shares) != (settings.seed, settings.split):
         return  # another seed or other shares were asked for, and with them another split
     moved = find_moved(training.samples, training.splits, before)
-    _name_each(progress, "in another split than in the current bundle", moved)
-
-
-def _name_each(progress: Progress, what: str, names: Sequence[str]) -> None:
-    if names:
-        shown = "; ".join(names[:20]) + (f"; and {len(names) - 20} more" if len(names) > 20 else "")
-        progress.warn(f"{len(names)} {what}: {shown}", count=len(names))
+    name_each(progress, "in another split than in the current bundle", moved)
 
 
 def _publish(run: Run, progress: Progress) -> Bundle:

@@ -6,12 +6,14 @@ the classes apart is the shape of a crack, not the brightness or the number of e
 """
 
 import io
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageFilter
 
+from shared.files import write_atomically
 from trainer.concrete import draw_surface, light
 from trainer.cracks import draw_cracks, draw_marks
 from trainer.errors import FolderNotEmpty
@@ -42,18 +44,31 @@ def write_sample_pictures(
         FolderNotEmpty: something else lies in the folder.
         OSError: the folder cannot be written.
     """
-    if folder.is_dir():
-        others = sorted(path.name for path in folder.iterdir() if path.name not in _LABELS)
-        if visible := [name for name in others if not name.startswith(".")]:
-            raise FolderNotEmpty(folder, visible)
     wanted = [(folder / label / f"{number:04}.jpg", number) for label in _LABELS for number in range(per_class)]
+    if others := _others(folder, {path for path, _ in wanted}):
+        raise FolderNotEmpty(folder, others)
     for label in _LABELS:
         (folder / label).mkdir(parents=True, exist_ok=True)
     with (progress or Quiet()).phase("draw", total=len(wanted)) as phase:
         for path, number in wanted:
-            path.write_bytes(draw_sample(number, cracked=path.parent.name == CRACKED, seed=seed, size=size))
+            _write_new(path, draw_sample(number, cracked=path.parent.name == CRACKED, seed=seed, size=size), folder)
             phase.advance()
     return tuple(path for path, _ in wanted)
+
+
+def _others(folder: Path, wanted: Collection[Path]) -> list[str]:
+    """What lies in the folder that is none of the wanted files, by relative name; hidden files do not count."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path not in wanted)
+    names = (path.relative_to(folder).as_posix() for path in found)
+    return [name for name in names if not name.rpartition("/")[2].startswith(".")]
+
+
+def _write_new(path: Path, picture: bytes, folder: Path) -> None:
+    """Write a picture; one that is there already must be the very same, for it may be somebody's own."""
+    if not path.exists():
+        write_atomically(path, picture)
+    elif path.read_bytes() != picture:
+        raise FolderNotEmpty(folder, [path.relative_to(folder).as_posix()])
 
 
 def draw_sample(number: int, *, cracked: bool, seed: int, size: int) -> bytes:

@@ -23,10 +23,10 @@ def draw(label: str, number: int, *, size: int = 96) -> Image.Image:
     return image
 
 
-def write_folder(folder: Path, *, per_class: int = 15, first: int = 0) -> Path:
+def write_folder(folder: Path, *, per_class: int = 15, first: int = 0, size: int = 96) -> Path:
     """`folder/<label>/<number>.png` for every label."""
     for label in LABELS:
         (folder / label).mkdir(parents=True, exist_ok=True)
         for number in range(first, first + per_class):
-            draw(label, number).save(folder / label / f"{number:03d}.png")
+            draw(label, number, size=size).save(folder / label / f"{number:03d}.png")
     return folder

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -166,41 +167,45 @@ def test_training_on_everything_reports_cross_validated_numbers(tmp_path: Path, 
     assert metrics["test"] is None and metrics["cross_validated"]["n"] == 30 and metrics["folds"] is not None
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
-def test_both_engines_train(tmp_path: Path, work: Path, pictures: Path, engine: str) -> None:
-    result = train(settings_for(pictures, work, models_dir=tmp_path / "models", engine=engine), Quiet())
+def test_both_engines_predict_the_same_labels(tmp_path: Path, work: Path, pictures: Path) -> None:
+    """Features that torch computed lead to the same answers, picture by picture."""
+    files = sorted(pictures.rglob("*.png"))
+    answers = {}
+    for engine in ("onnxruntime", "torch"):
+        result = train(settings_for(pictures, work, models_dir=tmp_path / engine, engine=engine), Quiet())
+        scorer = Scorer(result.bundle.path, threads=2, provider="cpu", progress=Quiet())
+        answers[engine] = np.stack([scored.probabilities for scored in scorer.score(files)])  # type: ignore[misc]
 
-    assert result.metrics["n"] > 0
+    np.testing.assert_array_equal(answers["torch"].argmax(1), answers["onnxruntime"].argmax(1))
+    np.testing.assert_allclose(answers["torch"], answers["onnxruntime"], atol=1e-3)
 
 
-def test_evaluate_prints_one_object(
+def test_evaluate_prints_one_object_and_says_that_the_head_was_fitted_on_these_pictures(
     work: Path, pictures: Path, trained: TrainResult, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """By default the published head is fitted on every split; numbers on those pictures flatter it."""
     code = main(["evaluate", str(trained.bundle.path), str(pictures), "--json", "--cache-dir", str(work / "cache")])
 
-    numbers = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    numbers = json.loads(printed.out)
     assert code == 0
     assert {"accuracy", "macro_accuracy", "log_loss", "n", "per_class"} <= set(numbers)
-    assert numbers["n"] == 30
+    assert (numbers["n"], numbers["learned_from"]) == (30, 30)
+    assert "learned from" in printed.err
 
 
-def test_evaluate_on_the_test_split_gives_the_final_heads_numbers_on_those_pictures(
-    work: Path, pictures: Path, trained: TrainResult, capsys: pytest.CaptureFixture[str]
+def test_evaluate_on_the_test_split_gives_the_numbers_of_the_training(
+    tmp_path: Path, work: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(
-        [
-            "evaluate",
-            str(trained.bundle.path),
-            str(pictures),
-            "--only",
-            "test",
-            "--json",
-            "--cache-dir",
-            str(work / "cache"),
-        ]
-    )
+    """The measured head itself, published by --final-fit train, through the served graph, from the files."""
+    result = train(settings_for(pictures, work, models_dir=tmp_path / "models", final_fit="train"), Quiet())
+    command = ["evaluate", str(result.bundle.path), str(pictures), "--only", "test", "--json"]
+    main([*command, "--cache-dir", str(work / "cache")])
 
-    assert json.loads(capsys.readouterr().out)["n"] == trained.metrics["n"]
+    numbers = json.loads(capsys.readouterr().out)
+    assert (numbers["n"], numbers["learned_from"]) == (result.metrics["n"], 0)
+    assert numbers["accuracy"] == result.metrics["accuracy"]
+    assert numbers["log_loss"] == pytest.approx(result.metrics["log_loss"], abs=1e-4)
 
 
 def test_evaluate_refuses_labels_that_the_bundle_does_not_know(
@@ -273,21 +278,22 @@ def test_rolling_back_serves_the_version_before(work: Path, trained: TrainResult
 
 @pytest.mark.slow
 def test_a_killed_trainer_leaves_no_half_bundle_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    """SIGKILL at moments spread over a whole run, each time on what the last one left behind."""
-    data = write_folder(tmp_path / "pictures", per_class=30)
+    """SIGKILL while featurising, then at moments spread over a warm run; each on what the last one left behind."""
+    data = write_folder(tmp_path / "pictures", per_class=200, size=48)
     command = [sys.executable, "-m", "trainer", "train", str(data), "--name", "shapes", "--backbone", "nano", "--json"]
     command += ["--models-dir", str(tmp_path / "models"), "--cache-dir", str(tmp_path / "cache")]
+    parent, parts = tmp_path / "models" / "shapes", tmp_path / "cache" / "features"
+    kill_when(command, lambda _seconds: any(parts.rglob("part-*.parquet")))
+    assert not parent.exists() or not list_versions(parent)
+
     started = time.monotonic()
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    whole_run_s = time.monotonic() - started
-    parent = tmp_path / "models" / "shapes"
+    whole = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    run_s = time.monotonic() - started
+    assert 0 < json.loads(whole.stdout)["featurized"] < 400  # what the killed run had stored was not computed again
     (first,) = list_versions(parent)
 
-    for moment in np.linspace(0.3, 1.0, 6):
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(whole_run_s * moment)
-        process.kill()
-        process.wait()
+    for moment in (0.5, 0.8, 0.9, 0.95):
+        kill_when(command, lambda seconds: seconds > run_s * moment)  # noqa: B023 (called within the same turn)
         for version in list_versions(parent):
             read_bundle(parent / version)
         read_bundle(resolve(parent))
@@ -296,3 +302,16 @@ def test_a_killed_trainer_leaves_no_half_bundle_and_the_next_run_goes_on(tmp_pat
     assert json.loads(done.stdout)["featurized"] == 0
     assert content_of(resolve(parent)) == content_of(parent / first)
     assert not list(parent.glob(".staging-*"))
+
+
+def kill_when(command: list[str], moment_has_come: Callable[[float], bool]) -> None:
+    """Start a trainer and end it by SIGKILL; one that is done before that has nothing to lose.
+
+    `moment_has_come` is asked with the seconds since the start.
+    """
+    started = time.monotonic()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not moment_has_come(time.monotonic() - started):
+        time.sleep(0.01)
+    process.kill()
+    process.wait()

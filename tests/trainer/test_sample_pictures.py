@@ -55,6 +55,26 @@ def test_no_two_pictures_are_alike(tmp_path: Path) -> None:
     assert len({path.read_bytes() for path in written}) == 10
 
 
+def test_a_picture_of_somebodys_own_is_never_overwritten(tmp_path: Path) -> None:
+    """Folders named cracked and uncracked are what people who inspect concrete have."""
+    own = tmp_path / "cracked" / "0000.jpg"
+    own.parent.mkdir()
+    own.write_bytes(b"my own photograph")
+
+    with pytest.raises(FolderNotEmpty, match=r"cracked/0000\.jpg"):
+        write_sample_pictures(tmp_path, per_class=1, size=64)
+
+    assert own.read_bytes() == b"my own photograph"
+
+
+def test_fewer_pictures_than_lie_there_are_refused(tmp_path: Path) -> None:
+    """Otherwise the folder would hold more than was asked for, and nobody would know."""
+    write_sample_pictures(tmp_path, per_class=2, size=64)
+
+    with pytest.raises(FolderNotEmpty, match=r"0001\.jpg"):
+        write_sample_pictures(tmp_path, per_class=1, size=64)
+
+
 def test_more_pictures_leave_the_first_ones_as_they_are(tmp_path: Path) -> None:
     """Whoever asks for more later featurises only the new ones."""
     write_sample_pictures(tmp_path, per_class=2, size=64)
