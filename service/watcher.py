@@ -79,7 +79,7 @@ class Watcher:
     def poll(self) -> None:
         """Look once at every model. Nothing that is found there raises."""
         try:
-            folders = sorted(path for path in self._models_dir.iterdir() if path.is_dir() and path.name[0] != ".")
+            folders = sorted(path for path in self._models_dir.iterdir() if _may_be_model(path))
         except OSError as error:  # the volume is away; what is loaded serves on
             self._note_failure("", None, error)
             return
@@ -102,9 +102,9 @@ class Watcher:
 
     def _follow(self, folder: Path) -> None:
         name, serving = folder.name, self._registry.find(folder.name)
-        if serving is None and not (folder / CURRENT_FILE).exists():
-            return  # not a model, or not published yet
         try:
+            if serving is None and not _has_current(folder):
+                return  # not a model, or not published yet
             version = _version_to_serve(folder)
         except Exception as error:
             self._note_failure(name, None, error)
@@ -143,6 +143,22 @@ class Watcher:
         if version is not None or not is_repeated:
             fields = {"model": name or None, "version": version, "error": message, "attempts": attempts}
             logger.error("load failed", extra=fields)
+
+
+def _may_be_model(path: Path) -> bool:
+    if path.name[0] == ".":
+        return False
+    try:
+        return path.is_dir()
+    except OSError:  # cannot be told; one that is served must not go for it, and any other fails by itself
+        return True
+
+
+def _has_current(folder: Path) -> bool:
+    try:
+        return (folder / CURRENT_FILE).exists()
+    except PermissionError:  # lost+found is closed and none of ours; a closed folder with a model's name is reported
+        return re.fullmatch(NAME_PATTERN, folder.name) is not None
 
 
 def _version_to_serve(folder: Path) -> str:

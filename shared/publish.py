@@ -162,10 +162,19 @@ def list_versions(parent: Path) -> list[str]:
 
 
 def model_names(models_dir: Path) -> list[str]:
-    """Names of the models that have a `current`."""
-    if not models_dir.is_dir():
+    """Names of the models that have a `current`; what may not be looked into is passed over."""
+    try:
+        names = [path.name for path in models_dir.iterdir() if path.name[0] != "."]
+    except OSError:
         return []
-    return sorted(path.parent.name for path in models_dir.glob(f"*/{CURRENT_FILE}") if path.parent.name[0] != ".")
+    return sorted(name for name in names if _exists(models_dir / name / CURRENT_FILE))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # Path.exists raises for a closed folder
+        return False
 
 
 def new_version(parent: Path, content_sha256: str) -> str:

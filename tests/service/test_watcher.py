@@ -1,7 +1,9 @@
 """The watcher follows the models folder and survives whatever it finds there."""
 
+import errno
 import itertools
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,6 +166,69 @@ def test_folders_that_are_no_models_are_passed_over(shelf: Shelf) -> None:
     shelf.poll()
 
     assert shelf.registry.known() == []
+
+
+class ClosedPath(type(Path())):  # type: ignore[misc]
+    """A path below which the folders `lost+found` and `closed` are another user's; chmod does not stop root."""
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        if self.parent.name in ("lost+found", "closed"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return super().stat(follow_symlinks=follow_symlinks)
+
+    def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
+        self.stat()
+        return super().read_text(encoding, errors)
+
+
+def test_a_closed_folder_that_is_no_model_is_passed_over(models_dir: Path) -> None:
+    """A volume mounted as models folder has a lost+found that only root may look into."""
+    shelf = Shelf(ClosedPath(models_dir))
+    (models_dir / "lost+found").mkdir()
+    shelf.point("zebras", FIRST)
+    shelf.poll()
+
+    assert shelf.served == {"zebras": FIRST}
+    assert shelf.registry.known() == ["zebras"]
+
+
+def test_a_closed_folder_with_the_name_of_a_model_is_reported(models_dir: Path) -> None:
+    """Its publisher's umask was too strict; saying nothing would leave its operator guessing."""
+    shelf = Shelf(ClosedPath(models_dir))
+    for name in ("closed", "zebras"):
+        shelf.point(name, FIRST)
+    shelf.poll()
+
+    assert shelf.served == {"zebras": FIRST}
+    failed = shelf.registry.look_up("closed").failed
+    assert failed is not None
+    assert "Permission denied" in failed.message
+
+
+@pytest.mark.parametrize("broken", ["cats", f"cats/{CURRENT_FILE}"])
+def test_a_path_that_cannot_be_looked_at_does_not_hide_the_models_after_it(broken: str, shelf: Shelf) -> None:
+    """On Python 3.11 `exists` and `is_dir` raise for it; here it leads to a name that is too long for a folder."""
+    (shelf.folder / broken).parent.mkdir(exist_ok=True)
+    (shelf.folder / broken).symlink_to("x" * 300)
+    shelf.point("zebras", FIRST)
+    shelf.poll()
+
+    assert shelf.served == {"zebras": FIRST}
+    failed = shelf.registry.look_up("cats").failed
+    assert failed is not None
+    assert "File name too long" in failed.message
+
+
+def test_a_served_model_whose_folder_cannot_be_looked_at_is_served_on(shelf: Shelf) -> None:
+    """A stale handle of a network share, for one."""
+    shelf.point("cats", FIRST)
+    shelf.poll()
+    shutil.rmtree(shelf.folder / "cats")
+    (shelf.folder / "cats").symlink_to("x" * 300)
+    shelf.point("zebras", FIRST)
+    shelf.poll()
+
+    assert shelf.served == {"cats": FIRST, "zebras": FIRST}
 
 
 def test_a_name_that_no_model_may_have_is_reported(shelf: Shelf) -> None:

@@ -263,6 +263,15 @@ def test_only_models_with_a_current_version_are_named(tmp_path: Path) -> None:
     assert model_names(tmp_path / "nowhere") == []
 
 
+def test_a_model_that_cannot_be_looked_at_does_not_hide_the_others(tmp_path: Path) -> None:
+    """They are named in the message about a model that is not there, which must not become another error."""
+    publish_pets(tmp_path)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / CURRENT_FILE).symlink_to("x" * 300)  # on Python 3.11 `exists` raises for it
+
+    assert model_names(tmp_path) == ["pets"]
+
+
 def test_what_only_looks_like_a_version_is_none(pets: Path) -> None:
     versions = list_versions(pets)
     (pets / "20200101T000000000Z-00000000").write_text("a file")
