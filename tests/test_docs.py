@@ -58,3 +58,8 @@ def test_the_problem_table_is_that_of_the_code() -> None:
     assert sorted(rows) == sorted(
         (str(kind.status), kind.slug, kind.title + (" (Retry-After)" if kind.retry_after_s else "")) for kind in kinds
     )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_holds_a_place_for_something_to_come(page: Path) -> None:
+    assert not re.findall(r"^[A-Z]+_[A-Z_]+$|TODO|FIXME|\| [A-Z]+_[A-Z]+ \|", page.read_text(), re.MULTILINE)

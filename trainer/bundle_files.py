@@ -71,7 +71,10 @@ def write_bundle_files(folder: Path, run: Run) -> None:
     write_atomically(folder / "metrics.json", _to_json(metrics_of(run)))
     write_atomically(folder / SPLIT_FILE, _split_file(run.training))
     write_golden(folder, run.golden)
-    record = run_record(run.timings, featurized=run.featurized, from_cache=run.from_cache, data=str(run.settings.data))
+    threads = run.settings.thread_count
+    record = run_record(
+        run.timings, threads=threads, featurized=run.featurized, from_cache=run.from_cache, data=str(run.settings.data)
+    )
     write_atomically(folder / "run.json", _to_json(record))
 
 
@@ -124,7 +127,8 @@ def metadata_fields(run: Run) -> Mapping[str, Any]:
         "split": SplitInfo(
             seed=settings.seed, shares=settings.split, counts=dict(sorted(Counter(run.training.splits).items()))
         ),
-        "settings": settings.model_dump(mode="json", exclude=set(_SETTINGS_LEFT_OUT)),
+        "settings": settings.model_dump(mode="json", exclude=set(_SETTINGS_LEFT_OUT))
+        | {"threads": settings.thread_count},  # those that were used: with others, the last bits may differ
         "tools": tool_versions(),
     }
 

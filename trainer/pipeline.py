@@ -20,6 +20,7 @@ from trainer.gates import check_accuracy, check_bundle
 from trainer.golden_pictures import make_golden
 from trainer.graph import attach_head, backbone_graph
 from trainer.manifest import Manifest, read_manifest
+from trainer.parity import prove_parity
 from trainer.progress import Progress
 from trainer.report import write_report
 from trainer.report_facts import report_facts
@@ -80,6 +81,9 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
         check_accuracy(measured, settings.min_accuracy)
         final = final_fit(training, measured, settings.final_fit, seed=settings.seed, threads=settings.thread_count)
     model = attach_head(graph, final.head, labels=training.labels, spec=entry.spec)
+    golden = make_golden(model, training.samples, entry.spec, keep_pictures=settings.pictures)
+    with timings.measure("parity"):
+        prove_parity(build_backbone(entry, weights), graph, entry.spec, images=golden.images, head=final.head)
     run = Run(
         settings=settings,
         manifest=audit.manifest,
@@ -90,7 +94,7 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
         backbone_reason=reason,
         graph=graph,
         model=model,
-        golden=make_golden(model, training.samples, entry.spec, keep_pictures=settings.pictures),
+        golden=golden,
         training=training,
         measured=measured,
         final=final,

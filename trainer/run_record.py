@@ -49,10 +49,11 @@ def tool_versions() -> dict[str, str]:
     return versions
 
 
-def run_record(timings: Timings, **facts: Any) -> dict[str, Any]:
+def run_record(timings: Timings, *, threads: int, **facts: Any) -> dict[str, Any]:
     """The content of run.json."""
     return {
         "started_at": timings.started_at.isoformat(timespec="milliseconds"),
+        "threads": threads,
         "seconds": {step: round(seconds, 3) for step, seconds in timings.seconds.items()},
         "host": {
             "system": platform.platform(),
