@@ -43,7 +43,7 @@ def audit_manifest(manifest: Manifest, *, max_conflicting: float = 0.1) -> Audit
         SingleClass: there are not two labels to tell apart.
         ConflictingLabels: more samples conflict than may.
         ClassTooSmall: a label has fewer than two different pictures.
-        LabelNotInTrain: the data holds out every picture of a label.
+        LabelNotInTrain: the data holds out every picture of a label, or a copy of each.
     """
     together = _by_digest(manifest.samples)
     conflicting = tuple(
@@ -70,7 +70,8 @@ def _require_enough(kept: Manifest) -> None:
     small = {label: different[label] for label in kept.labels if different[label] < _PICTURES_PER_CLASS}
     if small:
         raise ClassTooSmall(small, at_least=_PICTURES_PER_CLASS)
-    learned = {sample.label for sample in kept.samples if sample.split in (None, "train")}
+    held_out_digests = {sample.digest for sample in kept.samples if sample.split in ("validation", "test")}
+    learned = {sample.label for sample in kept.samples if sample.digest not in held_out_digests}
     if held_out := [label for label in kept.labels if label not in learned]:
         raise LabelNotInTrain(held_out)
 

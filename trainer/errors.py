@@ -150,8 +150,9 @@ class LabelNotInTrain(BadData):
 
     def __init__(self, labels: Sequence[str]) -> None:
         super().__init__(
-            f"no picture of {_some([repr(label) for label in labels])} is in the train split that the data gives, so "
-            "it could not be learned. Put some of its pictures into train, or leave the label out."
+            f"no picture of {_some([repr(label) for label in labels])} is in the train split that the data gives "
+            "(copies of validation or test pictures count as held out), so it could not be learned. Put some of its "
+            "other pictures into train, or leave the label out."
         )
 
 

@@ -99,3 +99,11 @@ def test_a_class_that_is_only_held_out_is_refused_by_name() -> None:
 
     with pytest.raises(LabelNotInTrain, match="'cow'"):
         audit_manifest(manifest_of(*CLEAN, *held_out))
+
+
+def test_a_class_whose_train_pictures_are_all_copies_of_held_out_ones_is_refused_by_name() -> None:
+    """The split moves every copy to where the strictest one is, so nothing would be left to learn the label from."""
+    cows = [sample("cow/a.jpg", "cow a", "train"), sample("cow/copy of a.jpg", "cow a", "test")]
+
+    with pytest.raises(LabelNotInTrain, match="'cow'.*copies"):
+        audit_manifest(manifest_of(*CLEAN, *cows, sample("cow/b.jpg", "cow b", "test")))
