@@ -64,7 +64,8 @@ def _check_node(node: memoryview, depth: int) -> None:
         if not isinstance(value, memoryview):
             continue
         if field == _NODE_DOMAIN and (domain := bytes(value).decode(errors="replace")) not in STANDARD_DOMAINS:
-            raise ModelRefused(f"the model uses operators of domain {domain!r}, expected standard ONNX operators only")
+            found = repr(domain[:80])
+            raise ModelRefused(f"the model uses operators of domain {found}, expected standard ONNX operators only")
         if field == _NODE_ATTRIBUTE:
             _check_attribute(value, depth)
 
