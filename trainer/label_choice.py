@@ -6,6 +6,7 @@ from pathlib import Path
 from trainer.errors import DataMissing, LabelsAmbiguous, LabelsNotFound, NoPictures, NotALabelTable
 from trainer.layout import ends_in_a_number, find_places, has_wordnet_id
 from trainer.picture_files import FoundFiles, is_named_like_a_picture
+from trainer.prediction_table import is_prediction_table
 from trainer.readings import RULES, Reading, read_by_rule, read_by_table
 
 _SHOWN_LABELS = 4
@@ -62,9 +63,14 @@ def guess(folder: Path, found: FoundFiles) -> tuple[Reading, str]:
 
 
 def _tables_of_labels(folder: Path, found: FoundFiles) -> list[Reading]:
-    """Tables in the folder that give a label to a picture there, or list nothing but pictures that are not."""
+    """Tables in the folder that give a label to a picture there, or list nothing but pictures that are not.
+
+    Predictions are not among them: what a head once guessed must not become what the next one learns unasked.
+    """
     readings = []
     for table in found.tables:
+        if is_prediction_table(table.path):
+            continue
         try:
             reading = read_by_table(folder / table.path.name, folder, found.pictures)
         except (NotALabelTable, OSError):
@@ -123,7 +129,14 @@ def _cross(one: Reading, other: Reading) -> bool:
 
 
 def _ambiguous(folder: Path, readings: Sequence[Reading]) -> LabelsAmbiguous:
-    return LabelsAmbiguous(folder, [f"{one.choose} for {one.origin} ({_some_labels(one)})" for one in readings])
+    """The error; readings that label nothing come last, and are none to choose."""
+    return LabelsAmbiguous(folder, [_as_choice(one) for one in sorted(readings, key=lambda one: not one.labels)])
+
+
+def _as_choice(reading: Reading) -> str:
+    if reading.labels:
+        return f"{reading.choose} for {reading.origin} ({_some_labels(reading)})"
+    return f"mend or take away {reading.origin}, which lists no picture that is here"
 
 
 def _some_labels(reading: Reading) -> str:

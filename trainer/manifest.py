@@ -7,6 +7,7 @@ from trainer.errors import DataMissing, LabelsFromDataTable, TooManyMissing
 from trainer.hashing import Unreadable, hash_files
 from trainer.label_choice import guess, read_as_asked
 from trainer.picture_files import FoundFile, FoundFiles, find_files
+from trainer.prediction_table import is_prediction_table
 from trainer.progress import Progress, Quiet
 from trainer.readings import Reading, read_by_table
 from trainer.samples import Manifest, PassedOver, Sample, Split
@@ -84,9 +85,13 @@ def _read_labels(data: Path, labels: str) -> tuple[Reading, str, tuple[PassedOve
 
 
 def _other_tables(found: FoundFiles, reading: Reading) -> list[PassedOver]:
-    return [
-        PassedOver(table.name, "a table that labels were not taken from") for table in _unused(found.tables, reading)
-    ]
+    return [PassedOver(table.name, _why_unused(table)) for table in _unused(found.tables, reading)]
+
+
+def _why_unused(table: FoundFile) -> str:
+    if is_prediction_table(table.path):
+        return "predictions of a bundle, not labels; --labels with its name would learn them"
+    return "a table that labels were not taken from"
 
 
 def _unused(tables: Sequence[FoundFile], reading: Reading) -> list[FoundFile]:

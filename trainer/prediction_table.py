@@ -7,6 +7,7 @@ the table itself appears whole, at the end.
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,16 @@ from typing import Any, Self
 from shared.files import write_atomically
 
 COLUMNS = ("file", "label", "score", "actual", "problem")
+
+
+def is_prediction_table(path: Path) -> bool:
+    """Whether a file starts with the header that a table of predictions has, saved by whatever program."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(1000).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return tuple(re.split(r"[,;\t]", first.strip().replace('"', ""))) == COLUMNS
 
 
 class PredictionTable:

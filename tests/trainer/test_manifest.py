@@ -222,6 +222,31 @@ def test_a_table_that_contradicts_the_class_folders_is_ambiguous(data: Path) -> 
     assert read(data).labels == ("left", "right")
 
 
+@pytest.mark.parametrize("header", ["file,label,score,actual,problem", '\ufeff"file";label;score;actual;problem\r'])
+def test_predictions_are_not_learned_as_labels_unless_asked_for(data: Path, header: str) -> None:
+    """`predict --out` may well write beside the pictures; the next training must not believe what the last guessed."""
+    write(data, "cat.1.jpg", "cat.2.jpg", "dog.1.jpg", "dog.2.jpg")
+    rows = [f"{name},cow,0.9,," for name in ("cat.1.jpg", "cat.2.jpg", "dog.1.jpg", "dog.2.jpg")]
+    lines = [header, *(row.replace(",", ";") if ";" in header else row for row in rows)]
+    (data / "predictions.csv").write_text("\n".join(lines))
+
+    manifest = read(data)
+
+    assert manifest.labels == ("cat", "dog")
+    assert [one.name for one in manifest.passed_over if "predictions of a bundle" in one.reason] == ["predictions.csv"]
+    assert read(data, "predictions.csv").labels == ("cow",)
+
+
+def test_a_table_that_labels_nothing_is_not_offered_as_a_choice(data: Path) -> None:
+    write(data, "left/1.jpg", "right/2.jpg")
+    (data / "ev.csv").write_text("elsewhere/1.jpg,cat\nelsewhere/2.jpg,dog\n")
+
+    with pytest.raises(LabelsAmbiguous, match=r"--labels folder .* away the table ev\.csv, which lists no") as caught:
+        read(data)
+
+    assert "ev.csv for" not in str(caught.value)
+
+
 def test_a_table_about_something_else_is_passed_over(data: Path) -> None:
     write(data, "cat/1.jpg", "dog/2.jpg")
     (data / "sizes.csv").write_text("file,bytes,width,height\ncat/1.jpg,10,20,30\n")
