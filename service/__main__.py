@@ -1,35 +1,48 @@
-"""`python -m service`: serve every model of a folder. Exit codes: 0 stopped by a signal, 2 usage or settings."""
+"""`python -m service`: serve every model of a folder.
+
+Exit codes: 0 stopped by a signal, 2 usage or settings, 130 interrupted before it could serve.
+"""
 
 import sys
 from collections.abc import Sequence
 
-from service.settings import ServiceSettings
-from shared.errors import RuntimeConflict
-from shared.session import require_one_runtime
-from shared.settings import EXIT_USAGE
-
 PROGRAM = "python -m service"
+EXIT_DONE, EXIT_USAGE, EXIT_INTERRUPTED = 0, 2, 130
 
 
 def main(arguments: Sequence[str]) -> int:
     """Read the settings and serve. Returns the exit code."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:  # once it serves, a signal is its ordinary end
+        sys.stderr.write(f"{PROGRAM}: interrupted before it could serve.\n")
+        return EXIT_INTERRUPTED
+
+
+def _run(arguments: Sequence[str]) -> int:
+    # Imported here, so that an interrupt meanwhile is answered by `main`, and --help need not wait for the server.
+    from service.settings import ServiceSettings
+
     settings = ServiceSettings.from_command_line(arguments, program=PROGRAM)
     from service.logs import configure_logging
-    from service.server import announce, open_listener, serve  # heavy; --help and usage errors need not wait for it
+    from service.server import announce, open_listener, serve
+    from shared.errors import RuntimeConflict
+    from shared.session import require_one_runtime
 
-    configure_logging()
     try:
         require_one_runtime()
         listener = open_listener(settings.host, settings.port)
     except RuntimeConflict as error:
         return _usage_error(str(error))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
         where = f"{settings.host} port {settings.port}"
-        return _usage_error(f"cannot listen on {where} ({error.strerror or error}); choose others by --host, --port.")
+        reason = getattr(error, "strerror", None) or error
+        return _usage_error(f"cannot listen on {where} ({reason}); choose others by --host, --port.")
+    configure_logging()
     with listener:
         announce(listener)
         serve(settings, listener)
-    return 0
+    return EXIT_DONE
 
 
 def _usage_error(message: str) -> int:

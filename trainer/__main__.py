@@ -26,21 +26,8 @@ VERBS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(_overview())  # noqa: T201
-        return EXIT_DONE if arguments else EXIT_USAGE
-    verb, *rest = arguments
-    if verb not in VERBS:
-        _complain(f"unknown verb {verb!r}; choose one of {', '.join(VERBS)}.")
-        return EXIT_USAGE
-    return _run(verb, rest)
-
-
-def _run(verb: str, arguments: list[str]) -> int:
-    command: Callable[[list[str], str], None] = getattr(importlib.import_module("trainer.commands"), verb)
     try:
-        command(arguments, f"{PROGRAM} {verb}")
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
     except FinialError as error:
         _complain(str(error))
         return getattr(error, "exit_code", EXIT_BAD_DATA)
@@ -50,6 +37,22 @@ def _run(verb: str, arguments: list[str]) -> int:
     except BrokenPipeError:
         # Whoever read our output has gone; point stdout elsewhere so that Python's own flush at exit stays silent.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    except OSError as error:
+        _complain(_what_the_system_refused(error))
+        return EXIT_USAGE
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview(), flush=True)  # noqa: T201
+        return EXIT_DONE if arguments else EXIT_USAGE
+    verb, *rest = arguments
+    if verb not in VERBS:
+        _complain(f"unknown verb {verb!r}; choose one of {', '.join(VERBS)}.")
+        return EXIT_USAGE
+    command: Callable[[list[str], str], None] = getattr(importlib.import_module("trainer.commands"), verb)
+    command(rest, f"{PROGRAM} {verb}")
     return EXIT_DONE
 
 
@@ -57,6 +60,15 @@ def _overview() -> str:
     width = max(map(len, VERBS))
     verbs = "\n".join(f"  {verb:<{width}}  {what}" for verb, what in VERBS.items())
     return f"usage: {PROGRAM} VERB ...\n\n{verbs}\n\n`{PROGRAM} VERB --help` lists a verb's options."
+
+
+def _what_the_system_refused(error: OSError) -> str:
+    """One sentence about a path that cannot be read or written; most are wrong in the command."""
+    paths = " -> ".join(
+        os.fsdecode(path) for path in (error.filename, error.filename2) if isinstance(path, str | bytes)
+    )
+    where = f"{paths}: " if paths else ""
+    return f"{where}{error.strerror or error}. Name another path, or see to its permissions and the space on its disk."
 
 
 def _complain(message: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.interrupts import InterruptsImport
 from trainer.__main__ import VERBS, main
 
 
@@ -48,6 +49,46 @@ def test_rolling_back_a_model_that_is_not_there_names_those_that_are(
     assert main(["rollback", "flwers", "--models-dir", str(tmp_path)]) == 3
 
     assert "flowers" in capsys.readouterr().err
+
+
+def test_a_path_that_cannot_be_written_is_a_usage_error_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip in the command, not a fault of the program: no traceback."""
+    (tmp_path / "f1").write_text("a file")
+
+    assert main(["sample", str(tmp_path / "f1"), "--per-class", "1"]) == 2
+
+    message = capsys.readouterr().err
+    assert f"{tmp_path / 'f1'}" in message
+    assert "Traceback" not in message
+    assert len(message.splitlines()) == 1
+
+
+def test_a_folder_that_would_lie_inside_a_file_is_a_usage_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "f1").write_text("a file")
+
+    assert main(["sample", str(tmp_path / "f1" / "x"), "--per-class", "1"]) == 2
+
+    message = capsys.readouterr().err
+    assert f"{tmp_path / 'f1'}" in message
+    assert "Not a directory" in message
+
+
+@pytest.mark.parametrize("module", ["trainer.commands", "trainer.settings", "trainer.sample_pictures"])
+def test_an_interrupt_ends_with_130_however_early_it_comes(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C in the first second comes while modules are imported; that deserves no traceback either."""
+    for name in ("trainer.commands", module):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [InterruptsImport(module), *sys.meta_path])
+
+    assert main(["sample", str(tmp_path)]) == 130
+
+    assert "interrupted" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["rollback", "x"], ["backbones", "list"]])
