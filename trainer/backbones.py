@@ -59,7 +59,8 @@ def choose_backbone(name: str | None, weights: Path | None, *, no_nano: bool = F
     if weights is not None and name != NANO:
         return _chosen_by_file(name, weights)
     if name is not None:
-        return _cached_variant(name) or get_entry(name), f"{name}, because it was named."
+        entry = _cached_variant(name) or get_entry(name)
+        return entry, f"{name}, because it was named; weights: {entry.weights_name}."
     preferred = _cached_variant(PREFERRED)
     if preferred is not None:
         return preferred, f"{PREFERRED}, because its weights ({preferred.weights_name}) are cached."

@@ -85,13 +85,16 @@ class FeatureCache:
         finally:
             writer.flush()
 
-    def compact(self) -> None:
+    def compact(self, *, at_least_parts: int = 2) -> None:
         """Join small parts into large ones, unless another program is at it; writes before it deletes.
+
+        Args:
+            at_least_parts: with fewer parts than that, nothing is done.
 
         Raises:
             CacheNotWritable: the folder cannot be written, or the disk is full; nothing was lost.
         """
-        if not self.folder.is_dir():
+        if not self.folder.is_dir() or len(list_parts(self.folder)) < at_least_parts:
             return
         with _writable(self.folder), _sole_compactor(self.folder) as sole:
             if sole:

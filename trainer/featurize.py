@@ -26,6 +26,9 @@ from trainer.progress import Progress, Quiet
 if TYPE_CHECKING:
     from torch import nn
 
+MANY_PARTS = 32
+"""From this many parts on, the cache is tidied: one new picture a day would else leave a file for each day."""
+
 
 @dataclass(frozen=True)
 class Features:
@@ -90,6 +93,7 @@ def featurize(
     known = cache.known(pictures.keys())
     unknown = [sample for digest, sample in pictures.items() if digest not in known]
     refused = _compute(unknown, computing, spec, cache, threads=threads, progress=progress) if unknown else {}
+    cache.compact(at_least_parts=MANY_PARTS)
     return _gather(samples, cache, refused, featurized=len(unknown) - len(refused), from_cache=len(known))
 
 

@@ -59,7 +59,10 @@ def test_whichever_published_weights_are_cached_bring_their_own_preprocessing(
 
 
 def test_a_named_backbone_is_taken_as_named() -> None:
-    assert choose_backbone("resnet50", None) == (get_entry("resnet50"), "resnet50, because it was named.")
+    assert choose_backbone("resnet50", None) == (
+        get_entry("resnet50"),
+        "resnet50, because it was named; weights: ResNet50_Weights.IMAGENET1K_V1.",
+    )
 
 
 def test_without_nano_nothing_is_left_to_fall_back_to() -> None:

@@ -17,7 +17,7 @@ from shared.preprocess import PreprocessSpec, preprocess
 from tests.trainer.test_parity import MeanColour
 from tests.trainer.tiny_graph import TINY_SPEC, tiny_graph
 from trainer.errors import UsageError
-from trainer.featurize import Features, featurize
+from trainer.featurize import MANY_PARTS, Features, featurize
 from trainer.manifest import Sample
 from trainer.parity import relative_differences
 from trainer.progress import Phase, Progress, Quiet
@@ -68,6 +68,15 @@ def test_a_second_run_featurises_nothing_and_gives_the_same_bits(samples: list[S
 
     assert (second.featurized, second.from_cache) == (0, 12)
     assert first.values.tobytes() == second.values.tobytes()
+
+
+def test_many_small_runs_do_not_leave_many_small_parts(tmp_path: Path) -> None:
+    samples = [write_picture(tmp_path / "data" / f"{number:02}.png", number) for number in range(MANY_PARTS)]
+    for sample in samples:
+        run([sample], tmp_path)
+
+    assert len(list((tmp_path / "cache").rglob("part-*.parquet"))) == 1
+    assert run(samples, tmp_path).from_cache == MANY_PARTS
 
 
 def test_a_row_depends_on_its_picture_alone(samples: list[Sample], tmp_path: Path) -> None:
