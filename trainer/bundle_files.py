@@ -35,7 +35,7 @@ class Run:
         settings: as given.
         manifest: the samples that were used.
         audit: what was found in the data.
-        unreadable: pictures that could not be decoded.
+        unreadable: pictures that could not be read or decoded.
         entry, weights, backbone_reason: the backbone, where its weights came from, why it was chosen.
         graph: the backbone's graph.
         model: the served graph.

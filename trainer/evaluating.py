@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from shared.bundle import Bundle
-from trainer.errors import NothingSelected, TooManyUnusable, UnknownLabels
+from trainer.errors import NothingSelected, UnknownLabels
 from trainer.evaluation import Evaluation, evaluate
 from trainer.learned_from import learned_digests, learned_warning
 from trainer.manifest import Manifest, PassedOver, Sample, read_manifest
@@ -15,6 +15,7 @@ from trainer.scoring import Scored, Scorer
 from trainer.settings import EvaluateSettings
 from trainer.split_file import read_split_file
 from trainer.telling import name_each
+from trainer.unusable import refuse_too_many
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,14 @@ def evaluate_bundle(settings: EvaluateSettings, progress: Progress | None = None
     samples = _select(manifest, settings, scorer.bundle)
     _refuse_unknown_labels(samples, scorer)
     scored = _score_all(samples, scorer, progress)
-    unusable = tuple(
+    problems = tuple(
         PassedOver(sample.name, result.problem)
         for sample, result in zip(samples, scored, strict=True)
         if result.problem is not None
     )
-    _refuse_too_many(unusable, samples, settings)
+    counted = manifest.unreadable if settings.only == "all" else ()  # what cannot be read is in no known split
+    refuse_too_many(counted + problems, total=len(counted) + len(samples), max_bad=settings.max_bad)
+    unusable = manifest.unreadable + problems
     name_each(progress, "cannot be used", [f"{one.name}: {one.reason}" for one in unusable])
     missing = tuple(PassedOver(name, "listed, but there is no such file") for name in manifest.missing)
     learned_from = _count_learned(scored, scorer.bundle, progress)
@@ -100,13 +103,6 @@ def _score_all(samples: tuple[Sample, ...], scorer: Scorer, progress: Progress) 
             scored.append(result)
             phase.advance()
     return scored
-
-
-def _refuse_too_many(unusable: tuple[PassedOver, ...], samples: tuple[Sample, ...], settings: EvaluateSettings) -> None:
-    if len(unusable) == len(samples) or len(unusable) > settings.max_bad * len(samples):
-        raise TooManyUnusable(
-            [(one.name, one.reason) for one in unusable], total=len(samples), max_bad=settings.max_bad
-        )
 
 
 def _evaluate(samples: tuple[Sample, ...], scored: list[Scored], scorer: Scorer) -> Evaluation:

@@ -63,9 +63,10 @@ def read_manifest(
     return Manifest(
         samples=tuple(sorted(samples, key=lambda sample: sample.name)),
         labels=reading.labels,
-        passed_over=tuple(sorted((*passed_over, *reading.passed_over, *unreadable), key=lambda one: one.name)),
+        passed_over=tuple(sorted((*passed_over, *reading.passed_over), key=lambda one: one.name)),
         missing=reading.missing,
         labels_from=labels_from,
+        unreadable=tuple(sorted(unreadable, key=lambda one: one.name)),
     )
 
 

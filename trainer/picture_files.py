@@ -30,7 +30,8 @@ class FoundFiles:
     """What lies under a folder, each part sorted by name.
 
     Attributes:
-        pictures: files that are pictures, or are meant to be.
+        pictures: files that are pictures, or are meant to be; a file that is named like one is here though it
+            cannot be opened, so that it is missed and its label known.
         tables: TSV and CSV files directly in the folder.
         passed_over: everything else, by name.
     """
@@ -108,6 +109,8 @@ def _look_at(entry: "os.DirEntry[str]", name: str) -> "FoundFile | PassedOver | 
     try:
         mode = entry.stat().st_mode
     except OSError as error:
+        if is_named_like_a_picture(entry.name):
+            return FoundFile(Path(entry.path), name)
         return PassedOver(name, f"cannot be read ({_reason(error)})")
     if stat.S_ISDIR(mode):
         return entry
@@ -121,7 +124,7 @@ def _why_no_picture(path: Path) -> str | None:
         with path.open("rb") as file:
             picture_format = sniff_format(file.read(_ENOUGH_TO_SNIFF))
     except OSError as error:
-        return f"cannot be read ({_reason(error)})"
+        return None if is_named_like_a_picture(path.name) else f"cannot be read ({_reason(error)})"
     if picture_format in TRAINER_FORMATS or is_named_like_a_picture(path.name):
         return None
     return "not a picture"

@@ -1,6 +1,7 @@
 """The `train` verb, told once: from a folder of labelled pictures to a published bundle."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ from shared.publish import publish, resolve, seal, staging_folder
 from trainer.audit import Audit, audit_manifest
 from trainer.backbones import BackboneEntry, Weights, build_backbone, choose_backbone, find_weights
 from trainer.bundle_files import Run, headline_metrics, metadata_fields, write_bundle_files
-from trainer.errors import ModelsDirNotWritable, TooManyUnusable
+from trainer.errors import ModelsDirNotWritable
 from trainer.featurize import Features, featurize
 from trainer.gates import check_accuracy, check_bundle
 from trainer.golden_pictures import make_golden
 from trainer.graph import attach_head, backbone_graph
-from trainer.manifest import Manifest, read_manifest
+from trainer.manifest import Manifest, PassedOver, read_manifest
 from trainer.parity import prove_parity
 from trainer.progress import Progress
 from trainer.report import write_report
@@ -30,6 +31,7 @@ from trainer.split import find_moved, find_overruled
 from trainer.split_file import read_split_file
 from trainer.telling import name_each
 from trainer.training import Training, arrange, final_fit, measure
+from trainer.unusable import refuse_too_many
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
         settings=settings,
         manifest=audit.manifest,
         audit=audit,
-        unreadable=features.unreadable,
+        unreadable=(*audit.manifest.unreadable, *features.unreadable),
         entry=entry,
         weights=weights,
         backbone_reason=reason,
@@ -127,6 +129,10 @@ def _read(settings: TrainSettings, progress: Progress) -> Audit:
     progress.say(f"{len(manifest.samples)} pictures, {len(manifest.labels)} labels from {manifest.labels_from}.")
     name_each(progress, "passed over", [f"{one.name} ({one.reason})" for one in manifest.passed_over])
     name_each(progress, "listed but missing", manifest.missing)
+    _name_unreadable(manifest.unreadable, progress)
+    if manifest.unreadable:
+        total = len(manifest.samples) + len(manifest.unreadable)
+        refuse_too_many(manifest.unreadable, total=total, max_bad=settings.max_bad)
     audit = audit_manifest(manifest, max_conflicting=settings.max_bad)
     name_each(progress, "under more than one label, left out", audit.conflicting)
     return audit
@@ -172,13 +178,16 @@ def _leave_out(
     audit: Audit, features: Features, settings: TrainSettings, progress: Progress
 ) -> tuple[Audit, NDArray[np.float32]]:
     """The audit asked again without the unreadable pictures; features in the order of its samples."""
-    unreadable = [(one.name, one.reason) for one in features.unreadable]
-    total = len(audit.manifest.samples)
-    if len(unreadable) == total or len(unreadable) > settings.max_bad * total:
-        raise TooManyUnusable(unreadable, total=total, max_bad=settings.max_bad)
-    name_each(progress, "unreadable, left out", [f"{name}: {reason}" for name, reason in unreadable])
-    left = audit_manifest(audit.manifest.without([name for name, _ in unreadable]), max_conflicting=1.0)
+    unreadable = (*audit.manifest.unreadable, *features.unreadable)
+    total = len(audit.manifest.samples) + len(audit.manifest.unreadable)
+    refuse_too_many(unreadable, total=total, max_bad=settings.max_bad)
+    _name_unreadable(features.unreadable, progress)
+    left = audit_manifest(audit.manifest.without([one.name for one in features.unreadable]), max_conflicting=1.0)
     return replace(left, conflicting=audit.conflicting), features.values
+
+
+def _name_unreadable(unreadable: Sequence[PassedOver], progress: Progress) -> None:
+    name_each(progress, "unreadable, left out", [f"{one.name}: {one.reason}" for one in unreadable])
 
 
 def _tell_moves(training: Training, settings: TrainSettings, progress: Progress) -> None:

@@ -148,8 +148,9 @@ def _find(path: str, *folders: Path) -> Path | None:
 
 
 def _is_file(path: Path) -> bool:
+    """Whether there is a file, or a link that should lead to one: what cannot be opened is unreadable, not missing."""
     try:
-        return path.is_file()
+        return path.is_file() or (path.is_symlink() and not path.exists())
     except (OSError, ValueError):  # too long, or no path at all
         return False
 

@@ -84,7 +84,7 @@ def _mistake_count(test: Evaluation | None) -> int:
 def _findings(audit: Audit, unreadable: Sequence[PassedOver]) -> tuple[Finding, ...]:
     manifest = audit.manifest
     found = (
-        _finding("Unreadable pictures", "They could not be decoded and were left out.", map(_with_reason, unreadable)),
+        _finding("Unreadable pictures", "They could not be read and were left out.", map(_with_reason, unreadable)),
         _finding(
             "Pictures under more than one label",
             "The same bytes carry different labels, so at least one label is wrong; they were left out.",

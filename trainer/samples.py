@@ -47,6 +47,8 @@ class Manifest:
         passed_over: files in the data that are no samples, sorted by name.
         missing: names that a table lists without there being a file.
         labels_from: a sentence part saying where labels come from, and whether that was guessed.
+        unreadable: labelled pictures that cannot be opened, sorted by name; without bytes they are no samples, but
+            they count as unusable, and their labels are among `labels`.
     """
 
     samples: tuple[Sample, ...]
@@ -54,6 +56,7 @@ class Manifest:
     passed_over: tuple[PassedOver, ...]
     missing: tuple[str, ...]
     labels_from: str
+    unreadable: tuple[PassedOver, ...] = ()
 
     @cached_property
     def digest(self) -> str:

@@ -71,7 +71,7 @@ def verify_backbone(entry: BackboneEntry, weights: Weights, manifest: Manifest, 
         "top_1": float(np.mean(np.array(ranks) < 1)),
         "top_5": float(np.mean(np.array(ranks) < 5)),
         "unmatched": [sample.name for sample in manifest.samples if not classes[sample.name]],
-        "unreadable": [{"name": one.name, "reason": one.reason} for one in unreadable],
+        "unreadable": [{"name": one.name, "reason": one.reason} for one in (*manifest.unreadable, *unreadable)],
     }
 
 

@@ -105,5 +105,5 @@ def test_a_class_whose_train_pictures_are_all_copies_of_held_out_ones_is_refused
     """The split moves every copy to where the strictest one is, so nothing would be left to learn the label from."""
     cows = [sample("cow/a.jpg", "cow a", "train"), sample("cow/copy of a.jpg", "cow a", "test")]
 
-    with pytest.raises(LabelNotInTrain, match="'cow'.*copies"):
+    with pytest.raises(LabelNotInTrain, match=r"'cow'.*copies"):
         audit_manifest(manifest_of(*CLEAN, *cows, sample("cow/b.jpg", "cow b", "test")))

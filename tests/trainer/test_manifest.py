@@ -197,6 +197,33 @@ def test_a_listed_file_counts_whatever_its_bytes(data: Path) -> None:
     assert set(labels_by_name(read(data))) == {"a.jpg", "b.dat"}
 
 
+def test_a_picture_that_cannot_be_opened_keeps_its_label_and_is_named_as_unreadable(data: Path) -> None:
+    """A whole class may be behind a disk that is not there; it must not vanish without a word."""
+    write(data, "cat/1.jpg", "cat/2.jpg", "dog/1.jpg")
+    for name in ("dog/2.jpg", "cow/1.jpg"):
+        (data / name).parent.mkdir(exist_ok=True)
+        (data / name).symlink_to(data / "gone.jpg")
+
+    manifest = read(data)
+
+    assert [one.name for one in manifest.samples] == ["cat/1.jpg", "cat/2.jpg", "dog/1.jpg"]
+    assert manifest.labels == ("cat", "cow", "dog")
+    assert [one.name for one in manifest.unreadable] == ["cow/1.jpg", "dog/2.jpg"]
+    assert manifest.unreadable[0].reason == "cannot be read (No such file or directory)"
+    assert (manifest.passed_over, manifest.missing) == ((), ())
+
+
+def test_a_listed_picture_that_cannot_be_opened_is_unreadable_not_missing(data: Path) -> None:
+    write(data, "a.jpg", "b.jpg")
+    (data / "c.jpg").symlink_to(data / "gone.jpg")
+    (data / "tags.csv").write_text("a.jpg,cat\nb.jpg,dog\nc.jpg,cow\n")
+
+    manifest = read(data)
+
+    assert [one.name for one in manifest.unreadable] == ["c.jpg"]
+    assert (manifest.labels, manifest.passed_over, manifest.missing) == (("cat", "cow", "dog"), (), ())
+
+
 def test_two_tables_are_ambiguous_and_both_are_named(data: Path) -> None:
     write(data, "a.jpg", "b.jpg")
     for name in ("tags.tsv", "test tags.tsv"):

@@ -63,6 +63,15 @@ def test_what_is_named_like_a_picture_is_kept_to_be_called_unreadable(tmp_path: 
     assert names(tmp_path) == [name]
 
 
+def test_what_is_named_like_a_picture_but_cannot_be_opened_is_kept_to_be_called_unreadable(tmp_path: Path) -> None:
+    """As root, who may read everything, a link to nowhere stands for a file that may not be read."""
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "a.jpg").symlink_to(tmp_path / "gone.jpg")
+
+    assert names(tmp_path) == ["cat/a.jpg"]
+    assert reasons(tmp_path) == {}
+
+
 def test_everything_else_is_passed_over_by_name(tmp_path: Path) -> None:
     write(tmp_path / "LICENSE.txt", b"Permission is hereby granted")
     write(tmp_path / "cat" / "notes.md", b"")
@@ -105,14 +114,14 @@ def test_links_that_lead_round_in_a_circle_end(tmp_path: Path) -> None:
     (tmp_path / "cat" / "up").symlink_to(tmp_path)
     (tmp_path / "a link to cat").symlink_to(tmp_path / "cat")
     (tmp_path / "itself").symlink_to(tmp_path / "itself")
-    (tmp_path / "nowhere.jpg").symlink_to(tmp_path / "gone.jpg")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
 
     assert names(tmp_path) == ["cat/1.jpg"]
     assert reasons(tmp_path) == {
         "a link to cat/": "link to a folder that is looked through already",
         "cat/up/": "link to a folder that is looked through already",
         "itself": "cannot be read (Too many levels of symbolic links)",
-        "nowhere.jpg": "cannot be read (No such file or directory)",
+        "nowhere": "cannot be read (No such file or directory)",
     }
 
 

@@ -1,0 +1,38 @@
+"""trainer/pipeline.py before any picture is decoded; the whole road is walked in tests/integration/test_road.py."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.trainer.tiny_bundle import paint
+from trainer.errors import ClassTooSmall, TooManyUnusable
+from trainer.pipeline import train
+from trainer.progress import Quiet
+from trainer.settings import TrainSettings
+
+
+def settings(tmp_path: Path, max_bad: float) -> TrainSettings:
+    """Three reds, three greens, and two blues that cannot be opened."""
+    for number in range(3):
+        for colour in ("red", "green"):
+            paint(tmp_path / "data" / colour / f"{number}.png", colour, size=20 + number)
+    for number in range(2):
+        link = tmp_path / "data" / "blue" / f"{number}.png"
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(tmp_path / "gone.png")
+    values = {"data": tmp_path / "data", "models_dir": tmp_path / "models", "cache_dir": tmp_path / "cache"}
+    return TrainSettings.model_validate(values | {"max_bad": max_bad, "backbone": "nano", "threads": 1})
+
+
+def test_pictures_that_cannot_be_opened_count_against_the_limit(tmp_path: Path) -> None:
+    with pytest.raises(TooManyUnusable, match=r"2 of 8 pictures .*blue/0\.png: cannot be read"):
+        train(settings(tmp_path, 0.2), Quiet())
+
+
+def test_a_class_of_which_no_picture_can_be_opened_is_named(tmp_path: Path) -> None:
+    progress = Quiet()
+
+    with pytest.raises(ClassTooSmall, match="'blue' has 0"):
+        train(settings(tmp_path, 0.5), progress)
+
+    assert any("unreadable" in warning and "blue/1.png" in warning for warning in progress.warnings)

@@ -1,0 +1,36 @@
+"""A published bundle that tells red, green and blue apart, with a split.csv of its own: no training needed."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image
+
+from shared.bundle import MODEL_FILE, Bundle
+from shared.golden import write_golden
+from shared.publish import publish, seal, staging_folder
+from tests.service.bundles import COLOURS, SPEC, colour_model, golden_of, metadata_fields
+from trainer.samples import Split
+from trainer.split_file import SPLIT_FILE, format_split_file
+
+RGB = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
+
+
+def publish_tiny(models_dir: Path, rows: Iterable[tuple[str, str, Split]] = ()) -> Bundle:
+    """Publish it as `colours`; `rows` are digest, label and split of what it was trained on."""
+    model = colour_model(len(COLOURS), SPEC)
+    with staging_folder(models_dir, "colours") as folder:
+        (folder / MODEL_FILE).write_bytes(model)
+        (folder / "labels.txt").write_text("".join(f"{label}\n" for label in COLOURS), encoding="utf-8")
+        (folder / "metrics.json").write_text(json.dumps({}), encoding="utf-8")
+        (folder / SPLIT_FILE).write_bytes(format_split_file(rows))
+        write_golden(folder, golden_of(model, SPEC))
+        seal(folder, metadata_fields("colours", COLOURS, SPEC))
+        return publish(folder, models_dir)
+
+
+def paint(path: Path, colour: str, *, size: int = 20) -> Path:
+    """A PNG of one colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (size, size), RGB[colour]).save(path, format="PNG")
+    return path
