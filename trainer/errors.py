@@ -97,6 +97,16 @@ class NotALabelTable(LabelTableInvalid):
     """The table is about something else; one that is about labels, but faulty, is never passed over for a guess."""
 
 
+class LabelNotPrintable(BadData):
+    """A label holds a character that no bundle, table or terminal can show."""
+
+    def __init__(self, label: str, *, picture: str, origin: str) -> None:
+        super().__init__(
+            f"{picture!r}: its label {label!r}, from {origin}, holds a control character. Expected text on one line: "
+            "rename the folder or file, or mend the row of the table."
+        )
+
+
 class TooManyMissing(BadData):
     """More rows of a table name files that are not there than the limit allows."""
 

@@ -1,9 +1,10 @@
 """The manifest is read: files are found, labels taken, contents hashed. The only input of a run."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainer.errors import DataMissing, LabelsFromDataTable, TooManyMissing
+from trainer.errors import DataMissing, LabelNotPrintable, LabelsFromDataTable, TooManyMissing
 from trainer.hashing import Unreadable, hash_files
 from trainer.label_choice import guess, read_as_asked
 from trainer.picture_files import FoundFile, FoundFiles, find_files
@@ -16,6 +17,7 @@ from trainer.stat_cache import StatCache
 __all__ = ["Manifest", "PassedOver", "Sample", "Split", "read_manifest"]
 
 _AUTO = "auto"
+_CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of a character, separators of lines
 
 
 def read_manifest(
@@ -45,6 +47,7 @@ def read_manifest(
     """
     progress = progress or Quiet()
     reading, labels_from, passed_over = _read_labels(data, labels)
+    _require_printable(reading)
     _require_few_missing(reading, max_missing)
     cache = StatCache(cache_dir, data, warn=progress.warn)
     wanted = [
@@ -97,6 +100,14 @@ def _why_unused(table: FoundFile) -> str:
 
 def _unused(tables: Sequence[FoundFile], reading: Reading) -> list[FoundFile]:
     return [table for table in tables if reading.table is None or not table.path.samefile(reading.table)]
+
+
+def _require_printable(reading: Reading) -> None:
+    """Learn before the work, not after it, that a bundle cannot hold a label."""
+    unprintable = {label for label in reading.labels if any(unicodedata.category(one) in _CONTROLS for one in label)}
+    for picture, label in zip(reading.pictures, reading.label_of, strict=True):
+        if label in unprintable:
+            raise LabelNotPrintable(label, picture=picture.name, origin=reading.origin)
 
 
 def _require_few_missing(reading: Reading, max_missing: float) -> None:

@@ -10,6 +10,7 @@ from shared.files import sha256_of
 from trainer.errors import (
     BadData,
     DataMissing,
+    LabelNotPrintable,
     LabelsAmbiguous,
     LabelsFromDataTable,
     LabelsNotFound,
@@ -380,6 +381,24 @@ def test_what_does_not_exist_is_named(data: Path) -> None:
     assert isinstance(caught.value, UsageError)
     with pytest.raises(DataMissing, match="choose one of auto, folder"):
         read(data, "folders")
+
+
+def test_a_label_with_a_control_character_is_refused_before_any_work(data: Path) -> None:
+    """A bundle cannot hold it, which would be learned at the very end."""
+    write(data, "a\x01b/1.jpg", "cat/2.jpg")
+    progress = Quiet()
+
+    with pytest.raises(LabelNotPrintable, match=r"'a\\x01b/1\.jpg': .*from folder names.*rename the folder"):
+        read(data, progress=progress)
+    assert progress.phases == []
+
+    (data / "tags.csv").write_text("a\x01b/1.jpg,cow\x7f\ncat/2.jpg,dog\n")
+    with pytest.raises(LabelNotPrintable, match=r"'cow\\x7f', from the table tags\.csv.*mend the row"):
+        read(data, "tags.csv")
+
+
+def test_a_label_of_two_lines_is_one_of_one_line(data: Path) -> None:
+    assert read(write(data, "a\nb/1.jpg", "cat/2.jpg")).labels == ("a b", "cat")
 
 
 def test_one_label_typed_in_two_ways_is_one_class(data: Path) -> None:
