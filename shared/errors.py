@@ -9,6 +9,13 @@ class FinialError(Exception):
     """Root of the family: its message says what was found, what was expected and what to do."""
 
 
+class ConfigInvalid(FinialError):
+    """The TOML file of options cannot be read, or says what no option is."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(f"--config {path}: {detail}. Mend the file, or leave --config and FINIAL_CONFIG out.")
+
+
 class PictureError(FinialError):
     """A picture that cannot be used. `reason` is a stable slug for tables and metrics."""
 

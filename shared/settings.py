@@ -6,16 +6,21 @@ Precedence: flag, FINIAL_* environment variable, the verb's table in the TOML fi
 import argparse
 import os
 import sys
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, get_args
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, CliApp, CliPositionalArg, SettingsConfigDict
+
+from shared.config_file import Config, read_config
+from shared.errors import ConfigInvalid
 
 ENVIRONMENT_PREFIX = "FINIAL_"
 EXIT_USAGE = 2
+
+_POSITIONAL = get_args(CliPositionalArg[str])[1]  # what marks a field as positional
 
 
 class FinialSettings(BaseSettings):
@@ -45,49 +50,68 @@ class FinialSettings(BaseSettings):
             program: how the user called it, e.g. "python -m trainer train"; its last word names the TOML table.
         """
         cls.model_config["cli_prog_name"] = program
+        config = Config()
         try:
-            from_file = _read_toml(cls, _config_path(arguments), table=program.split()[-1])
+            if path := _config_path(arguments, program):
+                table, known = program.split()[-1], _options(*_all_settings())
+                config = read_config(path, table=table, options=_options(cls), known=known)
+            for note in config.notes:
+                print(f"{program}: {note}", file=sys.stderr)  # noqa: T201
+            from_file = {key: value for key, value in config.values.items() if not _variable(key)}
             return CliApp.run(cls, cli_args=list(arguments), **from_file)
         except ValidationError as error:
-            _end(program, "; ".join(_sentence(cls, detail) for detail in error.errors(include_url=False)))
-        except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-            _end(program, f"--config: {error}")
+            _end(
+                program,
+                "; ".join(_sentence(cls, arguments, config, detail) for detail in error.errors(include_url=False)),
+            )
+        except ConfigInvalid as error:
+            _end(program, str(error))
 
 
-def _config_path(arguments: Sequence[str]) -> Path | None:
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--config", default=os.environ.get(f"{ENVIRONMENT_PREFIX}CONFIG"))
+def _config_path(arguments: Sequence[str], program: str) -> Path | None:
+    parser = argparse.ArgumentParser(program, add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", default=_variable("config"))
     path: str | None = parser.parse_known_args(list(arguments))[0].config
     return Path(path) if path else None
 
 
-def _read_toml(cls: type[FinialSettings], path: Path | None, *, table: str) -> dict[str, Any]:
-    """Options of `cls` from the file, without those that the environment overrides."""
-    if path is None:
-        return {}
-    content = tomllib.loads(path.read_text(encoding="utf-8"))
-    shared_by_all = {key: value for key, value in content.items() if key in cls.model_fields}
-    own = content.get(table, {})
-    if unknown := sorted(set(own) - set(cls.model_fields)):
-        raise KeyError(f"{path}: [{table}] has no option {unknown[0]!r}; it has {', '.join(sorted(cls.model_fields))}")
-    merged = shared_by_all | own
-    return {key: value for key, value in merged.items() if f"{ENVIRONMENT_PREFIX}{key.upper()}" not in os.environ}
+def _all_settings(above: type[FinialSettings] = FinialSettings) -> set[type[FinialSettings]]:
+    """The settings of all verbs of the running program."""
+    return {above}.union(*(_all_settings(below) for below in above.__subclasses__()))
 
 
-def _sentence(cls: type[FinialSettings], detail: Any) -> str:
-    """One validation error, named by the flag and the variable that set it."""
+def _options(*settings: type[FinialSettings]) -> set[str]:
+    """Names of what may be set by a file: positional arguments and the file itself may not."""
+    fields = [item for cls in settings for item in cls.model_fields.items() if not _is_positional(item[1])]
+    return {field.alias or name for name, field in fields} - {"config"}
+
+
+def _is_positional(field: FieldInfo) -> bool:
+    return _POSITIONAL in field.metadata
+
+
+def _variable(option: str) -> str:
+    """What the environment says of an option; an empty variable counts as not set, and case does not matter."""
+    wanted = f"{ENVIRONMENT_PREFIX}{option}".upper()
+    return next((value for name, value in os.environ.items() if name.upper() == wanted and value), "")
+
+
+def _sentence(cls: type[FinialSettings], arguments: Sequence[str], config: Config, detail: Any) -> str:
+    """One validation error, named by the flag and by what set it, if that was not the flag."""
     reason = str(detail["msg"]).removeprefix("Value error, ")
     if not detail["loc"]:
         return reason
-    field = str(detail["loc"][0])
-    name = field.upper() if _is_positional(cls, field) else f"--{field.replace('_', '-')}"
-    variable = f"{ENVIRONMENT_PREFIX}{field.upper()}"
-    where = f"{name} (set by {variable})" if variable in os.environ else name
-    return f"{where}: {reason}, found {detail['input']!r}"
+    option = str(detail["loc"][0])
+    is_option = option in _options(cls)
+    flag = f"--{option.replace('_', '-')}" if is_option else option.upper()
+    where = "" if not is_option or flag in {word.partition("=")[0] for word in arguments} else _where(option, config)
+    return f"{flag}{where}: {reason}, found {detail['input']!r}"
 
 
-def _is_positional(cls: type[FinialSettings], field: str) -> bool:
-    return field in cls.model_fields and cls.model_fields[field].is_required()
+def _where(option: str, config: Config) -> str:
+    if _variable(option):
+        return f" (set by {ENVIRONMENT_PREFIX}{option.upper()})"
+    return " (set in the TOML file)" if option in config.values else ""
 
 
 def _end(program: str, message: str) -> NoReturn:

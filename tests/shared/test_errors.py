@@ -11,6 +11,7 @@ from shared.errors import (
     BundleError,
     BundleIncomplete,
     BundleInvalid,
+    ConfigInvalid,
     FinialError,
     GoldenMismatch,
     ModelMissing,
@@ -27,7 +28,9 @@ from shared.errors import (
 )
 
 PATH = Path("models/pets")
+BRANCHES = (ConfigInvalid, PictureError, SessionError, BundleError)
 EXAMPLES = [
+    (ConfigInvalid(PATH, "expected a table"), "--config models/pets", "expected a table", "Mend the file"),
     (PictureTooLarge(found_bytes=2_000, max_bytes=1_000), "2,000 bytes", "at most 1,000", "Scale it down"),
     (TooManyPixels(width=9, height=8, max_pixels=71), "9 x 8 = 72 pixels", "at most 71", "Scale it down"),
     (UnknownFormat(found="text", accepted=["JPEG", "PNG"]), "looks like text", "one of JPEG, PNG", "Send the picture"),
@@ -60,7 +63,7 @@ def test_every_error_is_of_the_family_and_of_one_branch() -> None:
 
     assert len(found) > 15
     for error in found:
-        branches = [branch for branch in (PictureError, SessionError, BundleError) if issubclass(error, branch)]
+        branches = [branch for branch in BRANCHES if issubclass(error, branch)]
         assert issubclass(error, FinialError)
         assert len(branches) == (0 if error is FinialError else 1)
 
