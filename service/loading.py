@@ -27,7 +27,7 @@ def open_generation(name: str, path: Path, *, provider: Provider = "auto") -> Ge
         SessionError: ONNX Runtime does not open it.
     """
     bundle = read_bundle(path)
-    session = open_session(bundle.model_path, provider=provider, threads=1)
+    session = open_session(bundle.read_model(), provider=provider, threads=1)
     check_tensors(bundle, session)
     warm_up(bundle, session)
     return Generation(name, bundle, session, warnings=tuple(check_golden(bundle, session)), on_close=_log_closed)

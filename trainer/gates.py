@@ -38,7 +38,7 @@ def check_bundle(folder: Path, progress: Progress) -> None:
     """
     try:
         bundle = read_bundle(folder)
-        warnings = check_golden(bundle, open_session(bundle.model_path, provider="cpu", threads=1))
+        warnings = check_golden(bundle, open_session(bundle.read_model(), provider="cpu", threads=1))
     except (BundleError, SessionError) as error:
         raise BundleFailsItsCheck(str(error)) from error
     for warning in warnings:

@@ -50,7 +50,7 @@ class Scorer:
         self.bundle: Bundle = read_bundle(resolve(path))
         self.labels = self.bundle.metadata.labels
         self._threads = threads
-        self._session: Session = open_session(self.bundle.model_path, provider=provider, threads=1)
+        self._session: Session = open_session(self.bundle.read_model(), provider=provider, threads=1)
         for warning in check_golden(self.bundle, self._session):
             progress.warn(warning)
 
