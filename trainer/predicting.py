@@ -1,24 +1,23 @@
 """The `predict` verb: labels for pictures, a few on the terminal or whole folders into a table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from shared.bundle import Bundle
-from shared.decode import TRAINER_FORMATS, sniff_format
+from shared.errors import BundleInvalid
 from shared.files import sha256_of_file
 from shared.prediction import top_k
 from trainer.errors import NothingToPredict
 from trainer.label_from_name import label_from_path
-from trainer.prediction_table import PredictionTable
+from trainer.picture_files import find_files, readable_name
+from trainer.prediction_table import PredictionTable, state_of
 from trainer.progress import Progress
 from trainer.scoring import Scored, Scorer
 from trainer.settings import PredictSettings
-from trainer.split_file import read_split_file
-
-_BYTES_THAT_TELL_A_FORMAT = 16
-_PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
+from trainer.split_file import read_labels_by_digest, read_split_file
+from trainer.telling import name_each
 
 
 @dataclass(frozen=True)
@@ -32,17 +31,22 @@ class PicturePrediction:
     problem: str | None
 
     @property
+    def name(self) -> str:
+        """The path as valid Unicode, which can be printed and stored anywhere."""
+        return readable_name(str(self.path))
+
+    @property
     def line(self) -> str:
         """For the terminal, with tabs: file, predicted label, score, actual label where it is known."""
         if self.problem is not None:
-            return f"{self.path}\t(not predicted)\t{self.problem}"
+            return f"{self.name}\t(not predicted)\t{self.problem}"
         actual = f"\tactual: {self.actual}" if self.actual is not None else ""
-        return f"{self.path}\t{self.label}\t{self.score:.4f}{actual}"
+        return f"{self.name}\t{self.label}\t{self.score:.4f}{actual}"
 
     def as_json(self) -> dict[str, str | float | None]:
         """For `--json`, one object a picture."""
         return {
-            "file": str(self.path),
+            "file": self.name,
             "label": self.label,
             "score": self.score,
             "actual": self.actual,
@@ -61,22 +65,23 @@ def predict(settings: PredictSettings, progress: Progress | None = None) -> Iter
     """
     progress = progress or Progress()
     scorer = Scorer(settings.bundle, threads=settings.thread_count, provider=settings.provider, progress=progress)
-    paths = select_pictures(settings, scorer.bundle)
+    paths = select_pictures(settings, scorer.bundle, progress)
+    known = _known_labels(scorer.bundle)
     if settings.out is None:
-        return (_prediction(scored, scorer.labels) for scored in scorer.score(paths))
-    return _predict_into_table(settings.out, paths, scorer, progress)
+        return (_prediction(scored, scorer.labels, known) for scored in scorer.score(paths))
+    return _predict_into_table(settings.out, paths, scorer, known, progress)
 
 
-def select_pictures(settings: PredictSettings, bundle: Bundle) -> list[Path]:
-    """The pictures meant by paths, `only` and `limit`; named files come as they are, folders sorted.
+def select_pictures(settings: PredictSettings, bundle: Bundle, progress: Progress) -> list[Path]:
+    """The pictures meant by paths, `only` and `limit`; named files come as they are, folders as training finds them.
 
     Raises:
         NothingToPredict: a path does not exist, or none is left.
     """
-    pictures = (path for given in settings.paths for path in _pictures_under(given))
+    pictures = (path for given in settings.paths for path in _pictures_under(given, progress))
     if settings.only != "all":
         split_by_digest = read_split_file(bundle.path)
-        pictures = (path for path in pictures if split_by_digest.get(sha256_of_file(path)) == settings.only)
+        pictures = (path for path in pictures if split_by_digest.get(_digest(path, progress)) == settings.only)
     selected = list(islice(pictures, settings.limit))
     if not selected:
         where = ", ".join(str(path) for path in settings.paths)
@@ -85,30 +90,40 @@ def select_pictures(settings: PredictSettings, bundle: Bundle) -> list[Path]:
     return selected
 
 
-def _pictures_under(given: Path) -> Iterator[Path]:
-    if given.is_file():
+def _pictures_under(given: Path, progress: Progress) -> Iterator[Path]:
+    try:
+        is_file, is_folder = given.is_file(), given.is_dir()
+    except OSError as error:
+        raise NothingToPredict(f"{given}: cannot be read ({error.strerror}). Name pictures or folders.") from error
+    if is_file:
         yield given
-    elif given.is_dir():
-        yield from (path for path in sorted(given.rglob("*")) if path.is_file() and _looks_like_picture(path))
+    elif is_folder:
+        found = find_files(given)
+        name_each(progress, f"passed over in {given}", [f"{one.name} ({one.reason})" for one in found.passed_over])
+        yield from (file.path for file in found.pictures)
     else:
         raise NothingToPredict(f"{given}: no such file or folder. Name pictures or folders that hold some.")
 
 
-def _looks_like_picture(path: Path) -> bool:
-    """By its first bytes, or by a picture's extension, so that a damaged picture is named and not passed over."""
-    if path.name.startswith("."):
-        return False
-    if path.suffix.lower() in _PICTURE_SUFFIXES:
-        return True
+def _digest(path: Path, progress: Progress) -> str:
+    """SHA-256 of a file's bytes; "", which is in no split, when it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return sniff_format(file.read(_BYTES_THAT_TELL_A_FORMAT)) in TRAINER_FORMATS
-    except OSError:
-        return False
+        return sha256_of_file(path)
+    except OSError as error:
+        progress.warn(f"{readable_name(str(path))}: cannot be read ({error.strerror}), so its split is not known.")
+        return ""
 
 
-def _prediction(scored: Scored, labels: Sequence[str]) -> PicturePrediction:
-    actual = label_from_path(scored.path, labels)
+def _known_labels(bundle: Bundle) -> dict[str, str]:
+    """Label by digest of what the bundle was trained and tested on; nothing where it does not tell."""
+    try:
+        return read_labels_by_digest(bundle.path)
+    except BundleInvalid:
+        return {}
+
+
+def _prediction(scored: Scored, labels: Sequence[str], known: Mapping[str, str]) -> PicturePrediction:
+    actual = known.get(scored.digest) or label_from_path(scored.path, labels)
     if scored.probabilities is None:
         return PicturePrediction(scored.path, None, None, actual, scored.problem)
     best = top_k(scored.probabilities, labels, 1)[0]
@@ -116,16 +131,18 @@ def _prediction(scored: Scored, labels: Sequence[str]) -> PicturePrediction:
 
 
 def _predict_into_table(
-    out: Path, paths: Sequence[Path], scorer: Scorer, progress: Progress
+    out: Path, paths: Sequence[Path], scorer: Scorer, known: Mapping[str, str], progress: Progress
 ) -> Iterator[PicturePrediction]:
+    states = [state_of(path) for path in paths]  # before any is read
+    names = [readable_name(str(path)) for path in paths]
     with PredictionTable(out, content_sha256=scorer.bundle.metadata.content_sha256) as table:
-        if table.done:
-            progress.say(f"{out}: going on after {len(table.done)} predictions of an interrupted run.")
-        rest = [path for path in paths if str(path) not in table.done]
+        rest = [row for row, (name, state) in enumerate(zip(names, states, strict=True)) if not table.has(name, state)]
+        if done := len(paths) - len(rest):
+            progress.say(f"{out}: going on after {done} predictions of an interrupted run.")
         with progress.phase("predict", total=len(rest)) as phase:
-            for scored in scorer.score(rest):
-                prediction = _prediction(scored, scorer.labels)
-                table.add(prediction.as_json())
+            for row, scored in zip(rest, scorer.score(paths[row] for row in rest), strict=True):
+                prediction = _prediction(scored, scorer.labels, known)
+                table.add(prediction.as_json(), states[row])
                 phase.advance()
                 yield prediction
-        table.finish(order=[str(path) for path in paths])
+        table.finish(order=names)

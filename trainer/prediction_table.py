@@ -1,7 +1,8 @@
 """Bulk predictions on disk: a journal while the work goes on, a .csv or .parquet table when it is done.
 
 The journal `.<name>.partial` holds one JSON line a picture, so that an interrupted run goes on where it stopped;
-the table itself appears whole, at the end.
+the table itself appears whole, at the end. A line counts for the file it was made from: size, mtime and inode are
+compared, as in the stat cache, so that a run that goes on over a million pictures does not read them all again.
 """
 
 import csv
@@ -16,6 +17,7 @@ from typing import Any, Self
 from shared.files import write_atomically
 
 COLUMNS = ("file", "label", "score", "actual", "problem")
+_STATE = "state"
 
 
 def is_prediction_table(path: Path) -> bool:
@@ -28,8 +30,19 @@ def is_prediction_table(path: Path) -> bool:
     return tuple(re.split(r"[,;\t]", first.strip().replace('"', ""))) == COLUMNS
 
 
+def state_of(path: Path) -> str | None:
+    """What changes when a file does: size in bytes, mtime in ns and inode; None when it cannot be asked."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
+
+
 class PredictionTable:
     """The table being written to `out`, with the rows of an interrupted run of the same bundle taken over.
+
+    Rows that tell a problem are not: the picture may have been mended, or the disk may be there again.
 
     Args:
         out: ends in .csv or .parquet; replaced when the run finishes.
@@ -41,8 +54,8 @@ class PredictionTable:
         self._out = out
         self._journal_path = out.with_name(f".{out.name}.partial")
         self._header = {"content_sha256": content_sha256}
-        self.done = _read_journal(self._journal_path, self._header)
-        _rewrite_journal(self._journal_path, self._header, self.done)
+        self._done = _read_journal(self._journal_path, self._header)
+        _rewrite_journal(self._journal_path, self._header, self._done)
         self._journal = self._journal_path.open("a", encoding="utf-8")
 
     def __enter__(self) -> Self:
@@ -53,21 +66,29 @@ class PredictionTable:
     ) -> None:
         self._journal.close()
 
-    def add(self, record: Mapping[str, Any]) -> None:
-        """Note one picture, a value for each of COLUMNS; it is safe from a kill once the next one is noted."""
-        self.done[record["file"]] = dict(record)
-        self._journal.write(json.dumps(record) + "\n")
+    def has(self, file: str, state: str | None) -> bool:
+        """Whether the picture `file` was predicted already, when its `state_of` was the same."""
+        return state is not None and file in self._done and self._done[file][_STATE] == state
+
+    def add(self, record: Mapping[str, Any], state: str | None) -> None:
+        """Note one picture, a value for each of COLUMNS; it is safe from a kill once the next one is noted.
+
+        `state` is its `state_of` from before it was read, so that a change while reading shows.
+        """
+        row = {**record, _STATE: state}
+        self._done[record["file"]] = row
+        self._journal.write(json.dumps(row) + "\n")
         self._journal.flush()
 
     def finish(self, *, order: Sequence[str]) -> None:
         """Write the whole table, rows in this order of files, and drop the journal."""
-        rows = [self.done[file] for file in order]
+        rows = [{column: self._done[file][column] for column in COLUMNS} for file in order]
         write_atomically(self._out, _to_parquet(rows) if self._out.suffix == ".parquet" else _to_csv(rows))
         self._journal_path.unlink()
 
 
 def _read_journal(path: Path, header: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Finished rows by file; a last line that was cut off by a kill is not one."""
+    """Finished rows by file; a last line that was cut off by a kill is not one, nor is a problem."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -75,7 +96,8 @@ def _read_journal(path: Path, header: dict[str, str]) -> dict[str, dict[str, Any
     records = [record for line in lines if (record := _parse(line)) is not None]
     if not records or records[0] != header:
         return {}
-    return {record["file"]: record for record in records[1:] if set(record) == set(COLUMNS)}
+    rows = [record for record in records[1:] if set(record) == {*COLUMNS, _STATE}]
+    return {row["file"]: row for row in rows if row["problem"] is None}
 
 
 def _parse(line: str) -> dict[str, Any] | None:

@@ -31,12 +31,25 @@ def read_split_file(bundle_path: Path) -> dict[str, Split]:
     Raises:
         BundleInvalid: the bundle has no split.csv, or it is of another form.
     """
+    return {digest: split for digest, _, split in _read_rows(bundle_path)}
+
+
+def read_labels_by_digest(bundle_path: Path) -> dict[str, str]:
+    """Label by picture digest, as the bundle was trained on it.
+
+    Raises:
+        BundleInvalid: the bundle has no split.csv, or it is of another form.
+    """
+    return {digest: label for digest, label, _ in _read_rows(bundle_path)}
+
+
+def _read_rows(bundle_path: Path) -> list[tuple[str, str, Split]]:
     file = bundle_path / SPLIT_FILE
     try:
-        header, *rows = csv.reader(io.StringIO(file.read_text(encoding="utf-8")))
-        split_by_digest = {digest: split for digest, _label, split in rows}
+        header, *cells = csv.reader(io.StringIO(file.read_text(encoding="utf-8")))
+        rows = [(digest, label, split) for digest, label, split in cells]
     except (OSError, ValueError) as error:
         raise BundleInvalid(file, detail=f"cannot be read as {', '.join(_COLUMNS)} ({error})") from error
-    if tuple(header) != _COLUMNS or not set(split_by_digest.values()) <= set(get_args(Split)):
+    if tuple(header) != _COLUMNS or not {split for _, _, split in rows} <= set(get_args(Split)):
         raise BundleInvalid(file, detail=f"its columns are {header}, expected {', '.join(_COLUMNS)}")
-    return split_by_digest  # type: ignore[return-value]  # checked against Split above
+    return rows  # type: ignore[return-value]  # checked against Split above

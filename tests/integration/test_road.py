@@ -19,6 +19,7 @@ from tests.integration.pictures_on_disk import LABELS, write_folder
 from tests.service.running import running_process
 from trainer.__main__ import main
 from trainer.pipeline import TrainResult, train
+from trainer.prediction_table import state_of
 from trainer.progress import Quiet
 from trainer.scoring import Scorer
 from trainer.settings import TrainSettings
@@ -246,7 +247,9 @@ def test_bulk_prediction_names_bad_files_and_goes_on_after_an_interruption(
 
     journal = tmp_path / ".predictions.csv.partial"
     header = json.dumps({"content_sha256": trained.bundle.metadata.content_sha256})
-    done = {"file": str(data / "dots" / "000.png"), "label": "kept", "score": 1.0, "actual": None, "problem": None}
+    first = data / "dots" / "000.png"
+    done = {"file": str(first), "label": "kept", "score": 1.0, "actual": None, "problem": None}
+    done["state"] = state_of(first)
     journal.write_text(f"{header}\n{json.dumps(done)}\n{json.dumps(done)[:20]}")
     main(["predict", str(trained.bundle.path), str(data), "--out", str(out)])
     assert "kept" in out.read_text()

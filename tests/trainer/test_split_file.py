@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import BundleInvalid
 from trainer.manifest import Split
-from trainer.split_file import format_split_file, read_split_file
+from trainer.split_file import format_split_file, read_labels_by_digest, read_split_file
 
 ROWS: list[tuple[str, str, Split]] = [("b" * 64, "teddy, bear", "test"), ("a" * 64, "dog", "train")]
 
@@ -15,6 +15,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     (tmp_path / "split.csv").write_bytes(format_split_file(ROWS))
 
     assert read_split_file(tmp_path) == {"a" * 64: "train", "b" * 64: "test"}
+    assert read_labels_by_digest(tmp_path) == {"a" * 64: "dog", "b" * 64: "teddy, bear"}
 
 
 def test_equal_splits_give_equal_bytes_whatever_the_order() -> None:
