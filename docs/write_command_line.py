@@ -26,12 +26,16 @@ split = [0.8, 0.0, 0.2]
 port = 8000
 ```
 
+A key is the flag's name, with `-` or `_`; positional arguments are no keys. An empty variable counts as not set. A
+table that no verb has, or a key in a verb's table that is none of its options, ends the start; a top-level key that no
+verb of the program has is noted on stderr (it may be the other program's).
+
 Progress goes to stderr: a bar on a terminal, JSON lines elsewhere. Results go to stdout; with `--json` as JSON.
 
 | Exit code | Means |
 | --- | --- |
 | 0 | done |
-| 2 | usage or settings |
+| 2 | usage or settings; a path that cannot be read or written |
 | 3 | bad data |
 | 4 | a gate failed, nothing was published |
 | 130 | interrupted; the cache keeps what was done |

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ByteSize, Field, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, ByteSize, Field
 
 from shared.session import Provider
 from shared.settings import FinialSettings
@@ -18,7 +18,10 @@ def _existing_folder(path: Path) -> Path:
 Folder = Annotated[Path, AfterValidator(_existing_folder)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
-UploadSize = Annotated[ByteSize, Field(ge=1024)]
+UploadSize = Annotated[ByteSize, Field(ge=1024, le=4 * 1024**3)]
+Pixels = Annotated[int, Field(ge=1, le=10**9)]
+LaneCount = Annotated[int, Field(ge=1, le=1024)]
+Waiting = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class ServiceSettings(FinialSettings):
@@ -30,12 +33,12 @@ class ServiceSettings(FinialSettings):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
     port: Port = Field(8000, description="Port to listen on; 0 picks a free one and says which.")
     default_model: str | None = Field(None, description="What /predict serves; default: the only model.")
-    lanes: Literal["auto"] | PositiveInt = Field("auto", description="Requests computed at once; auto = usable cores.")
-    max_waiting: NonNegativeInt = Field(64, description="Requests that may queue per model.")
+    lanes: Literal["auto"] | LaneCount = Field("auto", description="Requests computed at once; auto = usable cores.")
+    max_waiting: Waiting = Field(64, description="Requests that may queue per model.")
     request_timeout_s: Seconds = Field(5.0, description="A request that has waited this long for a lane is refused.")
     upload_timeout_s: Seconds = Field(30.0, description="Longest time that a request's body may take to arrive.")
     max_upload: UploadSize = Field(ByteSize(10 * 1024**2), description="Largest request body, e.g. 10MiB.")
-    max_pixels: PositiveInt = Field(50_000_000, description="Largest picture, width times height.")
+    max_pixels: Pixels = Field(50_000_000, description="Largest picture, width times height.")
     provider: Provider = Field("auto", description="Where ONNX Runtime computes: auto, cpu, cuda.")
     poll_interval_s: Seconds = Field(1.0, description="How often models are looked at for new versions.")
     drain_delay_s: Annotated[float, Field(ge=0, le=3600)] = Field(

@@ -1,10 +1,11 @@
 """The options of every verb, each declared once: flag, FINIAL_* variable and TOML key at the same time."""
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import CliPositionalArg, NoDecode
 
 from shared.bundle import NAME_PATTERN
@@ -15,6 +16,11 @@ from shared.settings import FinialSettings
 Engine = Literal["onnxruntime", "torch"]
 LABELS_HELP = "Where labels come from: auto, folder, top-folder, prefix, prefix-words, or a TSV/CSV file."
 ModelName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+Threads = Annotated[int, Field(ge=0, le=1024)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Folds = Annotated[int, Field(ge=0, le=1000)]
+PicturesPerClass = Annotated[int, Field(ge=1, le=100_000)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -22,7 +28,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 class TrainerSettings(FinialSettings):
     """What every verb that computes shares."""
 
-    threads: NonNegativeInt = Field(0, description="CPU threads; 0 = the cores this process may use.")
+    threads: Threads = Field(0, description="CPU threads; 0 = the cores this process may use.")
     json_: bool = Field(False, alias="json", description="Print one JSON object on stdout instead of text.")
     cache_dir: Path = Field(Path("cache"), description="Features, exported graphs and digests are kept here.")
 
@@ -51,8 +57,8 @@ class TrainSettings(TrainerSettings, BackboneChoice):
     split: Annotated[tuple[Share, Share, Share], NoDecode] = Field(
         (0.7, 0.1, 0.2), description="Shares of train,validation,test; 1,0,0 trains on all, cross-validated only."
     )
-    folds: NonNegativeInt = Field(0, description="Also report a nested K-fold cross-validation; 0 = none.")
-    seed: NonNegativeInt = Field(0, description="Of split and folds.")
+    folds: Folds = Field(0, description="Also report a nested K-fold cross-validation; 0 = none.")
+    seed: Seed = Field(0, description="Of split and folds.")
     engine: Engine = Field("onnxruntime", description="What computes the features.")
     provider: Provider = Field("auto", description="Where ONNX Runtime computes: auto, cpu, cuda.")
     final_fit: Literal["all", "train"] = Field(
@@ -64,7 +70,7 @@ class TrainSettings(TrainerSettings, BackboneChoice):
     )
     pictures: bool = Field(True, description="--no-pictures keeps pictures out of bundle and report.")
     rehash: bool = Field(False, description="Read every file again instead of trusting size and time.")
-    keep_versions: PositiveInt = Field(10, description="Older versions are removed.")
+    keep_versions: Count = Field(10, description="Older versions are removed.")
 
     @field_validator("split", mode="before")
     @classmethod
@@ -84,9 +90,18 @@ class TrainSettings(TrainerSettings, BackboneChoice):
             raise ValueError("--folds: 1 fold leaves nothing to train on; use 0 for none or at least 2")
         return self
 
+    @model_validator(mode="after")
+    def _has_a_name(self) -> "TrainSettings":
+        if not self.model_name:
+            raise ValueError(
+                f"--name: {_name_of(self.data)!r}, DATA's name, cannot be written with the letters of a model name "
+                "(a to z, 0 to 9, '.', '_', '-'); choose one, such as --name pets"
+            )
+        return self
+
     @property
     def model_name(self) -> str:
-        """`--name`, or a slug of the data's name that is a legal model name."""
+        """`--name`, or the data's name as a legal model name."""
         return self.name or _slug(self.data)
 
 
@@ -111,7 +126,7 @@ class PredictSettings(TrainerSettings):
     only: Literal["train", "validation", "test", "all"] = Field(
         "all", description="Only pictures of this split of the bundle's own training."
     )
-    limit: PositiveInt | None = Field(None, description="Stop after this many pictures.")
+    limit: Count | None = Field(None, description="Stop after this many pictures.")
     out: Path | None = Field(None, description="Write every prediction to this .csv or .parquet file; resumable.")
     provider: Provider = Field("auto", description="Where ONNX Runtime computes: auto, cpu, cuda.")
 
@@ -127,8 +142,8 @@ class SampleSettings(FinialSettings):
     """Write procedural pictures of cracked and uncracked concrete for a first run."""
 
     folder: CliPositionalArg[Path] = Field(description="Where to write cracked/ and uncracked/.")
-    per_class: PositiveInt = Field(150, description="Pictures per class.")
-    seed: NonNegativeInt = Field(0, description="The same seed gives the same pictures.")
+    per_class: PicturesPerClass = Field(150, description="Pictures per class.")
+    seed: Seed = Field(0, description="The same seed gives the same pictures.")
 
 
 class BackbonesSettings(TrainerSettings, BackboneChoice):
@@ -148,6 +163,13 @@ class RollbackSettings(FinialSettings):
 
 
 def _slug(data: Path) -> str:
-    stem = data.resolve().stem if data.is_file() else data.resolve().name
-    slug = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")[:63]
-    return slug or "model"
+    """The name of the data in letters of a model name; empty if some would be lost, or two data sets become one."""
+    folded = unicodedata.normalize("NFKD", _name_of(data).casefold())
+    plain = "".join(letter for letter in folded if not unicodedata.combining(letter))  # u for a u with dots
+    if any(letter.isalnum() and not letter.isascii() for letter in plain):
+        return ""
+    return re.sub(r"[^a-z0-9._-]+", "-", plain).strip("-._")[:63]
+
+
+def _name_of(data: Path) -> str:
+    return data.resolve().stem if data.is_file() else data.resolve().name

@@ -1,0 +1,64 @@
+"""The trainer's options: bounded before any work begins, and a model name that is the data's own."""
+
+from pathlib import Path
+
+import pytest
+
+from trainer.settings import PredictSettings, SampleSettings, TrainSettings
+
+HUGE = "99999999999999"
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments"),
+    [
+        (TrainSettings, ["data", "--threads", HUGE]),
+        (TrainSettings, ["data", "--seed", HUGE]),
+        (TrainSettings, ["data", "--folds", HUGE]),
+        (TrainSettings, ["data", "--keep-versions", HUGE]),
+        (PredictSettings, ["models/pets", "a.jpg", "--limit", HUGE * 2]),
+        (PredictSettings, ["models/pets", "a.jpg", "--threads", HUGE]),
+        (SampleSettings, ["data", "--per-class", HUGE]),
+        (SampleSettings, ["data", "--seed", HUGE]),
+    ],
+)
+def test_a_number_beyond_all_use_is_refused_at_the_start(
+    settings: type[TrainSettings], arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not by an overflow in a library, an hour later."""
+    with pytest.raises(SystemExit) as stop:
+        settings.from_command_line(arguments, program="python -m trainer verb")
+
+    assert stop.value.code == 2
+    assert f"{arguments[-2]}: Input should be less than or equal to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("flowers", "flowers"),
+        ("Cats & Dogs", "cats-dogs"),
+        ("M\u00e4dchen auf Stra\u00dfen", "madchen-auf-strassen"),
+        ("v1.2_final", "v1.2_final"),
+        ("_" + "x" * 80, "x" * 63),
+    ],
+)
+def test_a_model_is_named_after_its_data(folder: str, name: str, tmp_path: Path) -> None:
+    assert TrainSettings(data=tmp_path / folder).model_name == name
+
+
+def test_a_table_gives_its_name_without_the_suffix(tmp_path: Path) -> None:
+    (tmp_path / "tags.tsv").write_text("a.jpg\tcat\n")
+
+    assert TrainSettings(data=tmp_path / "tags.tsv").model_name == "tags"
+
+
+@pytest.mark.parametrize(
+    "folder", ["\u65e5\u672c", "\u0444\u043e\u0442\u043e", "\u0444\u043e\u0442\u043e1", "data-\u65e5\u672c", "--", "/"]
+)
+def test_data_whose_name_loses_letters_needs_a_name(folder: str, tmp_path: Path) -> None:
+    """Or two data sets would be published as versions of one model."""
+    with pytest.raises(ValueError, match="choose one, such as --name pets"):
+        TrainSettings(data=tmp_path / folder)
+
+    assert TrainSettings(data=tmp_path / folder, name="photos").model_name == "photos"
