@@ -23,7 +23,7 @@ class Curvature:
         # The identity subtracts nearly equal numbers: float64 keeps what is left of them.
         factor = self._weighted.double() if self._wide else self._weighted
         self._products = factor @ factor.T if self._wide else factor.T @ factor
-        self._inverse = torch.empty(0)
+        self._factor = torch.empty(0)
         self._scale, self._l2 = 1.0, 1.0
 
     def set_scale(self, scale: float, l2: float) -> None:
@@ -31,12 +31,12 @@ class Curvature:
         self._scale, self._l2 = scale, l2
         shifted = scale * self._products
         shifted.diagonal().add_(l2)
-        self._inverse = torch.cholesky_inverse(torch.linalg.cholesky(shifted)).float()
+        self._factor = torch.linalg.cholesky(shifted)
 
     def solve(self, rows: Tensor) -> Tensor:
         """Each row of `rows`, shape (M, D), times the inverse: shape (M, D)."""
         known = rows.float()
         if not self._wide:
-            return (known @ self._inverse).to(rows.dtype)
-        inner = (known @ self._weighted.T) @ self._inverse
-        return ((known - self._scale * inner @ self._weighted) / self._l2).to(rows.dtype)
+            return torch.cholesky_solve(known.T, self._factor).T.to(rows.dtype)
+        inner = torch.cholesky_solve((self._weighted @ known.T).double(), self._factor).float()
+        return ((known - self._scale * inner.T @ self._weighted) / self._l2).to(rows.dtype)

@@ -36,15 +36,14 @@ class SoftmaxRegression:
         self._curvature: Curvature | None = None
         self._l2 = self._bias_curvature = self._weighted_for = 0.0
         self.shape = (members.shape[1], class_count, features.shape[1] + 1)
-        self.logits = torch.empty(0)
+        self.logits = torch.zeros(len(features), *self.shape[:2], dtype=self.dtype)
         """Of the last evaluation, for all rows and fits: shape (N, P, K)."""
         self.losses = torch.empty(0)
         """Of the last evaluation, the log loss of each row under each fit, in nats: shape (N, P)."""
 
-    def set_strength(self, l2: float, near: Tensor) -> None:
-        """Choose the strength, and expect the minimum near these parameters. Must come before the other calls."""
+    def set_strength(self, l2: float) -> None:
+        """Choose the strength; must come before `precondition`. The minimum is expected near the last evaluation."""
         self._l2 = l2
-        self._forward(near)
         row_weights = (_uncertainty(self.logits.softmax(2)) * self._row_weights).mean(1)
         self._bias_curvature = float(row_weights.sum())
         if self._curvature is None or self._bias_curvature < self._weighted_for / 2:

@@ -67,9 +67,9 @@ def sweep(
     losses: list[float] = []
     best_logits, best_parameters = torch.empty(0), parameters
     for l2 in STRENGTHS:
+        problem.set_strength(l2)
         # The optimum moves steadily with log(l2): going on in the same direction starts close to the next one.
         start = 2 * parameters - before
-        problem.set_strength(l2, near=start)
         before, parameters = parameters, minimise(problem, start, tolerance=_PATH_TOLERANCE)
         losses.append(float(problem.losses.gather(1, held_out_in[:, None]).mean()))
         if losses[-1] < min(losses[:-1], default=float("inf")):
@@ -97,7 +97,8 @@ def fit_one(
     everyone, unit = torch.ones(len(rows), 1, dtype=rows.dtype), torch.ones(1, rows.shape[1], dtype=rows.dtype)
     problem = SoftmaxRegression(rows, torch.tensor(targets), everyone, unit, class_count=class_count)
     near = torch.zeros(problem.shape, dtype=rows.dtype) if start is None else torch.tensor(start)[None].to(rows.dtype)
-    problem.set_strength(l2, near=near)
+    problem.evaluate(near)
+    problem.set_strength(l2)
     return minimise(problem, near, tolerance=_FINAL_TOLERANCE)[0].to(torch.float32).numpy()
 
 

@@ -18,7 +18,7 @@ def regression(rows: int = 30, features: int = 5, l2: float = 0.1) -> SoftmaxReg
         torch.tensor(std),
         class_count=3,
     )
-    problem.set_strength(l2, near=torch.zeros(problem.shape, dtype=torch.float64))
+    problem.set_strength(l2)
     return problem
 
 
@@ -50,7 +50,7 @@ def test_a_fit_is_as_if_it_were_alone_with_its_rows() -> None:
         std[2:],
         class_count=3,
     )
-    alone.set_strength(0.1, near=at[2:])
+    alone.set_strength(0.1)
     expected_value, expected_gradient = alone.evaluate(at[2:])
     assert float(value[2]) == pytest.approx(float(expected_value[0]))
     assert gradient[2].numpy() == pytest.approx(expected_gradient[0].numpy())
