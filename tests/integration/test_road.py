@@ -130,13 +130,15 @@ def test_too_many_unreadable_pictures_stop_the_run(
 ) -> None:
     data = tmp_path / "pictures"
     shutil.copytree(pictures, data)
-    for number in range(8):
+    for number in range(2):  # two of each are fewer than a tenth of the pictures, four are more
         (data / "dots" / f"torn{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes([number]))
+        (data / "dots" / f"linked{number}.png").symlink_to(tmp_path / "gone.png")
 
     code = main(["train", str(data), "--models-dir", str(tmp_path / "models"), "--cache-dir", str(work / "cache")])
 
     assert code == 3
-    assert "torn0.png" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "4 of 34 pictures cannot be used" in error and "torn0.png" in error and "linked0.png" in error
     assert not list((tmp_path / "models").glob("*/*"))
 
 
