@@ -35,7 +35,7 @@ train: $(INSTALLED)  ## train on DATA=folder and publish it as NAME=model (defau
 
 serve: $(INSTALLED)  ## serve every model of MODELS=folder on PORT=8000
 	@mkdir -p "$(MODELS)"
-	@$(IN_VENV) -m service --models-dir "$(MODELS)" --port "$(PORT)" $(ARGS)
+	@exec $(IN_VENV) -m service --models-dir "$(MODELS)" --port "$(PORT)" $(ARGS)
 
 test: $(INSTALLED)  ## every test but those that need a Docker engine
 	$(IN_VENV) -m pytest -m "not container" $(ARGS)

@@ -123,6 +123,16 @@ class ModelMissing(BundleError):
         )
 
 
+class NoEarlierVersion(ModelMissing):
+    """There is nothing to roll back to without naming it."""
+
+    def __init__(self, folder: Path, *, current: str, versions: Sequence[str]) -> None:
+        super(ModelMissing, self).__init__(
+            f"{folder}: no version is older than the current one, {current}. There is {', '.join(versions)}; name "
+            f"the one to serve: python -m trainer rollback {folder.name} VERSION."
+        )
+
+
 class BundleIncomplete(BundleError):
     """A file that bundle.json lists is missing, cut or not a plain file."""
 

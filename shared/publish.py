@@ -23,7 +23,7 @@ from shared.bundle import (
     read_bundle,
     validate_metadata,
 )
-from shared.errors import BundleInvalid, ModelMissing, PublishConflict
+from shared.errors import BundleInvalid, ModelMissing, NoEarlierVersion, PublishConflict
 from shared.files import flush_folder, flush_tree, sha256_of_file, write_atomically
 from shared.lock import locked, locked_folder
 
@@ -200,7 +200,7 @@ def _version_before(parent: Path, versions: list[str]) -> str:
     current = read_current(parent)
     earlier = [version for version in versions if version < current]
     if not earlier:
-        raise ModelMissing(parent / f"(a version before {current})", choices=versions)
+        raise NoEarlierVersion(parent, current=current, versions=versions)
     return earlier[-1]
 
 

@@ -10,14 +10,19 @@ _FITTED_ON: dict[str, tuple[Split, ...]] = {
 }
 
 
+def fitted_on(bundle: Bundle) -> tuple[Split, ...]:
+    """The splits that the published head was fitted on."""
+    return _FITTED_ON[bundle.metadata.settings.get("final_fit", "all")]
+
+
 def learned_digests(bundle: Bundle) -> frozenset[str]:
     """SHA-256 of every picture that the bundle's head was fitted on.
 
     Raises:
         BundleInvalid: its split.csv cannot be read.
     """
-    fitted_on = _FITTED_ON[bundle.metadata.settings.get("final_fit", "all")]
-    return frozenset(digest for digest, split in read_split_file(bundle.path).items() if split in fitted_on)
+    splits = fitted_on(bundle)
+    return frozenset(digest for digest, split in read_split_file(bundle.path).items() if split in splits)
 
 
 def learned_warning(learned_count: int, total: int) -> str:

@@ -11,6 +11,7 @@ from shared.files import sha256_of_file
 from shared.prediction import top_k
 from trainer.errors import NothingToPredict
 from trainer.label_from_name import label_from_path
+from trainer.learned_from import fitted_on
 from trainer.picture_files import find_files, readable_name
 from trainer.prediction_table import PredictionTable, state_of
 from trainer.progress import Progress
@@ -66,6 +67,11 @@ def predict(settings: PredictSettings, progress: Progress | None = None) -> Iter
     progress = progress or Progress()
     scorer = Scorer(settings.bundle, threads=settings.thread_count, provider=settings.provider, progress=progress)
     paths = select_pictures(settings, scorer.bundle, progress)
+    if settings.only in fitted_on(scorer.bundle):
+        progress.warn(
+            f"the published head was fitted on the {settings.only} split too, so its answers here are better than on "
+            "new pictures; the report shows the mistakes of the head that had not seen it."
+        )
     known = _known_labels(scorer.bundle)
     if settings.out is None:
         return (_prediction(scored, scorer.labels, known) for scored in scorer.score(paths))

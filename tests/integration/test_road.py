@@ -229,8 +229,10 @@ def test_predict_prints_file_label_score_and_actual(
 ) -> None:
     main(["predict", str(trained.bundle.path), str(pictures), "--only", "test", "--limit", "3"])
 
-    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    printed = capsys.readouterr()
+    lines = [line.split("\t") for line in printed.out.splitlines()]
     assert len(lines) == 3
+    assert "fitted on the test split too" in printed.err  # a reader would else take the answers for proof
     for file, label, score, actual in lines:
         assert Path(file).is_file() and label in LABELS and 0 <= float(score) <= 1
         assert actual == f"actual: {Path(file).parent.name}"
