@@ -90,9 +90,9 @@ def fit_linear_probe(
         folds: wanted number; a class with fewer groups lowers it, and below 2 a fixed strength is used.
 
     Raises:
-        ValueError: the lengths differ, a class has no row, or a feature is not finite.
+        ValueError: the lengths differ, a class has no row, a feature is not finite, or l2 is not above 0.
     """
-    _check(features, targets, groups, class_count)
+    _check(features, targets, groups, class_count, l2)
     from trainer.sweep import fit_one, sweep, torch_threads
 
     mean, std = standardisation(features)
@@ -141,7 +141,13 @@ def read_head(path: Path) -> LinearHead:
     return LinearHead(*(tensors[name] for name in ("weight", "bias", "mean", "std")))
 
 
-def _check(features: NDArray[np.float32], targets: NDArray[np.int64], groups: Sequence[str], class_count: int) -> None:
+def _check(
+    features: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    class_count: int,
+    l2: float | None,
+) -> None:
     if not len(features) == len(targets) == len(groups):
         raise ValueError(f"{len(features)} rows of features, {len(targets)} targets, {len(groups)} groups")
     if class_count < 2 or set(np.unique(targets).tolist()) != set(range(class_count)):
@@ -150,6 +156,8 @@ def _check(features: NDArray[np.float32], targets: NDArray[np.int64], groups: Se
         )
     if not np.isfinite(features).all():
         raise ValueError("a feature is not a finite number")
+    if l2 is not None and not l2 > 0:
+        raise ValueError(f"l2 = {l2}, expected above 0")
 
 
 def _note(possible: int, *, wanted: int) -> str:

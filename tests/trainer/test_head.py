@@ -200,6 +200,11 @@ def test_rows_that_cannot_be_learned_from_are_refused(
         fit((features, np.array(targets), groups), classes=2)
 
 
+def test_without_a_penalty_there_is_no_optimum_to_find() -> None:
+    with pytest.raises(ValueError, match="expected above 0"):
+        fit(make_blobs(6, features=3, classes=2), classes=2, l2=0.0)
+
+
 def test_a_head_is_read_back_as_it_was_written_and_equal_heads_give_equal_bytes(tmp_path: Path) -> None:
     head = fit(make_blobs(30, features=6, classes=3), classes=3).head
     again = LinearHead(*(np.asfortranarray(part) for part in (head.weight, head.bias, head.mean, head.std)))
