@@ -38,10 +38,10 @@ serve: $(INSTALLED)  ## serve every model of MODELS=folder on PORT=8000
 	@exec $(IN_VENV) -m service --models-dir "$(MODELS)" --port "$(PORT)" $(ARGS)
 
 test: $(INSTALLED)  ## every test but those that need a Docker engine
-	$(IN_VENV) -m pytest -m "not container" $(ARGS)
+	$(IN_VENV) -m pytest -rs -m "not container" $(ARGS)
 
 quick: $(INSTALLED)  ## the tests that take moments
-	$(IN_VENV) -m pytest -m "not container and not slow" $(ARGS)
+	$(IN_VENV) -m pytest -rs -m "not container and not slow" $(ARGS)
 
 check: lint types test  ## ruff, mypy and the tests: what a change must pass
 
@@ -53,7 +53,7 @@ types: $(INSTALLED)  ## mypy
 	$(IN_VENV) -m mypy shared trainer service examples
 
 containers: $(INSTALLED)  ## build both images and run them; needs a Docker engine
-	$(IN_VENV) -m pytest -m container $(ARGS)
+	$(IN_VENV) -m pytest -rs -m container $(ARGS)
 
 venv: $(INSTALLED)  ## only make .venv and install into it
 
