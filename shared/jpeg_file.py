@@ -98,6 +98,26 @@ def read_jpeg(data: bytes) -> JpegFile:
     )
 
 
+def jpeg_size_and_exif(data: bytes) -> tuple[tuple[int, int], bytes]:
+    """(width, height) in px before turning, and the EXIF block, empty if there is none; the pixels are not looked at.
+
+    Raises:
+        ValueError: it ends before it says them.
+    """
+    size, exif = None, b""
+    for marker, start, end in _segments(data):
+        if marker == _START_OF_SCAN:
+            break
+        if marker == _EXIF and not exif and data.startswith(b"Exif\0", start + 4):
+            exif = data[start + 4 : end]
+        elif marker in _FRAMES:
+            frame = _read_frame(marker, data[start + 4 : end])
+            size = frame.width, frame.height
+    if size is None:
+        raise ValueError("it has no frame header before its pixels")
+    return size, exif
+
+
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, start, end) of each segment; what lies between two of them is skipped, as libjpeg does."""
     at = 2

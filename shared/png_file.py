@@ -81,6 +81,16 @@ def read_png(data: bytes) -> PngFile:
     return PngFile(data=b"".join(kept), exif=exif, _header=header)
 
 
+def png_exif(data: bytes) -> bytes:
+    """The EXIF block, empty if there is none; no checksum is asked.
+
+    Raises:
+        ValueError: it cannot be walked.
+    """
+    blocks = [data[start + 8 : end - 4] for name, start, end in _chunks(data) if name == b"eXIf"]
+    return blocks[-1] if blocks else b""
+
+
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """(name, start, end) of each chunk up to IEND, its length and checksum included."""
     at = len(_SIGNATURE)

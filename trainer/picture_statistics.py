@@ -1,0 +1,210 @@
+"""What a picture looks like in a few numbers: how large, how bright, how sharp, and a small grey version of it.
+
+Taken from the very image that was decoded for the backbone, so a picture is decoded once. Everything is computed in
+whole numbers: the same bytes give the same statistics on every machine with the same decoder.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shared.picture_header import read_header
+
+STATISTICS_REVISION = 1
+"""Raised whenever `measure_picture` may give other numbers than before; part of the key of stored statistics."""
+
+GREY_SIDE = 32
+WORKING_SIDE = 128
+"""Brightness, contrast and sharpness are those of a version of at most this side, so that resolutions compare."""
+
+_HASH_ROWS, _HASH_COLUMNS = 8, 9
+
+
+@dataclass(frozen=True, slots=True)
+class PictureStatistics:
+    """One picture in numbers.
+
+    Attributes:
+        width: of the upright picture as it is stored in the file, in px; decoding may have scaled it.
+        height: likewise.
+        format: "JPEG", "PNG", ..., by the first bytes of the file.
+        orientation: EXIF orientation, 1 to 8; 1 if there is none.
+        brightness: mean luma (ITU-R 601), from 0, black, to 255, white.
+        contrast: standard deviation of luma, from 0 to 127.5.
+        sharpness: variance of the Laplacian of luma at the working size; how much is sharp depends on what is shown.
+        difference_hash: 64 bits, row by row: whether an area is brighter than the one to its left, on 8 x 9 areas.
+        grey: shape (32, 32), uint8: luma of the whole picture, areas averaged, aspect ignored.
+    """
+
+    width: int
+    height: int
+    format: str
+    orientation: int
+    brightness: float
+    contrast: float
+    sharpness: float
+    difference_hash: int
+    grey: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class StatisticsTable:
+    """Statistics of N pictures, a column for each; what they mean is said at `PictureStatistics`.
+
+    Attributes:
+        digests: N digests; equal pictures have equal rows.
+        width: shape (N,), int64.
+        height: shape (N,), int64.
+        format: N names.
+        orientation: shape (N,), uint8.
+        brightness: shape (N,), float64.
+        contrast: shape (N,), float64.
+        sharpness: shape (N,), float64.
+        difference_hash: shape (N,), uint64.
+        grey: shape (N, 32, 32), uint8.
+    """
+
+    digests: tuple[str, ...]
+    width: NDArray[np.int64]
+    height: NDArray[np.int64]
+    format: tuple[str, ...]
+    orientation: NDArray[np.uint8]
+    brightness: NDArray[np.float64]
+    contrast: NDArray[np.float64]
+    sharpness: NDArray[np.float64]
+    difference_hash: NDArray[np.uint64]
+    grey: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    @classmethod
+    def from_rows(cls, digests: Sequence[str], found: Mapping[str, PictureStatistics]) -> "StatisticsTable":
+        """A row for each of `digests`, in their order.
+
+        Raises:
+            KeyError: `found` lacks one.
+        """
+        rows = [found[digest] for digest in digests]
+        grey = np.zeros((len(rows), GREY_SIDE, GREY_SIDE), dtype=np.uint8)
+        for index, row in enumerate(rows):
+            grey[index] = row.grey
+        return cls(
+            digests=tuple(digests),
+            width=np.array([row.width for row in rows], dtype=np.int64),
+            height=np.array([row.height for row in rows], dtype=np.int64),
+            format=tuple(row.format for row in rows),
+            orientation=np.array([row.orientation for row in rows], dtype=np.uint8),
+            brightness=np.array([row.brightness for row in rows], dtype=np.float64),
+            contrast=np.array([row.contrast for row in rows], dtype=np.float64),
+            sharpness=np.array([row.sharpness for row in rows], dtype=np.float64),
+            difference_hash=np.array([row.difference_hash for row in rows], dtype=np.uint64),
+            grey=grey,
+        )
+
+    def row(self, index: int) -> PictureStatistics:
+        """The statistics at a position."""
+        return PictureStatistics(
+            width=int(self.width[index]),
+            height=int(self.height[index]),
+            format=self.format[index],
+            orientation=int(self.orientation[index]),
+            brightness=float(self.brightness[index]),
+            contrast=float(self.contrast[index]),
+            sharpness=float(self.sharpness[index]),
+            difference_hash=int(self.difference_hash[index]),
+            grey=self.grey[index],
+        )
+
+    def of(self, digest: str) -> PictureStatistics:
+        """The statistics of a picture; the first row of it.
+
+        Raises:
+            ValueError: there is no row of it.
+        """
+        return self.row(self.digests.index(digest))
+
+
+def measure_picture(data: bytes, image: Image.Image) -> PictureStatistics:
+    """Statistics of one picture.
+
+    Args:
+        data: the file's content.
+        image: what `decode` gives for it, scaled while decoding or not.
+
+    Raises:
+        ValueError: `data` is nothing that `decode` accepts.
+
+    Sources: difference hash: N. Krawetz, "Kind of like that" (2013). Sharpness: J. L. Pech-Pacheco et al., "Diatom
+    autofocusing in brightfield microscopy: a comparative study" (ICPR 2000).
+    """
+    header = read_header(data)
+    width, height = header.scaled_from or image.size
+    luma = _working_luma(image)
+    return PictureStatistics(
+        width=width,
+        height=height,
+        format=header.format,
+        orientation=header.orientation,
+        brightness=int(luma.sum()) / luma.size,
+        contrast=math.sqrt(_variance(luma)),
+        sharpness=_variance(_laplacian(luma)),
+        difference_hash=_difference_hash(luma),
+        grey=_area_means(luma, GREY_SIDE, GREY_SIDE),
+    )
+
+
+def _working_luma(image: Image.Image) -> NDArray[np.int32]:
+    """Luma of at most 128 x 128 px, areas averaged; a smaller side stays as it is, for enlarging would blur it."""
+    grey = image.convert("L")
+    size = (min(WORKING_SIDE, grey.width), min(WORKING_SIDE, grey.height))
+    if size != grey.size:
+        grey = grey.resize(size, Image.Resampling.BOX)
+    return np.asarray(grey).astype(np.int32)
+
+
+def _laplacian(luma: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Difference of each inner pixel from its four neighbours; empty if there is no inner pixel."""
+    around = luma[:-2, 1:-1] + luma[2:, 1:-1]
+    around += luma[1:-1, :-2]
+    around += luma[1:-1, 2:]
+    around -= 4 * luma[1:-1, 1:-1]
+    return around
+
+
+def _variance(values: NDArray[np.int32]) -> float:
+    """Exact up to the last division, whatever order a processor sums in; 0 for nothing."""
+    count = values.size
+    if count == 0:
+        return 0.0
+    total, squares = int(values.sum(dtype=np.int64)), int((values * values).sum(dtype=np.int64))
+    return (count * squares - total * total) / count**2
+
+
+def _difference_hash(luma: NDArray[np.int32]) -> int:
+    sums = _area_sums(luma, _HASH_ROWS, _HASH_COLUMNS)
+    brighter = sums[:, 1:] > sums[:, :-1]
+    return int.from_bytes(np.packbits(brighter).tobytes(), "big")
+
+
+def _area_means(luma: NDArray[np.int32], rows: int, columns: int) -> NDArray[np.uint8]:
+    sums = _area_sums(luma, rows, columns)
+    weight = math.prod(side // math.gcd(side, parts) for side, parts in zip(luma.shape, (rows, columns), strict=True))
+    means: NDArray[np.uint8] = ((2 * sums + weight) // (2 * weight)).astype(np.uint8)
+    return means
+
+
+def _area_sums(luma: NDArray[np.int32], rows: int, columns: int) -> NDArray[np.int32]:
+    """Sums over rows x columns equal areas, shape (rows, columns); all have the same weight, so they compare."""
+    return _band_sums(_band_sums(luma, rows).T, columns).T
+
+
+def _band_sums(values: NDArray[np.int32], bands: int) -> NDArray[np.int32]:
+    """Sums over equal bands of rows, whose borders may cut through rows: each is split into strips that fit."""
+    strips = np.repeat(values, bands // math.gcd(len(values), bands), axis=0)
+    sums: NDArray[np.int32] = strips.reshape(bands, -1, values.shape[1]).sum(axis=1, dtype=np.int32)
+    return sums
