@@ -202,14 +202,11 @@ class CacheNotWritable(UsageError):
         )
 
 
-class FeaturePartDamaged(TrainerError):
-    """A part of the feature cache is not what was written."""
+class CachePartDamaged(TrainerError):
+    """A part of the cache is not what was written."""
 
     def __init__(self, path: Path, detail: str) -> None:
-        super().__init__(
-            f"{path}: damaged part of the feature cache ({detail}). It was dropped; its features are computed again. "
-            "If this happens often, check the disk."
-        )
+        super().__init__(f"{path}: damaged part of the cache ({detail}).")
 
 
 # --- backbones ---
@@ -295,12 +292,12 @@ class ParityFailed(GateFailed):
 
 
 class FeaturesLost(TrainerError):
-    """Features that were just stored cannot be read back."""
+    """Features or statistics that were just stored cannot be read back."""
 
     def __init__(self, folder: Path, count: int) -> None:
         super().__init__(
-            f"{folder}: {count} rows of features that were just stored are missing or damaged. Check the disk, or name "
-            "another folder with --cache-dir."
+            f"{folder}: {count} rows that were just stored are missing or damaged. Check the disk, or name another "
+            "folder with --cache-dir."
         )
 
 

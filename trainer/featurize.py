@@ -1,52 +1,64 @@
-"""Samples -> features: from the cache where they are known, computed where they are not, each picture once."""
+"""Samples -> features and statistics: from the cache where they are known, else computed, each picture once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.decode import TRAINER_LIMITS, decode
-from shared.errors import PictureError
-from shared.files import sha256_of
-from shared.preprocess import PreprocessSpec, preprocess
+from shared.preprocess import PreprocessSpec
 from shared.session import Provider
+from trainer.cache_description import describe
 from trainer.engines import Engine, OnnxEngine, TorchEngine
 from trainer.errors import FeaturesLost, UsageError
 from trainer.feature_cache import PLAIN_VIEW, FeatureCache
-from trainer.fingerprint import fingerprint
-from trainer.in_order import in_order
+from trainer.fingerprint import fingerprint_of, what_features_depend_on, what_statistics_depend_on
 from trainer.manifest import PassedOver, Sample
+from trainer.picture_rows import rows_of
+from trainer.picture_statistics import StatisticsTable
 from trainer.progress import Progress, Quiet
+from trainer.statistics_cache import StatisticsCache
 
 if TYPE_CHECKING:
     from torch import nn
 
 MANY_PARTS = 32
-"""From this many parts on, the cache is tidied: one new picture a day would else leave a file for each day."""
+"""From this many small parts on, the cache is tidied: one new picture a day would else leave a file for each day."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """The features of all samples that can be read.
+    """The features and statistics of all samples that can be read.
 
     Attributes:
         values: shape (N, D), a row for each readable sample, in the order of the samples.
+        statistics: N rows, likewise.
         readable: N positions in the samples that were asked for.
         unreadable: the other samples, each with its reason.
-        featurized: different pictures that were computed now.
+        featurized: different pictures whose features were computed now.
         from_cache: different pictures whose features were there.
     """
 
     values: NDArray[np.float32]
+    statistics: StatisticsTable
     readable: tuple[int, ...]
     unreadable: tuple[PassedOver, ...]
     featurized: int
     from_cache: int
+
+
+@dataclass(frozen=True)
+class _Caches:
+    """What is known of the pictures by their digests: features, and statistics beside them."""
+
+    features: FeatureCache
+    statistics: StatisticsCache
+
+    def compact(self) -> None:
+        self.features.compact(at_least_parts=MANY_PARTS)
+        self.statistics.compact(at_least_parts=MANY_PARTS)
 
 
 def featurize(
@@ -55,22 +67,25 @@ def featurize(
     spec: PreprocessSpec,
     *,
     cache_dir: Path,
+    backbone: str = "",
     engine: Literal["onnxruntime", "torch"] = "onnxruntime",
     module: "Callable[[], nn.Module] | None" = None,
     provider: Provider = "auto",
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Features:
-    """Features of samples, computed only where the cache has none. Pictures of equal content are computed once.
+    """Features and statistics of samples, computed only where the cache lacks them; pictures of equal content once.
 
-    What was computed is stored as it comes: an interrupt from the keyboard loses the few pictures in work, a killed
-    process the rows since the last part was written.
+    Both come from one decode. A picture whose features are known and whose statistics are not is only decoded. What
+    was computed is stored as it comes: an interrupt from the keyboard loses the few pictures in work, a killed process
+    the rows since the last part was written.
 
     Args:
         samples: in the order that the rows shall have.
         graph: of `backbone_graph`.
         spec: how pixels are prepared for it.
         cache_dir: holds the feature cache.
+        backbone: its name, for whoever lists the cache.
         engine: what computes.
         module: gives the torch module; needed by the torch engine, and asked only when it has something to compute.
         provider: where to compute.
@@ -85,36 +100,21 @@ def featurize(
     progress = progress or Quiet()
     computing, feature_size = _open(engine, graph, module, spec, provider)
     progress.say(f"Features are those of {computing.identity}.", engine=computing.identity)
-    key = fingerprint(graph, spec, engine=computing.identity)
-    cache = FeatureCache(cache_dir, key, feature_size, warn=progress.warn)
+    of_features = what_features_depend_on(graph, spec, engine=computing.identity)
+    of_statistics = what_statistics_depend_on(spec)
+    caches = _Caches(
+        FeatureCache(cache_dir, fingerprint_of(of_features), feature_size, warn=progress.warn),
+        StatisticsCache(cache_dir, fingerprint_of(of_statistics), warn=progress.warn),
+    )
     pictures: dict[str, Sample] = {}
     for sample in samples:
         pictures.setdefault(sample.digest, sample)
-    known = cache.known(pictures.keys())
-    unknown = [sample for digest, sample in pictures.items() if digest not in known]
-    refused = _compute(unknown, computing, spec, cache, threads=threads, progress=progress) if unknown else {}
-    cache.compact(at_least_parts=MANY_PARTS)
-    return _gather(samples, cache, refused, featurized=len(unknown) - len(refused), from_cache=len(known))
-
-
-def read_pixels(sample: Sample, spec: PreprocessSpec) -> NDArray[np.uint8] | PassedOver:
-    """Pixels (H, W, 3) of a sample's file, or why there are none; never raises for what is in the file."""
-    try:
-        data = sample.path.read_bytes()
-        if sha256_of(data) != sample.digest:
-            return PassedOver(sample.name, "changed while this command ran; run it again")
-        return preprocess(decode(data, at_least=spec.decode_at_least, limits=TRAINER_LIMITS), spec)
-    except OSError as error:
-        return PassedOver(sample.name, f"cannot be read: {error.strerror or error}")
-    except PictureError as error:
-        return PassedOver(sample.name, str(error))
-
-
-def rows_of(
-    samples: Sequence[Sample], engine: Engine, spec: PreprocessSpec, *, threads: int
-) -> Iterator[NDArray[np.float32] | PassedOver]:
-    """What the engine gives for each sample, in order, or why there is nothing; few pictures are in memory at once."""
-    return (_one_by_one if engine.batch_size == 1 else _in_batches)(samples, engine, spec, threads)
+    featurized, refused = _complete(pictures, computing, spec, caches, threads=threads, progress=progress)
+    describe(caches.features.folder, {"backbone": backbone, **of_features})
+    describe(caches.statistics.folder, of_statistics)
+    caches.compact()
+    known = len(pictures.keys() - refused.keys()) - featurized
+    return _gather(samples, caches, refused, featurized=featurized, from_cache=known)
 
 
 def _open(
@@ -134,66 +134,59 @@ def _open(
     return TorchEngine(module, spec, provider=provider), feature_size
 
 
-def _compute(
-    samples: Sequence[Sample],
+def _complete(
+    pictures: dict[str, Sample],
     engine: Engine,
     spec: PreprocessSpec,
-    cache: FeatureCache,
+    caches: _Caches,
     *,
     threads: int,
     progress: Progress,
-) -> dict[str, str]:
-    """Compute and store features; returns the reasons of those that cannot be used, by digest."""
-    refused: dict[str, str] = {}
-    rows = rows_of(samples, engine, spec, threads=threads)
-    with progress.phase("featurize", total=len(samples)) as phase, cache.writer() as writer:
-        for sample, row in zip(samples, rows, strict=True):
+) -> tuple[int, dict[str, str]]:
+    """Compute and store what the caches lack; returns how many were featurised, and the reasons of refused digests."""
+    featurized, measured = caches.features.known(pictures), caches.statistics.known(pictures)
+    lacking = [sample for digest, sample in pictures.items() if digest not in featurized or digest not in measured]
+    if not lacking:
+        return 0, {}
+    count, refused = 0, {}
+    rows = rows_of(lacking, engine, spec, threads=threads, measured_only=featurized)
+    phase_name = "featurize" if len(featurized) < len(pictures) else "measure"
+    with (
+        progress.phase(phase_name, total=len(lacking)) as phase,
+        caches.features.writer() as features,
+        caches.statistics.writer() as statistics,
+    ):
+        for sample, row in zip(lacking, rows, strict=True):
             if isinstance(row, PassedOver):
                 refused[sample.digest] = row.reason
-            elif not np.isfinite(row).all():
+            elif row.features is not None and not np.isfinite(row.features).all():
                 refused[sample.digest] = "the backbone answers with values that are not numbers"
             else:
-                writer.add(sample.digest, PLAIN_VIEW, row)
+                if sample.digest not in measured:
+                    statistics.add(sample.digest, row.statistics)
+                if row.features is not None:
+                    features.add(sample.digest, PLAIN_VIEW, row.features)
+                    count += 1
             phase.advance()
-    return refused
-
-
-def _one_by_one(
-    samples: Sequence[Sample], engine: Engine, spec: PreprocessSpec, threads: int
-) -> Iterator[NDArray[np.float32] | PassedOver]:
-    """Each thread reads, prepares and computes one picture after the other: no barrier, and nothing piles up."""
-
-    def row_of(sample: Sample) -> NDArray[np.float32] | PassedOver:
-        pixels = read_pixels(sample, spec)
-        return pixels if isinstance(pixels, PassedOver) else engine.run(pixels[None])[0]
-
-    with engine.single_threaded():
-        yield from in_order(samples, row_of, threads=threads)
-
-
-def _in_batches(
-    samples: Sequence[Sample], engine: Engine, spec: PreprocessSpec, threads: int
-) -> Iterator[NDArray[np.float32] | PassedOver]:
-    """Threads read and prepare; this one computes."""
-    pixels = in_order(samples, partial(read_pixels, spec=spec), threads=threads)
-    while batch := list(islice(pixels, engine.batch_size)):
-        readable = [images for images in batch if not isinstance(images, PassedOver)]
-        rows = iter(engine.run(np.stack(readable)) if readable else ())
-        for images in batch:
-            yield images if isinstance(images, PassedOver) else next(rows)
+    return count, refused
 
 
 def _gather(
-    samples: Sequence[Sample], cache: FeatureCache, refused: Mapping[str, str], *, featurized: int, from_cache: int
+    samples: Sequence[Sample], caches: _Caches, refused: dict[str, str], *, featurized: int, from_cache: int
 ) -> Features:
-    rows = cache.read({sample.digest for sample in samples} - refused.keys())
     readable = tuple(position for position, sample in enumerate(samples) if sample.digest not in refused)
-    if lost := {samples[position].digest for position in readable} - rows.keys():
-        raise FeaturesLost(cache.folder, len(lost))
-    values = np.empty((len(readable), cache.feature_size), dtype=np.float32)
-    for row, position in enumerate(readable):
-        values[row] = rows[samples[position].digest]
+    digests = [samples[position].digest for position in readable]
+    different = list(dict.fromkeys(digests))
+    statistics, measured = caches.statistics.read(different)
+    values, found = caches.features.read(different)
+    for kept, folder in ((found, caches.features.folder), (measured, caches.statistics.folder)):
+        if not kept.all():
+            raise FeaturesLost(folder, int((~kept).sum()))
+    if len(different) < len(digests):  # copies of a picture have copies of its row
+        row_of = {digest: row for row, digest in enumerate(different)}
+        rows = np.array([row_of[digest] for digest in digests], dtype=np.int64)
+        values, statistics = values[rows], statistics.take(rows)
     unreadable = tuple(
         PassedOver(sample.name, refused[sample.digest]) for sample in samples if sample.digest in refused
     )
-    return Features(values, readable, unreadable, featurized=featurized, from_cache=from_cache)
+    return Features(values, statistics, readable, unreadable, featurized=featurized, from_cache=from_cache)

@@ -1,7 +1,9 @@
-"""The fingerprint of features: everything that can change them, so that a cache never gives another's."""
+"""Fingerprints of features and statistics: everything that can change them, so that a cache never gives another's."""
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import PIL
 from PIL import features
@@ -10,14 +12,15 @@ from shared.decode import DECODER_REVISION
 from shared.files import sha256_of
 from shared.preprocess import PreprocessSpec
 from trainer.feature_cache import PLAIN_VIEW
+from trainer.picture_statistics import STATISTICS_REVISION
 
 _CODECS = ("jpg", "libjpeg_turbo", "zlib", "zlib_ng", "webp", "libtiff", "jpg_2000")
 
 
-def fingerprint(
+def what_features_depend_on(
     graph: bytes, spec: PreprocessSpec, *, engine: str, view: str = PLAIN_VIEW, precision: str = "float32"
-) -> str:
-    """SHA-256 over what a row of features depends on besides the picture's bytes.
+) -> dict[str, Any]:
+    """What a row of features depends on besides the picture's bytes, in JSON's terms.
 
     Args:
         graph: the backbone's canonical graph; it stands for architecture, weights, taps and normalisation.
@@ -29,18 +32,26 @@ def fingerprint(
     The decoder's revision and the versions of Pillow and its codecs belong to it as well. Threads do not: a picture is
     computed on one. Nor does the kind of CPU: float32 features agree across CPUs within the parity gate.
     """
-    what = {
+    return {
         "graph": sha256_of(graph),
         "spec": spec.model_dump(mode="json"),
         "engine": engine,
         "view": view,
         "precision": precision,
-        "decoder": DECODER_REVISION,
-        "pillow": PIL.__version__,
-        "codecs": {codec: _version(codec) for codec in _CODECS},
+        **_decoding(),
     }
+
+
+def what_statistics_depend_on(spec: PreprocessSpec) -> dict[str, Any]:
+    """What a picture's statistics depend on besides its bytes: how it is decoded, and how they are measured."""
+    return {"statistics": STATISTICS_REVISION, "decode_at_least": list(spec.decode_at_least), **_decoding()}
+
+
+def fingerprint_of(what: Mapping[str, Any]) -> str:
+    """SHA-256 over what something depends on."""
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
-def _version(codec: str) -> str | None:
-    return features.version(codec)
+def _decoding() -> dict[str, Any]:
+    codecs = {codec: features.version(codec) for codec in _CODECS}
+    return {"decoder": DECODER_REVISION, "pillow": PIL.__version__, "codecs": codecs}

@@ -5,8 +5,8 @@ whole numbers: the same bytes give the same statistics on every machine with the
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class StatisticsTable:
         digests: N digests; equal pictures have equal rows.
         width: shape (N,), int64.
         height: shape (N,), int64.
-        format: N names.
+        format: shape (N,), strings.
         orientation: shape (N,), uint8.
         brightness: shape (N,), float64.
         contrast: shape (N,), float64.
@@ -71,7 +71,7 @@ class StatisticsTable:
     digests: tuple[str, ...]
     width: NDArray[np.int64]
     height: NDArray[np.int64]
-    format: tuple[str, ...]
+    format: NDArray[np.str_]
     orientation: NDArray[np.uint8]
     brightness: NDArray[np.float64]
     contrast: NDArray[np.float64]
@@ -83,42 +83,41 @@ class StatisticsTable:
         return len(self.digests)
 
     @classmethod
-    def from_rows(cls, digests: Sequence[str], found: Mapping[str, PictureStatistics]) -> "StatisticsTable":
-        """A row for each of `digests`, in their order.
-
-        Raises:
-            KeyError: `found` lacks one.
-        """
-        rows = [found[digest] for digest in digests]
-        grey = np.zeros((len(rows), GREY_SIDE, GREY_SIDE), dtype=np.uint8)
-        for index, row in enumerate(rows):
-            grey[index] = row.grey
+    def of_zeros(cls, digests: Sequence[str]) -> "StatisticsTable":
+        """A row for each of `digests`, to be filled."""
+        shape = len(digests)
         return cls(
             digests=tuple(digests),
-            width=np.array([row.width for row in rows], dtype=np.int64),
-            height=np.array([row.height for row in rows], dtype=np.int64),
-            format=tuple(row.format for row in rows),
-            orientation=np.array([row.orientation for row in rows], dtype=np.uint8),
-            brightness=np.array([row.brightness for row in rows], dtype=np.float64),
-            contrast=np.array([row.contrast for row in rows], dtype=np.float64),
-            sharpness=np.array([row.sharpness for row in rows], dtype=np.float64),
-            difference_hash=np.array([row.difference_hash for row in rows], dtype=np.uint64),
-            grey=grey,
+            width=np.zeros(shape, dtype=np.int64),
+            height=np.zeros(shape, dtype=np.int64),
+            format=np.zeros(shape, dtype="<U8"),
+            orientation=np.zeros(shape, dtype=np.uint8),
+            brightness=np.zeros(shape, dtype=np.float64),
+            contrast=np.zeros(shape, dtype=np.float64),
+            sharpness=np.zeros(shape, dtype=np.float64),
+            difference_hash=np.zeros(shape, dtype=np.uint64),
+            grey=np.zeros((shape, GREY_SIDE, GREY_SIDE), dtype=np.uint8),
         )
+
+    @classmethod
+    def from_rows(cls, digests: Sequence[str], rows: Sequence[PictureStatistics]) -> "StatisticsTable":
+        """The statistics of each of `digests`, in their order."""
+        table = cls.of_zeros(digests)
+        for index, row in enumerate(rows):
+            for column in COLUMNS:
+                getattr(table, column)[index] = getattr(row, column)
+        return table
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "StatisticsTable":
+        """These rows, in this order; a row may be taken twice."""
+        chosen = np.asarray(rows, dtype=np.int64)
+        columns = {column: getattr(self, column)[chosen] for column in COLUMNS}
+        return StatisticsTable(digests=tuple(self.digests[row] for row in chosen), **columns)
 
     def row(self, index: int) -> PictureStatistics:
         """The statistics at a position."""
-        return PictureStatistics(
-            width=int(self.width[index]),
-            height=int(self.height[index]),
-            format=self.format[index],
-            orientation=int(self.orientation[index]),
-            brightness=float(self.brightness[index]),
-            contrast=float(self.contrast[index]),
-            sharpness=float(self.sharpness[index]),
-            difference_hash=int(self.difference_hash[index]),
-            grey=self.grey[index],
-        )
+        values = {column: getattr(self, column)[index] for column in COLUMNS}
+        return PictureStatistics(**{name: one.item() if one.ndim == 0 else one for name, one in values.items()})
 
     def of(self, digest: str) -> PictureStatistics:
         """The statistics of a picture; the first row of it.
@@ -127,6 +126,10 @@ class StatisticsTable:
             ValueError: there is no row of it.
         """
         return self.row(self.digests.index(digest))
+
+
+COLUMNS = tuple(field.name for field in fields(PictureStatistics))
+"""What a picture's statistics are, by name; a table has a column of each."""
 
 
 def measure_picture(data: bytes, image: Image.Image) -> PictureStatistics:

@@ -17,8 +17,8 @@ from trainer.backbones import build_classifier, class_names
 from trainer.catalogue import NANO, BackboneEntry
 from trainer.engines import TorchEngine
 from trainer.errors import BadData, NoClassesFound, UsageError
-from trainer.featurize import rows_of
 from trainer.manifest import Manifest, PassedOver, Sample
+from trainer.picture_rows import rows_of
 from trainer.weights import Weights
 
 Classes = frozenset[int]
@@ -56,11 +56,11 @@ def verify_backbone(entry: BackboneEntry, weights: Weights, manifest: Manifest, 
     unreadable: list[PassedOver] = []
     network = TorchEngine(lambda: build_classifier(entry, weights), entry.spec)
     rows = rows_of(matched, network, entry.spec, threads=threads)
-    for sample, logits in zip(matched, rows, strict=True):
-        if isinstance(logits, PassedOver):
-            unreadable.append(logits)
-        else:
-            ranks.append(rank_of(classes[sample.name], logits))
+    for sample, row in zip(matched, rows, strict=True):
+        if isinstance(row, PassedOver):
+            unreadable.append(row)
+        elif row.features is not None:
+            ranks.append(rank_of(classes[sample.name], row.features))
     if not ranks:
         raise BadData(f"none of {len(matched)} pictures can be used; {unreadable[0].name}: {unreadable[0].reason}")
     return {

@@ -1,4 +1,4 @@
-"""trainer/feature_cache.py and feature_part.py: nothing twice, nothing stale, nothing half-written."""
+"""trainer/feature_cache.py, part_store.py and part_file.py: nothing twice, nothing stale, nothing half-written."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from shared.files import sha256_of
 from trainer.errors import CacheNotWritable
 from trainer.feature_cache import FeatureCache
-from trainer.feature_part import list_parts
+from trainer.part_file import list_parts
 
 SIZE = 8
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,11 +43,10 @@ def store(cache: FeatureCache, numbers: range, view: str = "plain") -> None:
 
 def stored_numbers(cache: FeatureCache, numbers: range) -> list[int]:
     """Which of the numbers the cache has; their features must be right."""
-    found = cache.read([digest_of(number) for number in numbers])
-    present = [number for number in numbers if digest_of(number) in found]
-    for number in present:
-        np.testing.assert_array_equal(found[digest_of(number)], features_of(number))
-    return present
+    values, found = cache.read([digest_of(number) for number in numbers])
+    for number, row, is_there in zip(numbers, values, found, strict=True):
+        np.testing.assert_array_equal(row, features_of(number) if is_there else np.zeros(SIZE))
+    return [number for number, is_there in zip(numbers, found, strict=True) if is_there]
 
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
@@ -66,7 +65,8 @@ def test_features_are_float32_bit_for_bit(tmp_path: Path) -> None:
     with cache_in(tmp_path).writer() as writer:
         writer.add(digest_of(1), "plain", row)
 
-    read = cache_in(tmp_path).read([digest_of(1)])[digest_of(1)]
+    values, _ = cache_in(tmp_path).read([digest_of(1)])
+    (read,) = values
 
     assert read.dtype == np.float32
     assert read.tobytes() == row.tobytes()
@@ -75,7 +75,7 @@ def test_features_are_float32_bit_for_bit(tmp_path: Path) -> None:
 def test_an_empty_cache_knows_nothing(tmp_path: Path) -> None:
     cache = cache_in(tmp_path / "never made")
 
-    assert cache.read([digest_of(1)]) == {}
+    assert stored_numbers(cache, range(3)) == []
     assert cache.known([digest_of(1)]) == set()
     cache.compact()
     assert not (tmp_path / "never made").exists()
@@ -91,8 +91,8 @@ def test_views_are_kept_apart(tmp_path: Path) -> None:
     cache = cache_in(tmp_path)
     store(cache, range(10), view="flipped")
 
-    assert cache.read([digest_of(1)]) == {}
-    assert set(cache.read([digest_of(1)], "flipped")) == {digest_of(1)}
+    assert stored_numbers(cache, range(10)) == []
+    assert cache.read([digest_of(1), digest_of(99)], "flipped")[1].tolist() == [True, False]
 
 
 def test_equal_rows_twice_are_legal(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_part_of_another_shape_is_dropped_though_its_hash_is_right(tmp_path: P
 
     narrow = FeatureCache(tmp_path, "f" * 64, SIZE - 1, warn=told.append)
 
-    assert narrow.read([digest_of(1)]) == {}
+    assert narrow.read([digest_of(1)])[1].tolist() == [False]
     assert narrow.warnings == told
     assert "expected" in told[0]
     assert list_parts(cache.folder) == []

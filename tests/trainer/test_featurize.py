@@ -8,18 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.decode import decode
+from shared.decode import TRAINER_LIMITS, decode
 from shared.preprocess import PreprocessSpec, preprocess
 from tests.trainer.test_parity import MeanColour
 from tests.trainer.tiny_graph import TINY_SPEC, tiny_graph
+from trainer.cache_description import read_description
 from trainer.errors import UsageError
 from trainer.featurize import MANY_PARTS, Features, featurize
 from trainer.manifest import Sample
 from trainer.parity import relative_differences
+from trainer.picture_statistics import COLUMNS, PictureStatistics, measure_picture
 from trainer.progress import Phase, Progress, Quiet
 
 GRAPH = tiny_graph()
@@ -46,6 +49,11 @@ def samples(tmp_path: Path) -> list[Sample]:
 def run(samples: list[Sample], tmp_path: Path, **options: object) -> Features:
     settings: dict[str, object] = {"cache_dir": tmp_path / "cache", "threads": 2, **options}
     return featurize(samples, GRAPH, TINY_SPEC, **settings)  # type: ignore[arg-type]
+
+
+def parts_of(tmp_path: Path, what: str) -> list[Path]:
+    """Parts of the cache's features or statistics."""
+    return sorted((tmp_path / "cache" / what).rglob("part-*.parquet"))
 
 
 def expected(sample: Sample, spec: PreprocessSpec = TINY_SPEC) -> NDArray[np.float64]:
@@ -75,7 +83,7 @@ def test_many_small_runs_do_not_leave_many_small_parts(tmp_path: Path) -> None:
     for sample in samples:
         run([sample], tmp_path)
 
-    assert len(list((tmp_path / "cache").rglob("part-*.parquet"))) == 1
+    assert [len(parts_of(tmp_path, what)) for what in ("features", "statistics")] == [1, 1]
     assert run(samples, tmp_path).from_cache == MANY_PARTS
 
 
@@ -200,7 +208,7 @@ def test_a_backbone_that_answers_with_no_numbers_is_told_and_not_cached(samples:
 
 def test_a_damaged_part_is_computed_again_with_a_warning(samples: list[Sample], tmp_path: Path) -> None:
     before = run(samples, tmp_path).values
-    (part,) = (tmp_path / "cache").rglob("part-*.parquet")
+    (part,) = parts_of(tmp_path, "features")
     part.write_bytes(part.read_bytes()[:-10])
     progress = Quiet()
 
@@ -278,3 +286,131 @@ def test_the_torch_engine_builds_its_module_only_when_there_is_something_to_comp
 def test_the_torch_engine_needs_a_module(samples: list[Sample], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="torch module"):
         run(samples, tmp_path, engine="torch")
+
+
+# --- statistics beside the features ---
+
+
+def measured(sample: Sample) -> PictureStatistics:
+    data = sample.path.read_bytes()
+    return measure_picture(data, decode(data, at_least=TINY_SPEC.decode_at_least, limits=TRAINER_LIMITS))
+
+
+def same_statistics(found: PictureStatistics, wanted: PictureStatistics) -> bool:
+    return all(np.array_equal(getattr(found, name), getattr(wanted, name)) for name in COLUMNS)
+
+
+def test_each_row_of_statistics_is_that_of_its_picture(samples: list[Sample], tmp_path: Path) -> None:
+    (tmp_path / "data" / "text.jpg").write_text("not a picture")
+    asked = [samples[5], sample_of(tmp_path / "data" / "text.jpg"), *samples[:3], samples[5]]
+
+    found = run(asked, tmp_path)
+
+    assert found.statistics.digests == tuple(asked[position].digest for position in found.readable)
+    assert len(found.statistics) == len(found.values) == 5
+    for row, position in enumerate(found.readable):
+        assert same_statistics(found.statistics.row(row), measured(asked[position]))
+
+
+def test_a_warm_run_reads_no_picture(samples: list[Sample], tmp_path: Path) -> None:
+    """The files are gone, and yet everything is known of them by their digests."""
+    before = run(samples, tmp_path)
+    shutil.rmtree(tmp_path / "data")
+
+    found = run(samples, tmp_path)
+
+    assert (found.featurized, found.from_cache, found.unreadable) == (0, 12, ())
+    assert found.statistics.grey.tobytes() == before.statistics.grey.tobytes()
+    assert found.statistics.sharpness.tobytes() == before.statistics.sharpness.tobytes()
+
+
+def test_statistics_that_a_cache_lacks_are_measured_without_the_backbone(samples: list[Sample], tmp_path: Path) -> None:
+    """Such as one that was written before there were any."""
+    before = run(samples, tmp_path)
+    shutil.rmtree(tmp_path / "cache" / "statistics")
+    progress = Quiet()
+
+    def never() -> MeanColour:
+        pytest.fail("built a module only to measure pictures")
+
+    found = run(samples, tmp_path, progress=progress)
+    run(samples, tmp_path, engine="torch", module=lambda: MeanColour(TINY_SPEC))
+    shutil.rmtree(tmp_path / "cache" / "statistics")
+    torch = run(samples, tmp_path, engine="torch", module=never)
+
+    assert progress.phases == [("measure", 12)]
+    assert (found.featurized, found.from_cache, torch.featurized) == (0, 12, 0)
+    assert found.statistics.grey.tobytes() == before.statistics.grey.tobytes() == torch.statistics.grey.tobytes()
+
+
+def test_what_is_lacking_is_computed_picture_by_picture(samples: list[Sample], tmp_path: Path) -> None:
+    run(samples[:4], tmp_path)
+    shutil.rmtree(tmp_path / "cache" / "statistics")
+    run(samples[2:6], tmp_path)
+    (part,) = parts_of(tmp_path, "statistics")
+    known = set(pq.read_table(part).column("digest").to_pylist())
+
+    found = run(samples, tmp_path, threads=3)
+
+    assert known == {sample.digest for sample in samples[2:6]}
+    assert (found.featurized, found.from_cache) == (6, 6)
+    assert all(same_statistics(found.statistics.row(row), measured(one)) for row, one in enumerate(samples))
+
+
+def test_features_that_are_damaged_are_computed_again_and_statistics_are_kept(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    run(samples, tmp_path)
+    for part in parts_of(tmp_path, "features"):
+        part.unlink()
+    before = parts_of(tmp_path, "statistics")
+
+    assert run(samples, tmp_path).featurized == 12
+    assert parts_of(tmp_path, "statistics") == before
+
+
+def test_a_damaged_part_of_statistics_is_measured_again_with_a_warning(samples: list[Sample], tmp_path: Path) -> None:
+    before = run(samples, tmp_path)
+    (part,) = parts_of(tmp_path, "statistics")
+    damaged = bytearray(part.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    part.write_bytes(damaged)
+    progress = Quiet()
+
+    found = run(samples, tmp_path, progress=progress)
+
+    assert (found.featurized, found.from_cache) == (0, 12)
+    assert found.statistics.grey.tobytes() == before.statistics.grey.tobytes()
+    assert len(progress.warnings) == 1 and part.name in progress.warnings[0]
+
+
+def test_other_backbones_with_the_same_sizes_share_statistics(samples: list[Sample], tmp_path: Path) -> None:
+    run(samples, tmp_path)
+    before = parts_of(tmp_path, "statistics")
+
+    other = featurize(samples, tiny_graph(factor=2.0), TINY_SPEC, cache_dir=tmp_path / "cache")
+
+    assert other.featurized == 12
+    assert parts_of(tmp_path, "statistics") == before
+
+
+def test_pictures_that_were_decoded_at_another_size_have_statistics_of_their_own(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    run(samples, tmp_path)
+
+    featurize(samples, GRAPH, TINY_SPEC.model_copy(update={"resize": 30}), cache_dir=tmp_path / "cache")
+
+    assert len(parts_of(tmp_path, "statistics")) == 2
+
+
+def test_the_cache_says_what_its_folders_hold(samples: list[Sample], tmp_path: Path) -> None:
+    run(samples, tmp_path, backbone="tiny")
+    (features,) = parts_of(tmp_path, "features")
+    (statistics,) = parts_of(tmp_path, "statistics")
+
+    said = read_description(features.parent)
+
+    assert (said["backbone"], said["spec"]["resize"], said["precision"]) == ("tiny", 24, "float32")
+    assert said["engine"].startswith("onnxruntime") and said["first_used"]
+    assert read_description(statistics.parent)["decode_at_least"] == [24, 24]

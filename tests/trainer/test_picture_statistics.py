@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from shared.decode import decode
 from tests.shared.pictures import encode, exif_block, scene
-from trainer.picture_statistics import GREY_SIDE, PictureStatistics, StatisticsTable, measure_picture
+from trainer.picture_statistics import COLUMNS, GREY_SIDE, PictureStatistics, StatisticsTable, measure_picture
 
 
 def measure(image: Image.Image, picture_format: str = "PNG", **options: object) -> PictureStatistics:
@@ -133,20 +133,31 @@ def test_borders_of_areas_may_cut_through_pixels() -> None:
 
 def test_a_table_gives_back_what_it_was_made_of() -> None:
     rows = {"a" * 64: measure(photo()), "b" * 64: measure(scene(), "JPEG", exif=exif_block(8))}
-    table = StatisticsTable.from_rows(["b" * 64, "a" * 64, "b" * 64], rows)
+    table = StatisticsTable.from_rows(list(rows), list(rows.values()))
 
-    assert len(table) == 3
-    assert (table.format, table.orientation.tolist()) == (("JPEG", "PNG", "JPEG"), [8, 1, 8])
+    assert len(table) == 2
+    assert (table.format.tolist(), table.orientation.tolist()) == (["PNG", "JPEG"], [1, 8])
     for digest, row in rows.items():
         found = table.of(digest)
         assert np.array_equal(found.grey, row.grey)
-        assert (found.width, found.sharpness, found.difference_hash) == (row.width, row.sharpness, row.difference_hash)
+        assert [getattr(found, name) for name in COLUMNS[:-1]] == [getattr(row, name) for name in COLUMNS[:-1]]
+        assert type(found.difference_hash) is int and type(found.format) is str
     with pytest.raises(ValueError, match="not in tuple"):
         table.of("c" * 64)
 
 
+def test_rows_of_a_table_are_taken_in_any_order() -> None:
+    table = StatisticsTable.from_rows(["a", "b"], [measure(photo()), measure(scene())])
+
+    taken = table.take([1, 0, 1])
+
+    assert taken.digests == ("b", "a", "b")
+    assert np.array_equal(taken.grey[[0, 1, 2]], table.grey[[1, 0, 1]])
+    assert taken.sharpness.tolist() == [table.sharpness[row] for row in (1, 0, 1)]
+
+
 def test_a_table_of_nothing_has_the_same_shape() -> None:
-    table = StatisticsTable.from_rows([], {})
+    table = StatisticsTable.from_rows([], [])
 
     assert (len(table), table.grey.shape) == (0, (0, GREY_SIDE, GREY_SIDE))
     assert table.difference_hash.dtype == np.uint64
