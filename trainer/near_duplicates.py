@@ -1,0 +1,112 @@
+"""Near duplicates: pictures that are one picture, resized, encoded again, brightened, cropped a little or turned."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.like_pairs import FoundPairs, find_pairs
+from trainer.likeness import correlate
+from trainer.likeness_threshold import calibrate
+from trainer.linkage import Pair, link
+from trainer.patterns import are_telling
+from trainer.picture_statistics import StatisticsTable
+
+_MOST_OF_A_CLASS = 0.05
+_ALWAYS_MERGED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LikePair:
+    """Two rows whose pictures are alike.
+
+    Attributes:
+        first: a row number.
+        second: a larger one.
+        correlation: of their patterns after alignment, at most 1.
+        turned: one is mirrored or turned by quarters.
+    """
+
+    first: int
+    second: int
+    correlation: float
+    turned: bool
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Which rows show one picture. Of rows that are byte for byte the same only the first is named.
+
+    Attributes:
+        pairs: those found to be alike, the most alike first. Not all are in one group.
+        threshold: the correlation from which on a pair is alike.
+        groups: two or more rows each, all of a group alike: what must not be torn apart.
+        oversized: groups that hold more than 5 % of a class, and more than 5 pictures of it: not in `groups`.
+        note: a sentence on what could not be compared, None if there is nothing to say.
+    """
+
+    pairs: tuple[LikePair, ...]
+    threshold: float
+    groups: tuple[tuple[int, ...], ...]
+    oversized: tuple[tuple[int, ...], ...]
+    note: str | None
+
+
+def find_near_duplicates(statistics: StatisticsTable, targets: NDArray[np.int64]) -> Likeness:
+    """Compare the small grey pictures of all rows.
+
+    The result depends on the pictures and their labels only: not on the backbone, and not on the order of the rows.
+
+    Args:
+        statistics: N rows.
+        targets: shape (N,), class indices.
+    """
+    rows = _distinct(statistics.digests)
+    telling = rows[are_telling(statistics.grey[rows])]
+    note = _note(len(rows) - len(telling))
+    if len(telling) < 2:
+        return Likeness((), threshold=1.0, groups=(), oversized=(), note=note)
+    grey = statistics.grey[telling]
+    calibration = calibrate(grey, targets[telling])
+    found = find_pairs(grey, calibration.threshold)
+
+    def alike(pairs: Sequence[Pair]) -> bool:
+        first, second = np.array(pairs).T
+        return bool((correlate(grey[first], grey[second])[0] >= calibration.together).all())
+
+    linked = link(zip(found.first.tolist(), found.second.tolist(), strict=True), alike)
+    groups = sorted(tuple(sorted(telling[list(group)].tolist())) for group in linked)
+    sizes = Counter(targets[rows].tolist())
+    oversized = tuple(group for group in groups if _holds_too_much(targets[list(group)], sizes))
+    return Likeness(
+        pairs=_as_rows(found, telling),
+        threshold=calibration.threshold,
+        groups=tuple(group for group in groups if group not in oversized),
+        oversized=oversized,
+        note=note,
+    )
+
+
+def _distinct(digests: Sequence[str]) -> NDArray[np.int64]:
+    """The first row of each digest, in the order of the digests."""
+    first: dict[str, int] = {}
+    for row, digest in enumerate(digests):
+        first.setdefault(digest, row)
+    return np.array([first[digest] for digest in sorted(first)], dtype=np.int64)
+
+
+def _note(untold: int) -> str | None:
+    return f"{untold} pictures show too little to be compared with others" if untold else None
+
+
+def _holds_too_much(targets: NDArray[np.int64], sizes: Mapping[int, int]) -> bool:
+    held = Counter(targets.tolist())
+    return any(count > max(_ALWAYS_MERGED, _MOST_OF_A_CLASS * sizes[target]) for target, count in held.items())
+
+
+def _as_rows(found: FoundPairs, rows: NDArray[np.int64]) -> tuple[LikePair, ...]:
+    ends = np.sort(np.stack([rows[found.first], rows[found.second]], axis=1), axis=1)
+    columns = (ends[:, 0], ends[:, 1], found.correlation, found.turn > 0)
+    return tuple(LikePair(*values) for values in zip(*(column.tolist() for column in columns), strict=True))
