@@ -7,6 +7,7 @@ from typing import Any
 
 from trainer.progress import Progress
 from trainer.settings import (
+    AuditSettings,
     BackbonesSettings,
     EvaluateSettings,
     PredictSettings,
@@ -26,7 +27,21 @@ def train(arguments: Sequence[str], program: str) -> None:
     if settings.json_:
         _print_json(result.as_json())
         return
-    _print(training_summary(result.bundle, result.metrics))
+    _print(training_summary(result.bundle, result.metrics, unchanged=result.unchanged))
+
+
+def audit(arguments: Sequence[str], program: str) -> None:
+    """Tell everything that was found; then refuse, as `train` would, what cannot be learned from."""
+    settings = AuditSettings.from_command_line(arguments, program=program)
+    from trainer.audit_table import print_audit
+    from trainer.auditing import audit_data
+
+    found = audit_data(settings, Progress())
+    if settings.json_:
+        _print_json(found.as_json())
+    else:
+        print_audit(found)
+    found.require_fit_for_training()
 
 
 def evaluate(arguments: Sequence[str], program: str) -> None:

@@ -1,44 +1,39 @@
 """The `train` verb, told once: from a folder of labelled pictures to a published bundle."""
 
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shared.bundle import Bundle, read_metadata
-from shared.errors import BundleError
-from shared.publish import publish, resolve, seal, staging_folder
-from trainer.audit import Audit, audit_manifest
+from shared.bundle import Bundle
 from trainer.backbones import BackboneEntry, Weights, build_backbone, choose_backbone, find_weights
-from trainer.bundle_files import Run, headline_metrics, metadata_fields, write_bundle_files
-from trainer.errors import ModelsDirNotWritable
+from trainer.bundle_files import Run, headline_metrics
 from trainer.featurize import Features, featurize
-from trainer.gates import check_accuracy, check_bundle
+from trainer.gates import check_accuracy
 from trainer.golden_pictures import make_golden
 from trainer.graph import attach_head, backbone_graph
-from trainer.manifest import Manifest, PassedOver, read_manifest
+from trainer.intake import leave_out_unreadable, read_audited
+from trainer.manifest import Manifest
+from trainer.moves import tell_moves
 from trainer.parity import prove_parity
 from trainer.progress import Progress
-from trainer.report import write_report
-from trainer.report_facts import report_facts
+from trainer.publishing import publish_run, require_writable
 from trainer.run_record import Timings
 from trainer.settings import TrainSettings
-from trainer.split import find_moved, find_overruled
-from trainer.split_file import read_split_file
-from trainer.telling import name_each
-from trainer.training import Training, arrange, final_fit, measure
-from trainer.unusable import refuse_too_many
+from trainer.training import arrange, final_fit, measure
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished run: the published bundle, its headline numbers, and how many pictures were computed and found."""
+    """A finished run.
+
+    Attributes:
+        bundle: the current one: published by this run, unless `unchanged`.
+        unchanged: whether the run made what was current already, and so published nothing.
+        metrics: the headline numbers.
+        featurized, from_cache: how many pictures were computed, and found in the cache.
+    """
 
     bundle: Bundle
+    unchanged: bool
     metrics: dict[str, Any]
     featurized: int
     from_cache: int
@@ -48,6 +43,7 @@ class TrainResult:
         return {
             "bundle": str(self.bundle.path),
             "version": self.bundle.version,
+            "unchanged": self.unchanged,
             "featurized": self.featurized,
             "from_cache": self.from_cache,
             "metrics": self.metrics,
@@ -55,7 +51,7 @@ class TrainResult:
 
 
 def train(settings: TrainSettings, progress: Progress | None = None) -> TrainResult:
-    """Read, featurise, split, fit, measure, fit again on everything, and publish.
+    """Read, featurise, split, fit, measure, fit again on everything, and publish what is new.
 
     Raises:
         BadData: what was found cannot be learned from.
@@ -64,19 +60,20 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
     """
     progress = progress or Progress()
     timings = Timings()
-    _require_writable(settings.models_dir)
+    require_writable(settings.models_dir)
     progress.say(f"Training the model {settings.model_name!r}.", model=settings.model_name)
     with timings.measure("read"):
-        audit = _read(settings, progress)
+        audit = read_audited(settings, progress)
     with timings.measure("export"):
         entry, weights, reason = _choose(settings, progress)
         graph = backbone_graph(entry, weights, entry.spec, settings.cache_dir, progress=progress)
     with timings.measure("featurize"):
         features = _featurize(audit.manifest, entry, weights, graph, settings, progress)
-        audit, values = _leave_out(audit, features, settings, progress)
+        audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=progress)
     with timings.measure("fit"):
-        training = arrange(audit.manifest, values, shares=settings.split, seed=settings.seed)
-        _tell_moves(training, settings, progress)
+        training = arrange(audit.manifest, features.values, shares=settings.split, seed=settings.seed)
+        model_folder = settings.models_dir / settings.model_name
+        tell_moves(training, model=model_folder, seed=settings.seed, shares=settings.split, progress=progress)
         measured = measure(training, seed=settings.seed, threads=settings.thread_count, folds=settings.folds)
         if measured.fit.note:
             progress.warn(measured.fit.note)
@@ -104,38 +101,14 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
         from_cache=features.from_cache,
         timings=timings,
     )
-    return TrainResult(_publish(run, progress), headline_metrics(run), features.featurized, features.from_cache)
-
-
-def _require_writable(models_dir: Path) -> None:
-    """Learn before an hour of work, not after it, that its result cannot be stored."""
-    try:
-        models_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=models_dir):
-            pass
-    except OSError as error:
-        raise ModelsDirNotWritable(models_dir, error.strerror or str(error)) from error
-
-
-def _read(settings: TrainSettings, progress: Progress) -> Audit:
-    manifest = read_manifest(
-        settings.data,
-        labels=settings.labels,
-        cache_dir=settings.cache_dir,
-        max_missing=settings.max_bad,
-        rehash=settings.rehash,
-        progress=progress,
+    published = publish_run(run, progress)
+    return TrainResult(
+        bundle=published.bundle,
+        unchanged=published.unchanged,
+        metrics=headline_metrics(run),
+        featurized=features.featurized,
+        from_cache=features.from_cache,
     )
-    progress.say(f"{len(manifest.samples)} pictures, {len(manifest.labels)} labels from {manifest.labels_from}.")
-    name_each(progress, "passed over", [f"{one.name} ({one.reason})" for one in manifest.passed_over])
-    name_each(progress, "listed but missing", manifest.missing)
-    _name_unreadable(manifest.unreadable, progress)
-    if manifest.unreadable:
-        total = len(manifest.samples) + len(manifest.unreadable)
-        refuse_too_many(manifest.unreadable, total=total, max_bad=settings.max_bad)
-    audit = audit_manifest(manifest, max_conflicting=settings.max_bad)
-    name_each(progress, "under more than one label, left out", audit.conflicting)
-    return audit
 
 
 def _choose(settings: TrainSettings, progress: Progress) -> tuple[BackboneEntry, Weights, str]:
@@ -160,6 +133,7 @@ def _featurize(
         graph,
         entry.spec,
         cache_dir=settings.cache_dir,
+        backbone=entry.name,
         engine=settings.engine,
         module=lambda: build_backbone(entry, weights),
         provider=settings.provider,
@@ -172,45 +146,3 @@ def _featurize(
         from_cache=features.from_cache,
     )
     return features
-
-
-def _leave_out(
-    audit: Audit, features: Features, settings: TrainSettings, progress: Progress
-) -> tuple[Audit, NDArray[np.float32]]:
-    """The audit asked again without the unreadable pictures; features in the order of its samples."""
-    unreadable = (*audit.manifest.unreadable, *features.unreadable)
-    total = len(audit.manifest.samples) + len(audit.manifest.unreadable)
-    refuse_too_many(unreadable, total=total, max_bad=settings.max_bad)
-    _name_unreadable(features.unreadable, progress)
-    left = audit_manifest(audit.manifest.without([one.name for one in features.unreadable]), max_conflicting=1.0)
-    return replace(left, conflicting=audit.conflicting), features.values
-
-
-def _name_unreadable(unreadable: Sequence[PassedOver], progress: Progress) -> None:
-    name_each(progress, "unreadable, left out", [f"{one.name}: {one.reason}" for one in unreadable])
-
-
-def _tell_moves(training: Training, settings: TrainSettings, progress: Progress) -> None:
-    """List the pictures whose split is not the given one, or not that of the current bundle."""
-    overruled = find_overruled(training.samples, training.splits)
-    name_each(progress, "held out more strictly than given, because a copy of them is", overruled)
-    try:
-        current = resolve(settings.models_dir / settings.model_name)
-        split, before = read_metadata(current).split, read_split_file(current)
-    except BundleError:  # there is no bundle yet, or it is damaged: nothing to compare with
-        return
-    if (split.seed, split.shares) != (settings.seed, settings.split):
-        return  # another seed or other shares were asked for, and with them another split
-    moved = find_moved(training.samples, training.splits, before)
-    name_each(progress, "in another split than in the current bundle", moved)
-
-
-def _publish(run: Run, progress: Progress) -> Bundle:
-    settings = run.settings
-    with staging_folder(settings.models_dir, settings.model_name) as folder:
-        with run.timings.measure("write"):
-            write_bundle_files(folder, run)
-            write_report(folder, report_facts(run))
-        seal(folder, metadata_fields(run))
-        check_bundle(folder, progress)
-        return publish(folder, settings.models_dir, keep_versions=settings.keep_versions)

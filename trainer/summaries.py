@@ -8,12 +8,14 @@ from shared.bundle import Bundle
 _MEASURED_ON = {"test": "test pictures that nothing else has seen", "cross_validated": "pictures, cross-validated"}
 
 
-def training_summary(bundle: Bundle, metrics: Mapping[str, Any]) -> str:
+def training_summary(bundle: Bundle, metrics: Mapping[str, Any], *, unchanged: bool = False) -> str:
     """Where the bundle and its report are, how good it is, and how to use it."""
     models_dir = bundle.path.parent.parent
     return "\n".join(
         [
-            f"Published {bundle.path}",
+            f"Unchanged {bundle.path} (current already; nothing was published)"
+            if unchanged
+            else f"Published {bundle.path}",
             f"Report    {bundle.path / 'report.html'}",
             _accuracy_line(metrics),
             f"Serve it with: python -m service --models-dir {models_dir}",

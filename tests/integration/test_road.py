@@ -69,13 +69,35 @@ def test_a_bundle_has_everything_the_design_lists(trained: TrainResult) -> None:
 
 
 def test_the_same_run_again_computes_nothing_and_gives_the_same_bytes(
-    work: Path, pictures: Path, trained: TrainResult
+    tmp_path: Path, work: Path, pictures: Path, trained: TrainResult
 ) -> None:
-    again = train(settings_for(pictures, work), Quiet())
+    again = train(settings_for(pictures, work, models_dir=tmp_path / "models"), Quiet())
 
     assert (again.featurized, again.from_cache) == (0, 30)
-    assert again.bundle.version > trained.bundle.version
     assert content_of(again.bundle.path) == content_of(trained.bundle.path)
+
+
+def test_training_on_unchanged_data_publishes_no_twin(tmp_path: Path, work: Path, pictures: Path) -> None:
+    """A rollback would else land on the very model that it is to lead away from."""
+    first = train(settings_for(pictures, work, models_dir=tmp_path), Quiet())
+    progress = Quiet()
+
+    again = train(settings_for(pictures, work, models_dir=tmp_path, min_accuracy=0.0), progress)
+
+    assert (first.unchanged, again.unchanged) == (False, True)
+    assert again.bundle.version == first.bundle.version
+    assert list_versions(tmp_path / "shapes") == [first.bundle.version]
+    assert f"Unchanged: version {first.bundle.version} is already current." in progress.said
+
+
+def test_a_damaged_current_bundle_is_no_reason_to_publish_nothing(tmp_path: Path, work: Path, pictures: Path) -> None:
+    first = train(settings_for(pictures, work, models_dir=tmp_path), Quiet())
+    (first.bundle.path / "labels.txt").write_text("dots\nstrips\n")
+
+    again = train(settings_for(pictures, work, models_dir=tmp_path), Quiet())
+
+    assert not again.unchanged
+    assert read_bundle(resolve(tmp_path / "shapes")).version == again.bundle.version
 
 
 def test_pictures_elsewhere_and_a_cold_cache_give_the_same_bytes(
@@ -274,7 +296,8 @@ def test_the_service_answers_with_the_trainers_probabilities(work: Path, picture
             np.testing.assert_allclose([scores[label] for label in LABELS], expected[file], atol=1e-5)
 
 
-def test_rolling_back_serves_the_version_before(work: Path, trained: TrainResult) -> None:
+def test_rolling_back_serves_the_version_before(work: Path, pictures: Path, trained: TrainResult) -> None:
+    train(settings_for(pictures, work, seed=1), Quiet())
     versions = list_versions(work / "models" / "shapes")
     assert len(versions) > 1
 

@@ -1,0 +1,56 @@
+"""Intake: the labelled pictures are read and audited; what cannot be learned from is named and left out."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from trainer.audit import Audit, audit_manifest
+from trainer.featurize import Features
+from trainer.manifest import PassedOver, read_manifest
+from trainer.progress import Progress
+from trainer.settings import TrainSettings
+from trainer.telling import name_each
+from trainer.unusable import refuse_too_many
+
+
+def read_audited(settings: TrainSettings, progress: Progress) -> Audit:
+    """The manifest of `settings.data` and what was found in it, before any picture is decoded.
+
+    Raises:
+        BadData: there is nothing to learn from, or too much of it cannot be used.
+    """
+    manifest = read_manifest(
+        settings.data,
+        labels=settings.labels,
+        cache_dir=settings.cache_dir,
+        max_missing=settings.max_bad,
+        rehash=settings.rehash,
+        progress=progress,
+    )
+    progress.say(f"{len(manifest.samples)} pictures, {len(manifest.labels)} labels from {manifest.labels_from}.")
+    name_each(progress, "passed over", [f"{one.name} ({one.reason})" for one in manifest.passed_over])
+    name_each(progress, "listed but missing", manifest.missing)
+    _name_unreadable(manifest.unreadable, progress)
+    if manifest.unreadable:
+        total = len(manifest.samples) + len(manifest.unreadable)
+        refuse_too_many(manifest.unreadable, total=total, max_bad=settings.max_bad)
+    audit = audit_manifest(manifest, max_conflicting=settings.max_bad)
+    name_each(progress, "under more than one label, left out", audit.conflicting)
+    return audit
+
+
+def leave_out_unreadable(audit: Audit, features: Features, *, max_bad: float, progress: Progress) -> Audit:
+    """The audit asked again without the pictures that could not be decoded; `features` has a row for each left.
+
+    Raises:
+        BadData: too many cannot be used, or what is left cannot be learned from.
+    """
+    unreadable = (*audit.manifest.unreadable, *features.unreadable)
+    total = len(audit.manifest.samples) + len(audit.manifest.unreadable)
+    refuse_too_many(unreadable, total=total, max_bad=max_bad)
+    _name_unreadable(features.unreadable, progress)
+    left = audit_manifest(audit.manifest.without([one.name for one in features.unreadable]), max_conflicting=1.0)
+    return replace(left, conflicts=audit.conflicts)
+
+
+def _name_unreadable(unreadable: Sequence[PassedOver], progress: Progress) -> None:
+    name_each(progress, "unreadable, left out", [f"{one.name}: {one.reason}" for one in unreadable])

@@ -1,0 +1,76 @@
+"""The last step of a run: its files are written, checked and published, unless they are those of the current bundle."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.bundle import Bundle, BundleMetadata, read_bundle
+from shared.errors import BundleError
+from shared.publish import publish, resolve, seal, staging_folder
+from trainer.bundle_files import Run, metadata_fields, write_bundle_files
+from trainer.errors import ModelsDirNotWritable
+from trainer.gates import check_bundle
+from trainer.progress import Progress
+from trainer.report import write_report
+from trainer.report_facts import report_facts
+
+# What a service acts on. Settings, tools and times may differ between runs that give the same model.
+_ACTED_ON = (
+    *("content_sha256", "labels", "spec", "outputs", "precision", "requirements", "thresholds"),
+    "manifest_digest",
+)
+
+
+@dataclass(frozen=True)
+class Published:
+    """The current bundle, and whether it was there already, equal to what the run made."""
+
+    bundle: Bundle
+    unchanged: bool
+
+
+def require_writable(models_dir: Path) -> None:
+    """Learn before an hour of work, not after it, that its result cannot be stored.
+
+    Raises:
+        ModelsDirNotWritable: it cannot.
+    """
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=models_dir):
+            pass
+    except OSError as error:
+        raise ModelsDirNotWritable(models_dir, error.strerror or str(error)) from error
+
+
+def publish_run(run: Run, progress: Progress) -> Published:
+    """Write the bundle and make it current; if the current one is the same model, that one stays.
+
+    A twin would make a rollback land on what it is to lead away from.
+
+    Raises:
+        GateFailed: the bundle fails its own check; nothing was published.
+        PublishConflict: another program is publishing this model.
+    """
+    settings = run.settings
+    with staging_folder(settings.models_dir, settings.model_name) as folder:
+        with run.timings.measure("write"):
+            write_bundle_files(folder, run)
+        if (current := _same_as_current(seal(folder, metadata_fields(run)), settings.models_dir)) is not None:
+            progress.say(f"Unchanged: version {current.version} is already current.", version=current.version)
+            return Published(current, unchanged=True)
+        with run.timings.measure("report"), progress.phase("write report"):
+            write_report(folder, report_facts(run))
+        seal(folder, metadata_fields(run))
+        check_bundle(folder, progress)
+        return Published(publish(folder, settings.models_dir, keep_versions=settings.keep_versions), unchanged=False)
+
+
+def _same_as_current(made: BundleMetadata, models_dir: Path) -> Bundle | None:
+    """The current bundle, if it is whole and a service would do the same with it."""
+    try:
+        current = read_bundle(resolve(models_dir / made.name))
+    except BundleError:  # there is none, or it is damaged
+        return None
+    same = all(getattr(current.metadata, field) == getattr(made, field) for field in _ACTED_ON)
+    return current if same else None
