@@ -18,8 +18,8 @@ from trainer.backbones import choose_backbone, find_weights
 from trainer.cross_validation import cross_validate
 from trainer.featurize import featurize
 from trainer.graph import backbone_graph
+from trainer.groups import find_groups
 from trainer.manifest import read_manifest
-from trainer.split import find_groups
 
 
 def main() -> None:

@@ -118,6 +118,47 @@ class TooManyMissing(BadData):
         )
 
 
+# --- groups ---
+
+
+class PatternInvalid(UsageError):
+    """--group-by is no regular expression."""
+
+    def __init__(self, pattern: str, detail: str) -> None:
+        super().__init__(
+            f"--group-by {pattern!r} is no regular expression ({detail}). Expected one that finds the group in a "
+            r"picture's name, such as '(patient\d+)', or column:NAME for a column of the table."
+        )
+
+
+class GroupsWithoutTable(UsageError):
+    """--group-by names a column, and there is no table with a header."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__(
+            f"--group-by column:{column}: the labels come from no table whose header names its columns. Name the table "
+            "as DATA or with --labels, or group by a regular expression on the pictures' names."
+        )
+
+
+class GroupColumnMissing(UsageError):
+    """--group-by names a column that the table does not have."""
+
+    def __init__(self, column: str, columns: Sequence[str]) -> None:
+        super().__init__(f"--group-by column:{column}: the table has no such column; choose one of {_some(columns)}.")
+
+
+class GroupingSaysNothing(UsageError):
+    """--group-by puts every picture into one group, or every picture into a group of its own."""
+
+    def __init__(self, group_by: str, group: str | None, example: str) -> None:
+        found = f"puts all pictures into one group, {group!r}" if group else "finds no group for any picture"
+        super().__init__(
+            f"--group-by {group_by!r} {found} (the first picture is {example!r}), so nothing can be split. Expected a "
+            "regular expression whose first parentheses hold what a group's pictures share, or column:NAME."
+        )
+
+
 # --- sample pictures ---
 
 
@@ -161,8 +202,8 @@ class LabelNotInTrain(BadData):
     def __init__(self, labels: Sequence[str]) -> None:
         super().__init__(
             f"no picture of {_some([repr(label) for label in labels])} is in the train split that the data gives "
-            "(copies of validation or test pictures count as held out), so it could not be learned. Put some of its "
-            "other pictures into train, or leave the label out."
+            "(copies of validation or test pictures, and what is in a group with one, count as held out), so it could "
+            "not be learned. Put some of its other pictures into train, or leave the label out."
         )
 
 

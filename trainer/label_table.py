@@ -3,8 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainer.errors import LabelTableInvalid, NotALabelTable
@@ -38,12 +38,14 @@ class TableRow:
         path: as written there.
         label: the class name; empty if the row has none.
         split: the given split, if any.
+        cells: what the row says in each column that the header names.
     """
 
     line: int
     path: str
     label: str
     split: Split | None
+    cells: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class _Columns:
     path: int
     label: int
     split: int | None
+    names: tuple[str, ...] = ()
 
 
 def read_label_table(path: Path) -> tuple[TableRow, ...]:
@@ -127,7 +130,7 @@ def _columns(path: Path, cells: Sequence[tuple[int, list[str]]]) -> tuple[_Colum
         for known in (_PATH_NAMES, _LABEL_NAMES, _SPLIT_NAMES)
     )
     if path_column is not None and label_column is not None:
-        return _Columns(path_column, label_column, split_column), True
+        return _Columns(path_column, label_column, split_column, tuple(first)), True
     width = max(len(row) for _, row in cells)
     if width < 2 or width > 3:
         raise NotALabelTable(path, f"it has {width} columns and no header that names path and label", line=line)
@@ -146,7 +149,8 @@ def _row(path: Path, line: int, cells: Sequence[str], columns: _Columns) -> Tabl
         raise LabelTableInvalid(path, "the row names no file", line=line)
     if _unknown_split(cells, columns):
         raise LabelTableInvalid(path, f"unknown split {split!r}", line=line)
-    return TableRow(line=line, path=name, label=clean_label(label), split=split_named(split))
+    named = {name: _cell(cells, index) for index, name in enumerate(columns.names)}
+    return TableRow(line=line, path=name, label=clean_label(label), split=split_named(split), cells=named)
 
 
 def _unknown_split(cells: Sequence[str], columns: _Columns) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.errors import DataMissing, LabelNotPrintable, LabelsFromDataTable, TooManyMissing
+from trainer.groups import name_groups
 from trainer.hashing import Unreadable, hash_files
 from trainer.label_choice import guess, read_as_asked
 from trainer.picture_files import FoundFile, FoundFiles, find_files
@@ -24,6 +25,7 @@ def read_manifest(
     data: Path,
     *,
     labels: str = _AUTO,
+    group_by: str | None = None,
     cache_dir: Path,
     max_missing: float = 0.1,
     rehash: bool = False,
@@ -36,6 +38,7 @@ def read_manifest(
         labels: "folder" or "top-folder" (the innermost or the outermost folder a picture lies in), "prefix" or
             "prefix-words" (the letters or words its name starts with), the path of a TSV or CSV table, or "auto"
             to choose what is plain.
+        group_by: what joins pictures into groups, as `name_groups` takes it; None for nothing.
         cache_dir: where the hashes of known files are remembered.
         max_missing: the fraction of a table's rows that may name a file that is not there.
         rehash: read every file again, whatever is remembered.
@@ -44,25 +47,27 @@ def read_manifest(
     Raises:
         UsageError: `data` is not there, or where labels come from must be chosen.
         BadData: there are no pictures or no labels, or the table cannot be used.
+        PatternInvalid, GroupsWithoutTable, GroupColumnMissing, GroupingSaysNothing: of `group_by`.
     """
     progress = progress or Quiet()
     reading, labels_from, passed_over = _read_labels(data, labels)
     _require_printable(reading)
     _require_few_missing(reading, max_missing)
     cache = StatCache(cache_dir, data, warn=progress.warn)
+    groups = _groups(reading, group_by)
     wanted = [
-        (file, label, split)
-        for file, label, split in zip(reading.pictures, reading.label_of, reading.split_of, strict=True)
+        (file, label, split, group)
+        for file, label, split, group in zip(reading.pictures, reading.label_of, reading.split_of, groups, strict=True)
         if label is not None
     ]
-    hashes = hash_files([file.path for file, _, _ in wanted], cache, rehash=rehash, progress=progress)
+    hashes = hash_files([file.path for file, *_ in wanted], cache, rehash=rehash, progress=progress)
     samples: list[Sample] = []
     unreadable: list[PassedOver] = []
-    for (file, label, split), hashed in zip(wanted, hashes, strict=True):
+    for (file, label, split, group), hashed in zip(wanted, hashes, strict=True):
         if isinstance(hashed, Unreadable):
             unreadable.append(PassedOver(file.name, hashed.reason))
         else:
-            samples.append(Sample(file.path, file.name, label, hashed, split))
+            samples.append(Sample(file.path, file.name, label, hashed, split, group))
     return Manifest(
         samples=tuple(sorted(samples, key=lambda sample: sample.name)),
         labels=reading.labels,
@@ -86,6 +91,11 @@ def _read_labels(data: Path, labels: str) -> tuple[Reading, str, tuple[PassedOve
         raise LabelsFromDataTable(data, labels)
     reading = read_by_table(data, data.parent)
     return reading, reading.origin, ()
+
+
+def _groups(reading: Reading, group_by: str | None) -> tuple[str | None, ...]:
+    names = [picture.name for picture in reading.pictures]
+    return name_groups(group_by, names, reading.cells_of) if group_by is not None else (None,) * len(names)
 
 
 def _other_tables(found: FoundFiles, reading: Reading) -> list[PassedOver]:

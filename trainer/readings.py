@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Reading:
         origin: where the labels come from, as part of a sentence.
         choose: the flag that asks for this reading.
         table: the table that was read, if one was.
+        cells_of: what the table says of each picture, by the names of its header; empty without a table.
     """
 
     pictures: Sequence[FoundFile]
@@ -43,6 +44,7 @@ class Reading:
     origin: str
     choose: str
     table: Path | None = None
+    cells_of: tuple[Mapping[str, str], ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -134,6 +136,7 @@ def read_by_table(table: Path, folder: Path, pictures: Iterable[FoundFile] = ())
         origin=f"the table {table.name}",
         choose=f"--labels {shlex.quote(str(table))}",
         table=table,
+        cells_of=tuple(row.cells for _, row in listed.values()),
     )
 
 

@@ -20,6 +20,7 @@ class Sample:
         label: the class name.
         digest: SHA-256 of the file's bytes, 64 hex digits.
         split: the split that the data gives it, None if it gives none.
+        group: what `--group-by` calls its group, None if it says nothing.
     """
 
     path: Path
@@ -27,6 +28,7 @@ class Sample:
     label: str
     digest: str
     split: Split | None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,15 @@ class Manifest:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the sorted (digest, label, given split) of all samples: the same wherever the files lie."""
-        lines = sorted(f"{sample.digest}\t{sample.label}\t{sample.split or ''}" for sample in self.samples)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        """SHA-256 over the sorted (digest, label, given split, group) of all samples, wherever the files lie."""
+        return hashlib.sha256("\n".join(sorted(map(_line, self.samples))).encode()).hexdigest()
 
     def without(self, names: Collection[str]) -> "Manifest":
         """The manifest without the samples of these names. Labels stay, so that the audit can name an empty one."""
         gone = frozenset(names)
         return replace(self, samples=tuple(sample for sample in self.samples if sample.name not in gone))
+
+
+def _line(sample: Sample) -> str:
+    said = f"{sample.digest}\t{sample.label}\t{sample.split or ''}"
+    return said if sample.group is None else f"{said}\t{sample.group}"

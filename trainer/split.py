@@ -14,11 +14,6 @@ from trainer.split_repair import Intervals, repair
 _ORDER: tuple[Split, Split, Split] = ("train", "validation", "test")
 
 
-def find_groups(samples: Sequence[Sample]) -> tuple[str, ...]:
-    """The group of each sample, named after the group's smallest digest; exact duplicates are one group."""
-    return tuple(sample.digest for sample in samples)
-
-
 def split_groups(
     samples: Sequence[Sample], groups: Sequence[str], shares: tuple[float, float, float], seed: int
 ) -> tuple[Split, ...]:

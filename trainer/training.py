@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.cross_validation import CrossValidation, cross_validate
+from trainer.errors import LabelNotInTrain
 from trainer.evaluation import Evaluation, evaluate
+from trainer.groups import find_groups
 from trainer.head import HeadFit, fit_linear_probe
 from trainer.manifest import Manifest, Sample, Split
 from trainer.metrics import softmax
-from trainer.split import find_groups, split_groups
+from trainer.split import split_groups
 
 
 @dataclass(frozen=True)
@@ -75,22 +77,55 @@ class Measured:
     folds: CrossValidation | None
 
 
+def targets_of(manifest: Manifest) -> NDArray[np.int64]:
+    """The class index of each sample, shape (N,)."""
+    index = {label: position for position, label in enumerate(manifest.labels)}
+    return np.array([index[sample.label] for sample in manifest.samples], dtype=np.int64)
+
+
 def arrange(
-    manifest: Manifest, features: NDArray[np.float32], *, shares: tuple[float, float, float], seed: int
+    manifest: Manifest,
+    features: NDArray[np.float32],
+    *,
+    alike: Sequence[Sequence[int]] = (),
+    shares: tuple[float, float, float],
+    seed: int,
 ) -> Training:
-    """Order, group and split the samples; `features` has shape (N, D), rows as in `manifest.samples`."""
+    """Order, group and split the samples.
+
+    Args:
+        manifest: N samples, usable ones only.
+        features: shape (N, D), rows as in the manifest.
+        alike: rows of the manifest that show one picture, as `Likeness.groups` has them.
+        shares: of train, validation and test.
+        seed: of the split.
+    """
     order = sorted(range(len(manifest.samples)), key=lambda row: _canonical(manifest.samples[row]))
     samples = tuple(manifest.samples[row] for row in order)
-    groups = find_groups(samples)
-    index = {label: position for position, label in enumerate(manifest.labels)}
+    of_manifest = find_groups(manifest.samples, alike)
+    groups = tuple(of_manifest[row] for row in order)
+    splits = tuple(split_groups(samples, groups, shares, seed))
     return Training(
         samples=samples,
         labels=manifest.labels,
         features=features[order],
-        targets=np.array([index[sample.label] for sample in samples], dtype=np.int64),
-        groups=tuple(groups),
-        splits=tuple(split_groups(samples, groups, shares, seed)),
+        targets=targets_of(manifest)[order],
+        groups=groups,
+        splits=splits,
     )
+
+
+def require_learnable(training: Training) -> None:
+    """Refuse a label that would be tested without having been learned.
+
+    Raises:
+        LabelNotInTrain: every picture of a label is held out by the data, or is in a group with one that is.
+    """
+    learned = {
+        sample.label for sample, split in zip(training.samples, training.splits, strict=True) if split == "train"
+    }
+    if held_out := [label for label in training.labels if label not in learned]:
+        raise LabelNotInTrain(held_out)
 
 
 def measure(training: Training, *, seed: int, threads: int, folds: int) -> Measured:

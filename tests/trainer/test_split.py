@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from shared.files import sha256_of
 from trainer.errors import SharesInvalid
+from trainer.groups import find_groups
 from trainer.manifest import Sample, Split
-from trainer.split import find_groups, find_moved, find_overruled, group_position, make_folds, split_groups
+from trainer.split import find_moved, find_overruled, group_position, make_folds, split_groups
 
 SHARES = (0.7, 0.15, 0.15)
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
