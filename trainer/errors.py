@@ -121,16 +121,6 @@ class TooManyMissing(BadData):
 # --- groups ---
 
 
-class PatternInvalid(UsageError):
-    """--group-by is no regular expression."""
-
-    def __init__(self, pattern: str, detail: str) -> None:
-        super().__init__(
-            f"--group-by {pattern!r} is no regular expression ({detail}). Expected one that finds the group in a "
-            r"picture's name, such as '(patient\d+)', or column:NAME for a column of the table."
-        )
-
-
 class GroupsWithoutTable(UsageError):
     """--group-by names a column, and there is no table with a header."""
 

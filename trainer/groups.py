@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from trainer.errors import GroupColumnMissing, GroupingSaysNothing, GroupsWithoutTable, PatternInvalid
+from trainer.errors import GroupColumnMissing, GroupingSaysNothing, GroupsWithoutTable
 from trainer.samples import Sample
 
 _COLUMN = "column:"
@@ -42,11 +42,10 @@ def name_groups(group_by: str, names: Sequence[str], cells: Sequence[Mapping[str
         cells: what the table says of each picture, by column; empty where there is no table.
 
     Raises:
-        PatternInvalid: it is no regular expression.
         GroupsWithoutTable: a column of no table. GroupColumnMissing: the table has no such column.
         GroupingSaysNothing: all pictures are in one group, or none is in any.
     """
-    if names_a_column(group_by):
+    if group_by.startswith(_COLUMN):
         groups = _by_column(group_by.removeprefix(_COLUMN).strip(), cells)
     else:
         groups = _by_pattern(group_by, names)
@@ -55,25 +54,24 @@ def name_groups(group_by: str, names: Sequence[str], cells: Sequence[Mapping[str
     return groups
 
 
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """The regular expression.
+def valid_grouping(group_by: str) -> str:
+    """`group_by` as it is.
 
     Raises:
-        PatternInvalid: it is none.
+        ValueError: it names no column and is no regular expression.
     """
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise PatternInvalid(pattern, str(error)) from error
-
-
-def names_a_column(group_by: str) -> bool:
-    """Whether `--group-by` names a column of a table instead of a regular expression."""
-    return group_by.startswith(_COLUMN)
+    if not group_by.startswith(_COLUMN):
+        try:
+            re.compile(group_by)
+        except re.error as error:
+            raise ValueError(
+                f"no regular expression ({error}); expected one such as '(patient\\d+)', or column:NAME"
+            ) from None
+    return group_by
 
 
 def _by_pattern(pattern: str, names: Sequence[str]) -> tuple[str | None, ...]:
-    wanted = compile_pattern(pattern)
+    wanted = re.compile(pattern)
     matches = [wanted.search(name) for name in names]
     return tuple((match[1 if wanted.groups else 0] or None) if match else None for match in matches)
 

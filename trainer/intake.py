@@ -21,6 +21,7 @@ def read_audited(settings: TrainSettings, progress: Progress) -> Audit:
     manifest = read_manifest(
         settings.data,
         labels=settings.labels,
+        group_by=settings.group_by,
         cache_dir=settings.cache_dir,
         max_missing=settings.max_bad,
         rehash=settings.rehash,

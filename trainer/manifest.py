@@ -47,7 +47,7 @@ def read_manifest(
     Raises:
         UsageError: `data` is not there, or where labels come from must be chosen.
         BadData: there are no pictures or no labels, or the table cannot be used.
-        PatternInvalid, GroupsWithoutTable, GroupColumnMissing, GroupingSaysNothing: of `group_by`.
+        GroupsWithoutTable, GroupColumnMissing, GroupingSaysNothing: of `group_by`.
     """
     progress = progress or Quiet()
     reading, labels_from, passed_over = _read_labels(data, labels)

@@ -24,7 +24,7 @@ def tell_moves(
         progress: told.
     """
     overruled = find_overruled(training.samples, training.splits)
-    name_each(progress, "held out more strictly than given, because a copy of them is", overruled)
+    name_each(progress, "held out more strictly than given, because a copy of them, or their group, is", overruled)
     try:
         current = resolve(model)
         split, before = read_metadata(current).split, read_split_file(current)

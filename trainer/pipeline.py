@@ -11,14 +11,16 @@ from trainer.gates import check_accuracy
 from trainer.golden_pictures import make_golden
 from trainer.graph import attach_head, backbone_graph
 from trainer.intake import leave_out_unreadable, read_audited
+from trainer.likeness_telling import tell_likeness
 from trainer.manifest import Manifest
 from trainer.moves import tell_moves
+from trainer.near_duplicates import find_near_duplicates
 from trainer.parity import prove_parity
 from trainer.progress import Progress
 from trainer.publishing import publish_run, require_writable
 from trainer.run_record import Timings
 from trainer.settings import TrainSettings
-from trainer.training import arrange, final_fit, measure
+from trainer.training import arrange, final_fit, measure, require_learnable, targets_of
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,12 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
         features = _featurize(audit.manifest, entry, weights, graph, settings, progress)
         audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=progress)
     with timings.measure("fit"):
-        training = arrange(audit.manifest, features.values, shares=settings.split, seed=settings.seed)
+        likeness = find_near_duplicates(features.statistics, targets_of(audit.manifest))
+        training = arrange(
+            audit.manifest, features.values, alike=likeness.groups, shares=settings.split, seed=settings.seed
+        )
+        tell_likeness(likeness, audit.manifest.samples, training, progress)
+        require_learnable(training)
         model_folder = settings.models_dir / settings.model_name
         tell_moves(training, model=model_folder, seed=settings.seed, shares=settings.split, progress=progress)
         measured = measure(training, seed=settings.seed, threads=settings.thread_count, folds=settings.folds)

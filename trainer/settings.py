@@ -5,17 +5,20 @@ import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import CliPositionalArg, NoDecode
 
 from shared.bundle import NAME_PATTERN
 from shared.cores import usable_cores
 from shared.session import Provider
 from shared.settings import FinialSettings
+from trainer.groups import valid_grouping
 
 Engine = Literal["onnxruntime", "torch"]
 LABELS_HELP = "Where labels come from: auto, folder, top-folder, prefix, prefix-words, or a TSV/CSV file."
+GROUP_BY_HELP = "Keep pictures together: a regular expression on their names, or column:NAME of the table."
 ModelName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+GroupBy = Annotated[str, AfterValidator(valid_grouping)]
 Threads = Annotated[int, Field(ge=0, le=1024)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Folds = Annotated[int, Field(ge=0, le=1000)]
@@ -55,8 +58,9 @@ class TrainSettings(TrainerSettings, BackboneChoice):
     models_dir: Path = Field(Path("models"), description="Where bundles are published.")
     labels: str = Field("auto", description=LABELS_HELP)
     split: Annotated[tuple[Share, Share, Share], NoDecode] = Field(
-        (0.7, 0.1, 0.2), description="Shares of train,validation,test; 1,0,0 trains on all, cross-validated only."
+        (0.7, 0.15, 0.15), description="Shares of train,validation,test; 1,0,0 trains on all, cross-validated only."
     )
+    group_by: GroupBy | None = Field(None, description=GROUP_BY_HELP)
     folds: Folds = Field(0, description="Also report a nested K-fold cross-validation; 0 = none.")
     seed: Seed = Field(0, description="Of split and folds.")
     engine: Engine = Field("onnxruntime", description="What computes the features.")
@@ -78,7 +82,7 @@ class TrainSettings(TrainerSettings, BackboneChoice):
         if isinstance(value, str):
             parts = value.split(",")
             if len(parts) != 3:
-                raise ValueError("expected three numbers such as 0.7,0.1,0.2")
+                raise ValueError("expected three numbers such as 0.7,0.15,0.15")
             return tuple(part.strip() for part in parts)
         return value
 

@@ -141,4 +141,4 @@ def test_neither_places_nor_passwords_are_told(run: Run) -> None:
     assert facts.data == run.settings.data.name
     assert str(run.settings.data.parent) not in repr(replace(facts, test=None))
     assert "secret" not in repr(facts)
-    assert ("split", "0.7, 0.1, 0.2") in facts.settings
+    assert ("split", "0.7, 0.15, 0.15") in facts.settings

@@ -1,0 +1,65 @@
+"""What a run says of near duplicates: how many it keeps together, and by name those that contradict the data."""
+
+from collections.abc import Sequence
+
+from trainer.near_duplicates import Likeness
+from trainer.progress import Progress
+from trainer.samples import Sample
+from trainer.telling import name_each
+from trainer.training import Training
+
+_SHOWN = 4
+
+
+def tell_likeness(likeness: Likeness, samples: Sequence[Sample], training: Training, progress: Progress) -> None:
+    """Say what was found, in one sentence, and name each group that spans given splits or labels.
+
+    Args:
+        likeness: of the samples.
+        samples: as they were compared.
+        training: the same, arranged.
+        progress: told.
+    """
+    progress.say(_summary(likeness), near_duplicate_groups=len(likeness.groups), threshold=likeness.threshold)
+    if likeness.note:
+        progress.say(f"{likeness.note}.")
+    together = [[samples[row] for row in group] for group in (*likeness.groups, *likeness.oversized)]
+    across_splits = [group for group in together if len({sample.split for sample in group}) > 1]
+    across_labels = [group for group in together if len({sample.label for sample in group}) > 1]
+    name_each(progress, "groups of near duplicates across the given splits", _as_text(across_splits))
+    name_each(progress, "groups of near duplicates under different labels, kept as they are", _as_text(across_labels))
+    oversized = [[samples[row] for row in group] for group in likeness.oversized]
+    name_each(
+        progress,
+        "groups of near duplicates hold more than 5 % of a label and are not kept together (--group-by can)",
+        _as_text(oversized),
+    )
+    name_each(progress, "pairs of near duplicates are in two splits", _as_text(_torn(likeness, samples, training)))
+
+
+def _summary(likeness: Likeness) -> str:
+    if not likeness.groups:
+        return "No near duplicates were found."
+    pictures = sum(len(group) for group in likeness.groups)
+    return f"{pictures} pictures are near duplicates; each of their {len(likeness.groups)} groups is kept together."
+
+
+def _torn(likeness: Likeness, samples: Sequence[Sample], training: Training) -> list[list[Sample]]:
+    """Pairs in two splits whose groups could not be joined."""
+    split_of = {sample.digest: split for sample, split in zip(training.samples, training.splits, strict=True)}
+    known = {row: number for number, group in enumerate(likeness.oversized) for row in group}
+    pairs = [(samples[pair.first], samples[pair.second], pair) for pair in likeness.pairs]
+    return [
+        [first, second]
+        for first, second, pair in pairs
+        if split_of[first.digest] != split_of[second.digest] and known.get(pair.first, -1) != known.get(pair.second, -2)
+    ]
+
+
+def _as_text(groups: Sequence[Sequence[Sample]]) -> list[str]:
+    return [_names(group) for group in groups]
+
+
+def _names(group: Sequence[Sample]) -> str:
+    shown = " = ".join(sample.name for sample in group[:_SHOWN])
+    return f"{shown} and {len(group) - _SHOWN} more" if len(group) > _SHOWN else shown
