@@ -1,30 +1,40 @@
-"""What a command tells while it works: a bar on a terminal, JSON lines elsewhere; always on stderr.
+"""What a command tells while it works; `displays` shows it: a bar on a terminal, JSON lines elsewhere, on stderr.
 
 Results go to stdout and are not this room's work, so a script can read them undisturbed.
 """
 
 import contextlib
-import json
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
-
-if TYPE_CHECKING:
-    from rich.progress import Task
-    from rich.text import Text
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 Event = Literal["say", "warning"]
 
-_SECONDS_BETWEEN_LINES = 1.0
+
+@dataclass(frozen=True)
+class Stretch:
+    """One stretch of work.
+
+    Attributes:
+        name: what is done.
+        total: how many steps it has; None if that is not known beforehand.
+        already: how many of them were done before it began.
+        unit: what a step is: one thing, or one byte.
+    """
+
+    name: str
+    total: int | None
+    already: int = 0
+    unit: Literal["thing", "byte"] = "thing"
 
 
 class Phase:
-    """One stretch of work, counted in steps; `advance` may be called from any thread."""
+    """Counts the steps of a stretch of work; `advance` may be called from any thread."""
 
-    def __init__(self, show: Callable[[int], None]) -> None:
-        self.done = 0
+    def __init__(self, show: Callable[[int], None], *, already: int = 0) -> None:
+        self.done = already
         self._show = show
         self._lock = threading.Lock()
 
@@ -38,7 +48,7 @@ class Phase:
 class Display(Protocol):
     """Where progress is shown."""
 
-    def phase(self, name: str, total: int | None) -> contextlib.AbstractContextManager[Phase]:
+    def phase(self, stretch: Stretch) -> contextlib.AbstractContextManager[Phase]:
         """Show one stretch of work for as long as the context lasts."""
 
     def say(self, event: Event, text: str, fields: dict[str, Any]) -> None:
@@ -49,11 +59,15 @@ class Progress:
     """Tells a person or a log how the work goes; by default on stderr, in the form that suits it."""
 
     def __init__(self, display: Display | None = None) -> None:
+        from trainer.displays import JsonLines, Terminal
+
         self._display: Display = display or (Terminal(sys.stderr) if sys.stderr.isatty() else JsonLines(sys.stderr))
 
-    def phase(self, name: str, total: int | None = None) -> contextlib.AbstractContextManager[Phase]:
+    def phase(
+        self, name: str, total: int | None = None, *, already: int = 0, unit: Literal["thing", "byte"] = "thing"
+    ) -> contextlib.AbstractContextManager[Phase]:
         """`with progress.phase("featurize", total=n) as phase: phase.advance()`; one phase at a time."""
-        return self._display.phase(name, total)
+        return self._display.phase(Stretch(name, total, already, unit))
 
     def say(self, text: str, **fields: Any) -> None:
         """One sentence about what was decided or found; `fields` are its facts, for whoever reads JSON lines."""
@@ -73,78 +87,6 @@ class Quiet(Progress):
         self.said, self.warnings, self.phases = record.said, record.warnings, record.phases
 
 
-class Terminal:
-    """A bar with rate and time left for a person; sentences appear above it.
-
-    Args:
-        stream: the terminal.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        from rich.console import Console
-
-        self._console = Console(file=stream, highlight=False, soft_wrap=True)
-
-    @contextlib.contextmanager
-    def phase(self, name: str, total: int | None) -> Iterator[Phase]:
-        """A bar that stays on the screen, complete, when the phase ends."""
-        from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bars
-        from rich.text import Text
-
-        class Rate(ProgressColumn):
-            def render(self, task: "Task") -> "Text":
-                return Text(f"{task.finished_speed or task.speed or 0:,.1f}/s")
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-        with Bars(*columns, console=self._console) as bars:
-            task = bars.add_task(name, total=total)
-            yield Phase(lambda done: bars.update(task, completed=done))
-
-    def say(self, event: Event, text: str, fields: dict[str, Any]) -> None:  # noqa: ARG002 (the sentence says it all)
-        """Print the sentence; a warning says so."""
-        warning = event == "warning"
-        self._console.print(f"warning: {text}" if warning else text, style="yellow" if warning else None, markup=False)
-
-
-class JsonLines:
-    """One JSON object per line, for logs and for programs that watch.
-
-    Args:
-        stream: where to write.
-        clock: seconds from any fixed moment.
-    """
-
-    def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream = stream
-        self._clock = clock
-
-    @contextlib.contextmanager
-    def phase(self, name: str, total: int | None) -> Iterator[Phase]:
-        """At most one line a second, and one when the phase ends, however it ends."""
-        started = written = self._clock()
-
-        def show(done: int) -> None:
-            nonlocal written
-            if self._clock() - written >= _SECONDS_BETWEEN_LINES:
-                written = self._clock()
-                self._write(_progress_line(name, done, total, written - started))
-
-        phase = Phase(show)
-        try:
-            yield phase
-        finally:
-            self._write(_progress_line(name, phase.done, total, self._clock() - started))
-
-    def say(self, event: Event, text: str, fields: dict[str, Any]) -> None:
-        """Write the sentence with its facts."""
-        self._write({**fields, "event": event, "text": text})
-
-    def _write(self, line: dict[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError):  # whoever watched has gone; the work goes on
-            print(json.dumps(line, default=str), file=self._stream, flush=True)
-
-
 class _Record:
     """Keeps what was said instead of showing it."""
 
@@ -154,25 +96,12 @@ class _Record:
         self.phases: list[tuple[str, int]] = []
 
     @contextlib.contextmanager
-    def phase(self, name: str, total: int | None) -> Iterator[Phase]:  # noqa: ARG002
-        phase = Phase(lambda _done: None)
+    def phase(self, stretch: Stretch) -> Iterator[Phase]:
+        phase = Phase(lambda _done: None, already=stretch.already)
         try:
             yield phase
         finally:
-            self.phases.append((name, phase.done))
+            self.phases.append((stretch.name, phase.done))
 
     def say(self, event: Event, text: str, fields: dict[str, Any]) -> None:  # noqa: ARG002
         (self.said if event == "say" else self.warnings).append(text)
-
-
-def _progress_line(name: str, done: int, total: int | None, elapsed_s: float) -> dict[str, Any]:
-    rate = done / elapsed_s if elapsed_s > 0 else None
-    left = (total - done) / rate if total is not None and rate else None
-    return {
-        "event": "progress",
-        "phase": name,
-        "done": done,
-        "total": total,
-        "rate_per_s": None if rate is None else round(rate, 2),
-        "left_s": None if left is None else round(left, 1),
-    }

@@ -23,7 +23,7 @@ from trainer.featurize import MANY_PARTS, Features, featurize
 from trainer.manifest import Sample
 from trainer.parity import relative_differences
 from trainer.picture_statistics import COLUMNS, PictureStatistics, measure_picture
-from trainer.progress import Phase, Progress, Quiet
+from trainer.progress import Phase, Progress, Quiet, Stretch
 
 GRAPH = tiny_graph()
 
@@ -226,7 +226,7 @@ class Interrupting:
         self.after = after
 
     @contextlib.contextmanager
-    def phase(self, name: str, total: int | None) -> Iterator[Phase]:
+    def phase(self, stretch: Stretch) -> Iterator[Phase]:
         def show(done: int) -> None:
             if done == self.after:
                 raise KeyboardInterrupt

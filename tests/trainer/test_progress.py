@@ -2,12 +2,15 @@
 
 import io
 import json
+import re
 import threading
 from typing import Any
 
+import numpy as np
 import pytest
 
-from trainer.progress import JsonLines, Progress, Quiet, Terminal
+from trainer.displays import JsonLines, Terminal, duration
+from trainer.progress import Progress, Quiet
 
 
 class Clock:
@@ -49,6 +52,76 @@ def test_elsewhere_than_on_a_terminal_each_second_is_one_json_line() -> None:
         "rate_per_s": 4.0,
         "left_s": 1.5,
     }
+
+
+def times_of_pictures(count: int) -> list[float]:
+    """Seconds as pictures of unlike sizes take them: most are quick, some take ten times as long."""
+    return np.random.default_rng(7).lognormal(-4.5, 0.7, count).tolist()
+
+
+def test_the_time_left_is_right_within_a_fifth_once_a_tenth_is_done() -> None:
+    """In the JSON lines; pictures are of unlike sizes, and the first ones wait for the model to warm up."""
+    stream, clock = io.StringIO(), Clock()
+    times = [3.0, 1.0, *times_of_pictures(2400)]
+    ends = dict(enumerate(100.0 + np.cumsum(times), start=1))
+
+    with Progress(JsonLines(stream, clock=clock)).phase("featurize", total=len(times)) as phase:
+        for done, end in ends.items():
+            clock.now = end
+            phase.advance()
+            assert phase.done == done
+
+    late = [line for line in lines(stream)[:-1] if 0.1 * len(times) < line["done"] < 0.95 * len(times)]
+    assert len(late) > 20
+    for line in late:
+        assert line["left_s"] == pytest.approx(ends[len(times)] - ends[line["done"]], rel=0.2)
+
+
+def test_the_bar_tells_the_same_time_left() -> None:
+    stream, clock = io.StringIO(), Clock()
+    times = [3.0, 1.0, *times_of_pictures(2400)]
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        Progress(Terminal(stream, clock=clock)).phase("featurize", total=len(times)) as phase,
+    ):
+        for seconds in times[:240]:
+            clock.now += seconds
+            phase.advance()
+        raise KeyboardInterrupt
+
+    (shown,) = re.findall(r"/s, (\d+) s left", stream.getvalue())
+    assert int(shown) == pytest.approx(sum(times[240:]), rel=0.2)
+
+
+def test_steps_that_were_done_before_do_not_make_the_rest_look_quick() -> None:
+    stream, clock = io.StringIO(), Clock()
+
+    with Progress(JsonLines(stream, clock=clock)).phase("featurize", total=116, already=16) as phase:
+        for _ in range(10):
+            clock.now += 1.0
+            phase.advance()
+
+    assert all(line["rate_per_s"] == 1.0 for line in lines(stream))
+    assert lines(stream)[-1]["left_s"] == 90.0
+
+
+def test_bytes_are_shown_as_bytes() -> None:
+    stream, clock = io.StringIO(), Clock()
+
+    with Progress(Terminal(stream, clock=clock)).phase("download", total=50_000_000, unit="byte") as phase:
+        clock.now += 2.0
+        phase.advance(50_000_000)
+
+    assert "25.0 MB/s" in stream.getvalue()
+    assert "50.0/50.0 MB" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.1, "1 s"), (8.4, "8 s"), (99, "99 s"), (130, "2 min"), (3000, "50 min"), (9000, "2.5 h")]
+)
+def test_a_duration_is_as_exact_as_anybody_needs(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
 
 
 def test_a_phase_that_is_interrupted_says_how_far_it_came() -> None:
@@ -113,7 +186,6 @@ def test_a_terminal_shows_a_bar_with_rate_and_sentences_as_they_are() -> None:
     shown = stream.getvalue()
     assert "featurize" in shown
     assert "2/2" in shown
-    assert "/s" in shown
     assert "[bold]a/b[c].jpg[/bold]" in shown
     assert "warning: look out" in shown
 
