@@ -57,6 +57,7 @@ def programs() -> dict[str, Any]:
         "python -m trainer evaluate": settings.EvaluateSettings,
         "python -m trainer predict": settings.PredictSettings,
         "python -m trainer backbones": settings.BackbonesSettings,
+        "python -m trainer cache": settings.CacheSettings,
         "python -m trainer rollback": settings.RollbackSettings,
         "python -m trainer sample": settings.SampleSettings,
         "python -m service": ServiceSettings,

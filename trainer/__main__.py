@@ -19,6 +19,7 @@ VERBS = {
     "evaluate": "measure a published bundle on labelled pictures",
     "predict": "predict the labels of pictures, a few or whole folders",
     "backbones": "list backbones, fetch their weights, verify real weights",
+    "cache": "see what is kept, check that it is whole, remove what is damaged or old",
     "rollback": "serve an earlier version again",
     "sample": "write procedural pictures of concrete for a first run",
 }

@@ -1,9 +1,9 @@
 """The `backbones` verb: list the catalogue, fetch weights ahead of time, check real weights on labelled pictures."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer.action_result import ActionResult, columns
 from trainer.catalogue import NANO, BackboneEntry, backbone_names, get_entry
 from trainer.errors import UsageError
 from trainer.progress import Progress
@@ -11,26 +11,12 @@ from trainer.settings import BackbonesSettings
 from trainer.weights import fetch_weights, find_weights, is_cached
 
 
-@dataclass(frozen=True)
-class ActionResult:
-    """What an action found, for people and for programs."""
-
-    text: str
-    values: dict[str, Any]
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
-        return self.values
-
-
 def list_all(_settings: BackbonesSettings, _progress: Progress) -> ActionResult:
     """Every backbone: features, input size, whether its weights are here, licence, what it is good for."""
     rows = [_row(get_entry(name)) for name in backbone_names()]
     heads = ("name", "features", "input", "weights", "note")
     table = [heads, *((row["name"], str(row["features"]), row["input"], row["state"], row["note"]) for row in rows)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(heads))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
-    return ActionResult("\n".join(lines), {"backbones": rows})
+    return ActionResult(columns(table), {"backbones": rows})
 
 
 def fetch(settings: BackbonesSettings, progress: Progress) -> ActionResult:

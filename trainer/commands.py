@@ -9,6 +9,7 @@ from trainer.progress import Progress
 from trainer.settings import (
     AuditSettings,
     BackbonesSettings,
+    CacheSettings,
     EvaluateSettings,
     PredictSettings,
     RollbackSettings,
@@ -85,6 +86,22 @@ def backbones(arguments: Sequence[str], program: str) -> None:
         _print_json(result.as_json())
     else:
         _print(result.text)
+
+
+def cache(arguments: Sequence[str], program: str) -> None:
+    """List, verify or prune; damage that was found ends with exit code 3."""
+    settings = CacheSettings.from_command_line(arguments, program=program)
+    from trainer import cache_actions
+    from trainer.errors import CacheDamaged
+
+    action = {"list": cache_actions.list_all, "verify": cache_actions.verify, "prune": cache_actions.prune}
+    result = action[settings.action](settings, Progress())
+    if settings.json_:
+        _print_json(result.as_json())
+    else:
+        _print(result.text)
+    if damaged := result.values.get("damaged"):
+        raise CacheDamaged(settings.cache_dir, [one["path"] for one in damaged])
 
 
 def rollback(arguments: Sequence[str], program: str) -> None:

@@ -240,6 +240,28 @@ class CachePartDamaged(TrainerError):
         super().__init__(f"{path}: damaged part of the cache ({detail}).")
 
 
+class CacheDamaged(BadData):
+    """Files in the cache are not what they promise."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        super().__init__(
+            f"{folder}: {len(names)} damaged files ({_some(names)}). No run uses them, what they held is computed "
+            "again. `cache prune` removes them; if this happens often, check the disk."
+        )
+
+
+class FingerprintNotFound(UsageError):
+    """--fingerprint names nothing in the cache, or more than one thing."""
+
+    def __init__(self, fingerprint: str, choices: Sequence[str], *, found: int) -> None:
+        what = f"begins {found} names" if found else "begins no name"
+        listed = _some([name[:12] for name in choices], most=8) or "nothing"
+        super().__init__(
+            f"--fingerprint {fingerprint}: it {what} in this cache ({listed}); expected the first letters of one. "
+            "`cache list` shows them."
+        )
+
+
 # --- backbones ---
 
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ from trainer.progress import Progress
 
 if TYPE_CHECKING:
     from torch import nn
+
+GRAPHS_FOLDER = "graphs"
 
 EXPORTER_REVISION = 1
 """Raised whenever the same module may give another graph with the same packages; part of the cached graph's key."""
@@ -47,7 +50,7 @@ def backbone_graph(
         ParityFailed: the graph does not give what torch gives.
         CacheNotWritable: it cannot be stored.
     """
-    folder, key = cache_dir / "graphs", _key(entry, weights, spec)
+    folder, key = cache_dir / GRAPHS_FOLDER, _key(entry, weights, spec)
     if (cached := _read(folder, key)) is not None:
         return cached
     if progress is not None:
@@ -146,6 +149,8 @@ def _read(folder: Path, key: str) -> bytes | None:
         with contextlib.suppress(OSError):  # unreadable, or removed by another run: as if it were not there
             data = path.read_bytes()
             if path.stem == f"{key}-{sha256_of(data)}":
+                with contextlib.suppress(OSError):  # in a read-only cache nobody prunes by age
+                    os.utime(path)
                 return data
             path.unlink()
     return None

@@ -3,7 +3,9 @@
 The name proves the content, so a reader need not trust whoever wrote it: this run, another, or a worker far away.
 """
 
+import contextlib
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NAME = re.compile(r"part-([0-9a-f]{64})\.parquet")
-_TEMPORARY_PREFIX = ".part-"  # write_atomically hides what is not finished behind a dot
+_ABANDONED = re.compile(r"\..+\.[0-9a-f]{16}")  # the temporary names of write_atomically
+_ABANDONED_AFTER_S = 3600.0  # a file takes less than a second
 
 
 def list_parts(folder: Path) -> list[Path]:
@@ -22,9 +25,9 @@ def list_parts(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("part-*.parquet") if _NAME.fullmatch(path.name))
 
 
-def list_unfinished(folder: Path) -> list[Path]:
-    """Files in a folder that are being written, or were when a run was killed."""
-    return sorted(folder.glob(f"{_TEMPORARY_PREFIX}*"))
+def list_abandoned(folder: Path) -> list[Path]:
+    """What runs that were killed left half-written in a folder."""
+    return [path for path in sorted(folder.glob(".*")) if _ABANDONED.fullmatch(path.name) and _is_old(path)]
 
 
 def write_part(folder: Path, rows: "pa.Table") -> Path:
@@ -62,20 +65,22 @@ def read_part(path: Path, schema: "pa.Schema") -> "pa.Table":
         raise CachePartDamaged(path, str(error) or type(error).__name__) from error
 
 
-def count_rows(path: Path) -> int:
-    """Rows of a part, by its footer alone.
+def digests_in(path: Path) -> list[str]:
+    """The pictures that a part is about; the rest of it is neither read nor proved whole.
 
     Raises:
-        CachePartDamaged: it has no such footer.
+        CachePartDamaged: it cannot be understood.
         OSError: it cannot be read.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return int(pq.read_metadata(path).num_rows)
-    except pa.ArrowException as error:
+        with path.open("rb") as file:
+            digests: list[str] = pq.read_table(file, columns=["digest"], use_threads=False)["digest"].to_pylist()
+    except (pa.ArrowException, KeyError) as error:
         raise CachePartDamaged(path, str(error)) from error
+    return digests
 
 
 def is_whole(path: Path) -> bool:
@@ -85,6 +90,12 @@ def is_whole(path: Path) -> bool:
         OSError: it cannot be read.
     """
     return _keeps_its_promise(path, path.read_bytes())
+
+
+def _is_old(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S
+    return False
 
 
 def _keeps_its_promise(path: Path, data: bytes) -> bool:

@@ -7,7 +7,6 @@ yet. What the rows hold is the business of whoever owns the store: features or s
 import contextlib
 import fcntl
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.errors import CacheNotWritable, CachePartDamaged
-from trainer.part_file import list_parts, list_unfinished, read_part, write_part
+from trainer.part_file import list_abandoned, list_parts, read_part, write_part
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +25,6 @@ Indices = NDArray[np.int64]
 
 _ROWS_PER_PART = 256
 _COMPACTED_PART_BYTES = 16 * 1024**2
-_ABANDONED_AFTER_S = 24 * 3600.0
 
 
 class PartStore:
@@ -237,8 +235,7 @@ def writable(folder: Path) -> Iterator[None]:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what killed runs left half-written; a part takes milliseconds, so a day old is abandoned."""
-    for path in list_unfinished(folder):
+    """Remove what killed runs left half-written."""
+    for path in list_abandoned(folder):
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S:
-                path.unlink()
+            path.unlink()

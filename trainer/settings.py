@@ -26,6 +26,10 @@ PicturesPerClass = Annotated[int, Field(ge=1, le=100_000)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Age = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}[hd]$")]
+HexDigits = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{4,130}$")]
+
+_SECONDS = {"h": 3600.0, "d": 86400.0}
 
 
 class TrainerSettings(FinialSettings):
@@ -156,6 +160,22 @@ class BackbonesSettings(TrainerSettings, BackboneChoice):
     action: CliPositionalArg[Literal["list", "fetch", "verify"]] = Field(description="list, fetch or verify.")
     arguments: CliPositionalArg[list[str]] = Field([], description="fetch: NAME. verify: NAME DATA.")
     labels: str = Field("auto", description="verify: where the ImageNet labels come from.")
+
+
+class CacheSettings(FinialSettings):
+    """See what is kept, check that it is whole, or remove what is damaged, old, or named."""
+
+    action: CliPositionalArg[Literal["list", "verify", "prune"]] = Field(description="list, verify or prune.")
+    cache_dir: Path = Field(Path("cache"), description="The cache.")
+    older_than: Age | None = Field(None, description="prune: also what no run has used for so long: 30d, 12h.")
+    fingerprint: HexDigits | None = Field(None, description="prune: only the entry whose name begins so.")
+    dry_run: bool = Field(False, description="prune: only say what would be removed.")
+    json_: bool = Field(False, alias="json", description="Print one JSON object on stdout instead of text.")
+
+    @property
+    def older_than_s(self) -> float | None:
+        """`--older-than` in seconds."""
+        return None if self.older_than is None else float(self.older_than[:-1]) * _SECONDS[self.older_than[-1]]
 
 
 class RollbackSettings(FinialSettings):

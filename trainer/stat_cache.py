@@ -11,6 +11,8 @@ from pathlib import Path
 
 from shared.files import sha256_of, write_atomically
 
+STAT_FOLDER = "stat"
+
 _FORMAT = "finial stat cache 1"
 # A file that was written a moment ago may be written again without its mtime changing; such a one is not trusted.
 _COARSEST_MTIME_NS = 2 * 10**9
@@ -29,7 +31,7 @@ class StatCache:
     def __init__(
         self, cache_dir: Path, data: Path, *, warn: Callable[[str], None], clock_ns: Callable[[], int] = time.time_ns
     ) -> None:
-        self._file = cache_dir / "stat" / f"{sha256_of(os.fsencode(data.resolve()))[:32]}.txt"
+        self._file = cache_dir / STAT_FOLDER / f"{sha256_of(os.fsencode(data.resolve()))[:32]}.txt"
         self._clock_ns = clock_ns
         self._warn = warn
         self._known = _Lines(self._read())
@@ -68,10 +70,24 @@ class StatCache:
         except OSError as error:
             self._warn(f"{self._file}: cannot be read ({error}); every file is hashed again.")
             return b""
-        if head.decode(errors="replace") != f"{_FORMAT} {sha256_of(body)}":
+        if not _vouches(head, body):
             self._warn(f"{self._file}: damaged, and so ignored; every file is hashed again.")
             return b""
         return body
+
+
+def is_whole_stat_file(path: Path) -> bool:
+    """Whether the first line of a file vouches for the rest.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    head, _, body = path.read_bytes().partition(b"\n")
+    return _vouches(head, body)
+
+
+def _vouches(head: bytes, body: bytes) -> bool:
+    return head.decode(errors="replace") == f"{_FORMAT} {sha256_of(body)}"
 
 
 class _Lines:

@@ -276,10 +276,10 @@ def test_a_reader_finds_everything_while_another_compacts(tmp_path: Path) -> Non
 def test_what_a_killed_run_left_unfinished_is_removed_when_it_is_old(tmp_path: Path) -> None:
     cache = cache_in(tmp_path)
     store(cache, range(2))
-    old, young = cache.folder / ".part-old.x", cache.folder / ".part-young.x"
+    old, young = cache.folder / f".part.{'0' * 16}", cache.folder / f".part.{'1' * 16}"
     for path in (old, young):
         path.write_text("half")
-    os.utime(old, (time.time() - 2 * 86400,) * 2)
+    os.utime(old, (time.time() - 2 * 3600,) * 2)
 
     store(cache, range(2, 3))
 

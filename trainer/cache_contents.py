@@ -1,0 +1,123 @@
+"""What lies in a cache folder: features, statistics, graphs and remembered hashes, and whether each is whole."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from shared.files import sha256_of_file
+from trainer.cache_description import last_used, read_description
+from trainer.errors import CachePartDamaged
+from trainer.feature_cache import FEATURES_FOLDER
+from trainer.graph import GRAPHS_FOLDER
+from trainer.part_file import digests_in, list_parts
+from trainer.part_file import list_abandoned as list_abandoned_in
+from trainer.stat_cache import STAT_FOLDER, is_whole_stat_file
+from trainer.statistics_cache import STATISTICS_FOLDER
+
+Kind = Literal["features", "statistics", "graph", "hashes"]
+
+_FOLDERS: dict[str, Kind] = {FEATURES_FOLDER: "features", STATISTICS_FOLDER: "statistics"}
+_FILES: dict[str, tuple[Kind, str]] = {GRAPHS_FOLDER: ("graph", "*.onnx"), STAT_FOLDER: ("hashes", "*.txt")}
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One thing that is kept: the parts of a fingerprint, a graph, or the remembered hashes of a data folder.
+
+    Attributes:
+        kind: what it is.
+        path: its folder or file.
+        files: what it consists of, unfinished files left out.
+        size_bytes: of these files.
+        last_used: in seconds since 1970.
+        description: what was noted about it.
+    """
+
+    kind: Kind
+    path: Path
+    files: tuple[Path, ...]
+    size_bytes: int
+    last_used: float
+    description: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What --fingerprint calls it."""
+        return self.path.stem if self.path.suffix else self.path.name
+
+    def count_pictures(self) -> int | None:
+        """Different pictures in the parts, damaged ones left out; None for what has no parts."""
+        if self.kind not in ("features", "statistics"):
+            return None
+        digests: set[str] = set()
+        for path in self.files:
+            with contextlib.suppress(OSError, CachePartDamaged):
+                digests.update(digests_in(path))
+        return len(digests)
+
+
+@dataclass(frozen=True)
+class DamagedFile:
+    """A file that is not what its name, or its first line, says."""
+
+    path: Path
+    detail: str
+
+
+def read_contents(cache_dir: Path) -> list[CacheEntry]:
+    """Everything in a cache folder, in a fixed order; nothing for a folder that is not there."""
+    folders = [
+        _entry(kind, folder, list_parts(folder))
+        for name, kind in _FOLDERS.items()
+        for folder in sorted((cache_dir / name).glob("*"))
+        if folder.is_dir()
+    ]
+    files = [
+        _entry(kind, path, [path])
+        for name, (kind, pattern) in _FILES.items()
+        for path in sorted((cache_dir / name).glob(pattern))
+    ]
+    return folders + files
+
+
+def list_abandoned(cache_dir: Path) -> list[Path]:
+    """Files that killed runs left half-written; those of the last hour may still be written."""
+    folders = [folder for name in _FOLDERS for folder in sorted((cache_dir / name).glob("*"))]
+    return [path for folder in (*folders, *(cache_dir / name for name in _FILES)) for path in list_abandoned_in(folder)]
+
+
+def find_damaged(entry: CacheEntry) -> Iterator[DamagedFile | None]:
+    """For each file of an entry, in order: what is wrong with it, or None."""
+    for path in entry.files:
+        try:
+            yield None if _is_whole(entry.kind, path) else DamagedFile(path, "its bytes are not those it promises")
+        except FileNotFoundError:  # a run has tidied up meanwhile
+            yield None
+        except OSError as error:
+            yield DamagedFile(path, f"cannot be read: {error.strerror or error}")
+
+
+def _is_whole(kind: Kind, path: Path) -> bool:
+    if kind == "hashes":
+        return is_whole_stat_file(path)
+    return path.stem.rpartition("-")[2] == sha256_of_file(path)  # part-<SHA-256>.parquet, <key>-<SHA-256>.onnx
+
+
+def _entry(kind: Kind, path: Path, files: list[Path]) -> CacheEntry:
+    folder = path.is_dir()
+    return CacheEntry(
+        kind=kind,
+        path=path,
+        files=tuple(files),
+        size_bytes=sum(map(_size, files)),
+        last_used=last_used(path) if folder else path.stat().st_mtime,
+        description=read_description(path) if folder else {},
+    )
+
+
+def _size(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return path.stat().st_size
+    return 0
