@@ -135,7 +135,8 @@ def metadata_fields(run: Run) -> Mapping[str, Any]:
 
 def _split_file(training: Training) -> bytes:
     return format_split_file(
-        (sample.digest, sample.label, split) for sample, split in zip(training.samples, training.splits, strict=True)
+        (sample.digest, sample.label, split, group)
+        for sample, split, group in zip(training.samples, training.splits, training.groups, strict=True)
     )
 
 

@@ -8,7 +8,10 @@ from shared.errors import BundleInvalid
 from trainer.manifest import Split
 from trainer.split_file import format_split_file, read_labels_by_digest, read_split_file
 
-ROWS: list[tuple[str, str, Split]] = [("b" * 64, "teddy, bear", "test"), ("a" * 64, "dog", "train")]
+ROWS: list[tuple[str, str, Split, str]] = [
+    ("b" * 64, "teddy, bear", "test", "b" * 64),
+    ("a" * 64, "dog", "train", "a" * 64),
+]
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
@@ -18,12 +21,38 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert read_labels_by_digest(tmp_path) == {"a" * 64: "dog", "b" * 64: "teddy, bear"}
 
 
+def test_the_group_of_each_picture_is_written() -> None:
+    """Two pictures of one group carry the same name, which is a digest and not what a customer calls it."""
+    content = format_split_file([("b" * 64, "dog", "train", "a" * 64), ("a" * 64, "dog", "train", "a" * 64)])
+
+    assert content.decode().splitlines() == [
+        "digest,label,split,group",
+        f"{'a' * 64},dog,train,{'a' * 64}",
+        f"{'b' * 64},dog,train,{'a' * 64}",
+    ]
+
+
+def test_the_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """Bundles from before groups were written can still be evaluated and compared with."""
+    (tmp_path / "split.csv").write_text(f"digest,label,split\n{'a' * 64},dog,test\n")
+
+    assert read_split_file(tmp_path) == {"a" * 64: "test"}
+    assert read_labels_by_digest(tmp_path) == {"a" * 64: "dog"}
+
+
 def test_equal_splits_give_equal_bytes_whatever_the_order() -> None:
     assert format_split_file(ROWS) == format_split_file(ROWS[::-1])
 
 
 @pytest.mark.parametrize(
-    "content", ["", "digest,label\na,b\n", "digest,label,split\na,b,holdout\n", "x,y,z\na,b,test\n"]
+    "content",
+    [
+        "",
+        "digest,label\na,b\n",
+        "digest,label,split\na,b,holdout\n",
+        "x,y,z\na,b,test\n",
+        "digest,label,split\na,b,test,a\n",
+    ],
 )
 def test_a_file_of_another_form_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "split.csv").write_text(content)
