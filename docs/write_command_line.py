@@ -54,6 +54,7 @@ def programs() -> dict[str, Any]:
 
     return {
         "python -m trainer train": settings.TrainSettings,
+        "python -m trainer audit": settings.AuditSettings,
         "python -m trainer evaluate": settings.EvaluateSettings,
         "python -m trainer predict": settings.PredictSettings,
         "python -m trainer backbones": settings.BackbonesSettings,

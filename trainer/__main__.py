@@ -16,6 +16,7 @@ EXIT_DONE, EXIT_USAGE, EXIT_BAD_DATA, EXIT_INTERRUPTED = 0, 2, 3, 130
 # Verb -> function of trainer.commands and what it does; commands import their heavy libraries themselves.
 VERBS = {
     "train": "train on labelled pictures and publish a bundle",
+    "audit": "look through labelled pictures for what would spoil a training",
     "evaluate": "measure a published bundle on labelled pictures",
     "predict": "predict the labels of pictures, a few or whole folders",
     "backbones": "list backbones, fetch their weights, verify real weights",

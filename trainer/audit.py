@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.files import sha256_of
-from trainer.errors import ClassTooSmall, ConflictingLabels, LabelNotInTrain, SingleClass
+from trainer.errors import BadData, ClassTooSmall, ConflictingLabels, LabelNotInTrain, SingleClass
 from trainer.manifest import Manifest, Sample
 
 _PICTURES_PER_CLASS = 2  # one to learn from, one to test with
@@ -21,15 +21,20 @@ class Audit:
 
     Attributes:
         manifest: without the conflicting samples.
-        conflicting: names of samples that were dropped because the same bytes appear under another label.
-        duplicates: names of samples with the same bytes and label, two or more together.
+        conflicts: sets of samples with the same bytes under different labels; they were dropped.
+        copies: sets of two or more samples with the same bytes and label; they were kept.
         class_counts: samples per label, in the order of the labels.
     """
 
     manifest: Manifest
-    conflicting: tuple[str, ...]
-    duplicates: tuple[tuple[str, ...], ...]
+    conflicts: tuple[tuple[Sample, ...], ...]
+    copies: tuple[tuple[Sample, ...], ...]
     class_counts: dict[str, int]
+
+    @property
+    def conflicting(self) -> tuple[str, ...]:
+        """Names of the dropped samples, sorted."""
+        return tuple(sorted(sample.name for samples in self.conflicts for sample in samples))
 
 
 def audit_manifest(manifest: Manifest, *, max_conflicting: float = 0.1) -> Audit:
@@ -45,35 +50,42 @@ def audit_manifest(manifest: Manifest, *, max_conflicting: float = 0.1) -> Audit
         ClassTooSmall: a label has fewer than two different pictures.
         LabelNotInTrain: the data holds out every picture of a label, or a copy of each.
     """
-    together = _by_digest(manifest.samples)
-    conflicting = tuple(
-        sorted(one.name for samples in together.values() if _conflict(samples) for one in samples),
-    )
-    if len(conflicting) > max_conflicting * len(manifest.samples):
-        raise ConflictingLabels(conflicting, total=len(manifest.samples), max_conflicting=max_conflicting)
-    kept = manifest.without(conflicting)
-    _require_enough(kept)
-    duplicates = (samples for samples in together.values() if len(samples) > 1 and not _conflict(samples))
+    audit = examine_manifest(manifest)
+    for obstacle in find_obstacles(audit, max_conflicting=max_conflicting):
+        raise obstacle
+    return audit
+
+
+def examine_manifest(manifest: Manifest) -> Audit:
+    """Drop what contradicts itself and count duplicates, whether anything can be learned from the rest or not."""
+    together = [tuple(samples) for samples in _by_digest(manifest.samples).values() if len(samples) > 1]
+    conflicts = tuple(samples for samples in together if _conflict(samples))
+    kept = manifest.without([sample.name for samples in conflicts for sample in samples])
     return Audit(
         manifest=kept,
-        conflicting=conflicting,
-        duplicates=tuple(sorted(tuple(one.name for one in samples) for samples in duplicates)),
+        conflicts=conflicts,
+        copies=tuple(samples for samples in together if not _conflict(samples)),
         class_counts=dict(sorted(Counter(sample.label for sample in kept.samples).items())),
     )
 
 
-def _require_enough(kept: Manifest) -> None:
-    """Refuse what is left if nothing can be learned from it."""
+def find_obstacles(audit: Audit, *, max_conflicting: float = 0.1) -> tuple[BadData, ...]:
+    """All that makes learning from the audited samples impossible, as the errors that `audit_manifest` raises."""
+    kept, dropped = audit.manifest, len(audit.conflicting)
+    obstacles: list[BadData] = []
+    if dropped > max_conflicting * (total := len(kept.samples) + dropped):
+        obstacles.append(ConflictingLabels(audit.conflicting, total=total, max_conflicting=max_conflicting))
     if len(kept.labels) < 2:
-        raise SingleClass(kept.labels, labels_from=kept.labels_from)
+        return (*obstacles, SingleClass(kept.labels, labels_from=kept.labels_from))
     different = Counter(label for label, _ in {(sample.label, sample.digest) for sample in kept.samples})
     small = {label: different[label] for label in kept.labels if different[label] < _PICTURES_PER_CLASS}
     if small:
-        raise ClassTooSmall(small, at_least=_PICTURES_PER_CLASS)
+        obstacles.append(ClassTooSmall(small, at_least=_PICTURES_PER_CLASS))
     held_out_digests = {sample.digest for sample in kept.samples if sample.split in ("validation", "test")}
     learned = {sample.label for sample in kept.samples if sample.digest not in held_out_digests}
-    if held_out := [label for label in kept.labels if label not in learned]:
-        raise LabelNotInTrain(held_out)
+    if held_out := [label for label in kept.labels if label not in learned and label not in small]:
+        obstacles.append(LabelNotInTrain(held_out))
+    return tuple(obstacles)
 
 
 def _by_digest(samples: Sequence[Sample]) -> dict[str, list[Sample]]:

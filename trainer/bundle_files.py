@@ -10,10 +10,11 @@ from typing import Any
 from shared.bundle import FEATURES, LOGITS, MODEL_FILE, PROBABILITIES, BackboneInfo, SplitInfo, Thresholds
 from shared.files import sha256_of, write_atomically
 from shared.golden import Golden, write_golden
-from trainer.audit import Audit
 from trainer.backbones import BackboneEntry, Weights
+from trainer.findings import Finding
 from trainer.head import HeadFit, write_head
-from trainer.manifest import Manifest, PassedOver
+from trainer.locations import shown
+from trainer.manifest import Manifest
 from trainer.run_record import Timings, run_record, tool_versions
 from trainer.settings import TrainSettings
 from trainer.split_file import SPLIT_FILE, format_split_file
@@ -34,8 +35,7 @@ class Run:
     Attributes:
         settings: as given.
         manifest: the samples that were used.
-        audit: what was found in the data.
-        unreadable: pictures that could not be read or decoded.
+        findings: what was found in the data.
         entry, weights, backbone_reason: the backbone, where its weights came from, why it was chosen.
         graph: the backbone's graph.
         model: the served graph.
@@ -47,8 +47,7 @@ class Run:
 
     settings: TrainSettings
     manifest: Manifest
-    audit: Audit
-    unreadable: tuple[PassedOver, ...]
+    findings: tuple[Finding, ...]
     entry: BackboneEntry
     weights: Weights
     backbone_reason: str
@@ -71,10 +70,8 @@ def write_bundle_files(folder: Path, run: Run) -> None:
     write_atomically(folder / "metrics.json", _to_json(metrics_of(run)))
     write_atomically(folder / SPLIT_FILE, _split_file(run.training))
     write_golden(folder, run.golden)
-    threads = run.settings.thread_count
-    record = run_record(
-        run.timings, threads=threads, featurized=run.featurized, from_cache=run.from_cache, data=str(run.settings.data)
-    )
+    facts = {"featurized": run.featurized, "from_cache": run.from_cache, "data": shown(run.settings.data)}
+    record = run_record(run.timings, threads=run.settings.thread_count, **facts)
     write_atomically(folder / "run.json", _to_json(record))
 
 

@@ -1,6 +1,8 @@
 """One function a verb: settings in, the work done by its room, the result on stdout as text or JSON."""
 
 import json
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,14 +36,14 @@ def train(arguments: Sequence[str], program: str) -> None:
 def audit(arguments: Sequence[str], program: str) -> None:
     """Tell everything that was found; then refuse, as `train` would, what cannot be learned from."""
     settings = AuditSettings.from_command_line(arguments, program=program)
-    from trainer.audit_table import print_audit
+    from trainer.audit_table import render_audit
     from trainer.auditing import audit_data
 
     found = audit_data(settings, Progress())
     if settings.json_:
         _print_json(found.as_json())
     else:
-        print_audit(found)
+        _print(render_audit(found, width=_columns(), colour=sys.stdout.isatty()))
     found.require_fit_for_training()
 
 
@@ -123,6 +125,11 @@ def sample(arguments: Sequence[str], program: str) -> None:
         f"{settings.folder}: {settings.per_class} cracked and {settings.per_class} uncracked pictures of concrete, "
         "drawn by a program: good for a first run, not for judging real concrete."
     )
+
+
+def _columns() -> int:
+    """The width of the terminal, or of a page where there is none."""
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def _print(text: str | Path) -> None:

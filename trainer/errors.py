@@ -165,6 +165,13 @@ class FolderNotEmpty(UsageError):
 # --- audit ---
 
 
+class NotFitForTraining(BadData):
+    """The audit found something that makes training impossible or meaningless; it was told in full before."""
+
+    def __init__(self, titles: Sequence[str]) -> None:
+        super().__init__(f"not fit for training: {'; '.join(titles)}. Mend what the audit says under 'Stops training'.")
+
+
 class SingleClass(BadData):
     """All samples have one label; there is nothing to tell apart."""
 

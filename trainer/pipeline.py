@@ -6,11 +6,13 @@ from typing import Any
 from shared.bundle import Bundle
 from trainer.backbones import BackboneEntry, Weights, build_backbone, choose_backbone, find_weights
 from trainer.bundle_files import Run, headline_metrics
+from trainer.data_findings import find_in_data, tell_worth_a_look
 from trainer.featurize import Features, featurize
 from trainer.gates import check_accuracy
 from trainer.golden_pictures import make_golden
 from trainer.graph import attach_head, backbone_graph
 from trainer.intake import leave_out_unreadable, read_audited
+from trainer.label_audit import judge_measured
 from trainer.likeness_telling import tell_likeness
 from trainer.manifest import Manifest
 from trainer.moves import tell_moves
@@ -86,6 +88,11 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
             progress.warn(measured.fit.note)
         check_accuracy(measured, settings.min_accuracy)
         final = final_fit(training, measured, settings.final_fit, seed=settings.seed, threads=settings.thread_count)
+    with timings.measure("audit"):
+        unreadable = (*audit.manifest.unreadable, *features.unreadable)
+        judged = judge_measured(training, measured)
+        findings = find_in_data(audit, unreadable, features.statistics, likeness, training, judged)
+        tell_worth_a_look(findings, progress)
     model = attach_head(graph, final.head, labels=training.labels, spec=entry.spec)
     golden = make_golden(model, training.samples, entry.spec, keep_pictures=settings.pictures)
     with timings.measure("parity"):
@@ -93,8 +100,7 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
     run = Run(
         settings=settings,
         manifest=audit.manifest,
-        audit=audit,
-        unreadable=(*audit.manifest.unreadable, *features.unreadable),
+        findings=findings,
         entry=entry,
         weights=weights,
         backbone_reason=reason,

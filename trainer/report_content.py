@@ -49,18 +49,37 @@ class BackboneFacts:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Something that was noticed in the data.
+class Shown:
+    """Pictures that a finding names, to look at: one, or several that belong together.
+
+    Attributes:
+        pictures_jpeg: a thumbnail of each of the first few; None for one that is gone by now.
+        names: of all of them.
+        detail: why they are named; "" where the finding says it all.
+    """
+
+    pictures_jpeg: tuple[bytes | None, ...]
+    names: tuple[str, ...]
+    detail: str
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """Something that was found in the data, for a reader.
 
     Attributes:
         title: what was found, in the plural: "Unreadable pictures".
-        meaning: what was done with them, a sentence.
+        meaning: what it means, what was done or is to be done.
+        look: whether a person should look at it; else it was dealt with.
+        shown: the most striking, with thumbnails; empty where there is nothing to see.
         lines: names, with the reason where there is one; at most MOST_LISTED.
         total: how many there are.
     """
 
     title: str
     meaning: str
+    look: bool
+    shown: tuple[Shown, ...]
     lines: tuple[str, ...]
     total: int
 
@@ -103,7 +122,7 @@ class ReportFacts:
         mistakes: on the test split, most confident first, bounded.
         mistake_count: how many mistakes there are.
         pictures: whether pictures may be shown.
-        findings: what was noticed in the data.
+        findings: what was found in the data, what is worth a look first.
         settings: (option, value).
         tools: (package, version).
         seconds: (step, seconds) until the report was written.
@@ -123,7 +142,7 @@ class ReportFacts:
     mistakes: Sequence[Mistake]
     mistake_count: int
     pictures: bool
-    findings: tuple[Finding, ...]
+    findings: tuple[Noticed, ...]
     settings: tuple[tuple[str, str], ...]
     tools: tuple[tuple[str, str], ...]
     seconds: tuple[tuple[str, float], ...]

@@ -1,16 +1,15 @@
 """Gathers what a report tells from a finished run: chosen, bounded and put into words here, laid out in `report`."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from shared.preprocess import PreprocessSpec
-from trainer.audit import Audit
 from trainer.bundle_files import Run, metadata_fields
 from trainer.evaluation import Evaluation
-from trainer.manifest import PassedOver
 from trainer.mistakes import find_mistakes
-from trainer.report_content import MOST_LISTED, BackboneFacts, Finding, HeadFacts, LabelCount, ReportFacts
+from trainer.report_content import BackboneFacts, HeadFacts, LabelCount, ReportFacts
+from trainer.report_findings import show_findings
 from trainer.training import Training
 
 _MIRROR = "weights_url"
@@ -22,7 +21,7 @@ def report_facts(run: Run) -> ReportFacts:
     return ReportFacts(
         name=run.settings.model_name,
         trained_at=f"{run.timings.started_at:%Y-%m-%d %H:%M} UTC",
-        data=run.settings.data.resolve().name,
+        data=last_name(run.settings.data),
         labels_from=run.manifest.labels_from,
         manifest_digest=run.manifest.digest,
         counts=_counts(run.training),
@@ -40,7 +39,7 @@ def report_facts(run: Run) -> ReportFacts:
         mistakes=find_mistakes(run.training, measured, pictures=run.settings.pictures),
         mistake_count=_mistake_count(measured.test),
         pictures=run.settings.pictures,
-        findings=_findings(run.audit, run.unreadable),
+        findings=show_findings(run.findings, run.manifest.samples, pictures=run.settings.pictures),
         settings=_settings(fields["settings"]),
         tools=tuple(fields["tools"].items()),
         seconds=tuple(run.timings.seconds.items()),
@@ -79,35 +78,6 @@ def _preprocess_in_words(spec: PreprocessSpec) -> str:
 
 def _mistake_count(test: Evaluation | None) -> int:
     return test.n - sum(row[k] for k, row in enumerate(test.confusion)) if test else 0
-
-
-def _findings(audit: Audit, unreadable: Sequence[PassedOver]) -> tuple[Finding, ...]:
-    manifest = audit.manifest
-    found = (
-        _finding("Unreadable pictures", "They could not be read and were left out.", map(_with_reason, unreadable)),
-        _finding(
-            "Pictures under more than one label",
-            "The same bytes carry different labels, so at least one label is wrong; they were left out.",
-            audit.conflicting,
-        ),
-        _finding("Missing files", "The table lists them, but they are not there.", manifest.missing),
-        _finding(
-            "Sets of identical pictures",
-            "Copies of one picture under one label. They were used, and never straddle two splits or folds.",
-            (" = ".join(names) for names in audit.duplicates),
-        ),
-        _finding("Files passed over", "They are no samples.", map(_with_reason, manifest.passed_over)),
-    )
-    return tuple(one for one in found if one.total)
-
-
-def _finding(title: str, meaning: str, lines: Iterable[str]) -> Finding:
-    every = tuple(lines)
-    return Finding(title, meaning, every[:MOST_LISTED], len(every))
-
-
-def _with_reason(one: PassedOver) -> str:
-    return f"{one.name}: {one.reason}"
 
 
 def _settings(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -113,6 +113,18 @@ class TrainSettings(TrainerSettings, BackboneChoice):
         return self.name or _slug(self.data)
 
 
+class AuditSettings(TrainerSettings, BackboneChoice):
+    """Look through labelled pictures for what would spoil a training, without training."""
+
+    data: CliPositionalArg[Path] = Field(description="Folder of labelled pictures, or a TSV/CSV table of them.")
+    labels: str = Field("auto", description=LABELS_HELP)
+    max_bad: Fraction = Field(0.1, description="Share of unreadable or missing pictures that is tolerated.")
+    group_by: GroupBy | None = Field(None, description=GROUP_BY_HELP)
+    seed: Seed = Field(0, description="Of the folds that labels are judged by.")
+    provider: Provider = Field("auto", description="Where ONNX Runtime computes: auto, cpu, cuda.")
+    rehash: bool = Field(False, description="Read every file again instead of trusting size and time.")
+
+
 class EvaluateSettings(TrainerSettings):
     """Measure a published bundle on labelled pictures."""
 

@@ -27,7 +27,7 @@ def test_a_clean_manifest_passes_unchanged() -> None:
 
     assert audit.manifest.samples == tuple(CLEAN)
     assert audit.class_counts == {"cat": 10, "dog": 10}
-    assert (audit.conflicting, audit.duplicates) == ((), ())
+    assert (audit.conflicts, audit.copies) == ((), ())
 
 
 def test_the_same_bytes_under_two_labels_are_named_and_dropped() -> None:
@@ -36,6 +36,7 @@ def test_the_same_bytes_under_two_labels_are_named_and_dropped() -> None:
 
     audit = audit_manifest(manifest_of(*CLEAN, *twins))
 
+    assert audit.conflicts == (twins,)
     assert audit.conflicting == ("cat/twin.jpg", "dog/twin.jpg")
     assert audit.manifest.samples == tuple(CLEAN)
 
@@ -52,7 +53,7 @@ def test_exact_duplicates_are_listed_and_kept() -> None:
 
     audit = audit_manifest(manifest_of(*CLEAN, *copies))
 
-    assert audit.duplicates == (("cat/0.jpg", "cat/copy 1.jpg", "cat/copy 2.jpg"),)
+    assert audit.copies == ((CLEAN[0], *copies),)
     assert len(audit.manifest.samples) == 22
 
 
@@ -62,7 +63,7 @@ def test_empty_files_are_no_conflict() -> None:
 
     audit = audit_manifest(manifest_of(*CLEAN, *empty))
 
-    assert (audit.conflicting, audit.duplicates) == ((), ())
+    assert (audit.conflicts, audit.copies) == ((), ())
 
 
 def test_a_single_class_is_refused_and_the_origin_of_the_labels_is_said() -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from trainer.cross_validation import CrossValidation, FoldMean
 from trainer.evaluation import Evaluation, evaluate
 from trainer.mistakes import THUMBNAIL_PX, Mistake, make_thumbnail
 from trainer.report import CARD_FILE, REPORT_FILE, escape_markdown, render_card, render_report, write_report
-from trainer.report_content import BackboneFacts, Finding, HeadFacts, LabelCount, ReportFacts
+from trainer.report_content import BackboneFacts, HeadFacts, LabelCount, Noticed, ReportFacts, Shown
 from trainer.report_words import best_of, frequent_mix_ups, guessing_accuracy, percent, right_of, visible
 from trainer.samples import Sample
 
@@ -95,6 +96,11 @@ def facts(labels: tuple[str, ...] = ("cat", "dog"), **changes: object) -> Report
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
+def noticed(title: str, lines: tuple[str, ...], *, shown: Sequence[Shown] = (), total: int = 0) -> Noticed:
+    meaning = NASTY[0] if lines == NASTY else "What it means."
+    return Noticed(title, meaning, bool(shown), tuple(shown), lines, total or len(lines))
+
+
 def test_the_page_needs_nothing_but_itself() -> None:
     """It is opened from a disk, a mail or a train: no request may leave it, and none is needed."""
     page = Page(render_report(facts()))
@@ -124,14 +130,17 @@ def test_what_labels_and_file_names_say_stays_text() -> None:
                 data=NASTY[1],
                 labels_from=NASTY[2],
                 mistakes=[Mistake(b"jpeg", name, *NASTY[:2], 0.9) for name in NASTY],
-                findings=(Finding("Unreadable pictures", NASTY[0], NASTY, 4),),
+                findings=(
+                    noticed("Unreadable pictures", NASTY),
+                    noticed("Likely wrong labels", NASTY, shown=[Shown((b"jpeg",), (name,), name) for name in NASTY]),
+                ),
                 settings=((NASTY[0], NASTY[1]),),
             )
         )
     )
 
     assert "script" not in page.tags
-    assert page.tags.count("img") == len(NASTY)
+    assert page.tags.count("img") == 2 * len(NASTY)
     assert not any(name.startswith("on") for name, _ in page.attributes)
     assert NASTY[0] in page.text
     assert "\u202e" not in page.text
@@ -224,12 +233,29 @@ def test_many_labels_stay_readable() -> None:
 
 
 def test_long_lists_are_cut_and_counted() -> None:
-    finding = Finding("Unreadable pictures", "Left out.", ("a.jpg: truncated", "b.jpg: empty"), 1450)
+    finding = noticed("Unreadable pictures", ("a.jpg: truncated", "b.jpg: empty"), total=1450)
 
     page = Page(render_report(facts(findings=(finding,))))
 
     assert "Unreadable pictures: 1,450" in page.text
     assert "and 1448 more" in page.text
+
+
+def test_what_is_worth_a_look_is_shown_and_named_once() -> None:
+    """The first are pictures to look at; the rest follows by name."""
+    shown = [Shown((b"one", b"two"), ("a.jpg", "b.jpg"), "alike to 0.998")]
+    alike = noticed("Nearly identical pictures", ("a.jpg = b.jpg: alike to 0.998", "c.jpg = d.jpg"), shown=shown)
+
+    page = Page(render_report(facts(findings=(alike, noticed("Missing files", ("gone.jpg",))))))
+
+    assert page.text.count("alike to 0.998") == 1
+    assert "c.jpg = d.jpg" in page.text
+    assert [value for name, value in page.attributes if name == "alt"][-2:] == ["a.jpg", "b.jpg"]
+    assert page.text.index("Nearly identical pictures: 2") < page.text.index("Dealt with") < page.text.index("Missing")
+
+
+def test_without_findings_it_is_said_that_there_are_none() -> None:
+    assert "no label or picture stands out" in Page(render_report(facts(findings=()))).text
 
 
 def test_without_pictures_none_is_shown() -> None:

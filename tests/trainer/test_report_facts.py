@@ -6,14 +6,15 @@ import pytest
 from PIL import Image
 
 from shared.golden import Golden
-from trainer.audit import Audit
 from trainer.bundle_files import Run
 from trainer.catalogue import get_entry
 from trainer.evaluation import evaluate
+from trainer.finding_words import tell
+from trainer.findings import Kind, Mention
 from trainer.head import HeadFit, LinearHead
 from trainer.manifest import Manifest, PassedOver, Sample, Split
 from trainer.mistakes import MOST_MISTAKES
-from trainer.report_content import MOST_LISTED, LabelCount
+from trainer.report_content import MOST_LISTED, LabelCount, Shown
 from trainer.report_facts import report_facts
 from trainer.run_record import Timings
 from trainer.settings import TrainSettings
@@ -47,8 +48,7 @@ def run(tmp_path: Path) -> Run:
     return Run(
         settings=TrainSettings(data=tmp_path, name="pets", weights_url="https://me:secret@mirror.invalid"),
         manifest=manifest,
-        audit=Audit(manifest, (), (("cat/0.png", "cat/copy.png"),), {"cat": 3, "dog": 3}),
-        unreadable=(PassedOver("broken.jpg", "truncated"),),
+        findings=(),
         entry=get_entry("nano"),
         weights=Weights(tmp_path / "nano", "ab" * 32, "embedded"),
         backbone_reason="it is embedded",
@@ -112,19 +112,48 @@ def test_without_a_test_split_there_are_no_mistakes(run: Run) -> None:
     assert (facts.test, facts.mistakes, facts.mistake_count) == (None, (), 0)
 
 
-def test_what_was_noticed_is_told_with_reasons_and_bounded(run: Run) -> None:
-    conflicting = tuple(f"{number}.png" for number in range(MOST_LISTED + 5))
+def test_what_was_found_is_told_with_reasons_and_bounded(run: Run) -> None:
+    many = tuple(Mention((f"{number}.png",)) for number in range(MOST_LISTED + 5))
+    unreadable = tell(Kind.UNREADABLE, [Mention(("broken.jpg",), "truncated")])
 
-    findings = report_facts(replace(run, audit=replace(run.audit, conflicting=conflicting))).findings
+    findings = report_facts(replace(run, findings=(*unreadable, *tell(Kind.MISSING, many)))).findings
 
     assert {one.title: (one.lines[0], one.total) for one in findings} == {
         "Unreadable pictures": ("broken.jpg: truncated", 1),
-        "Pictures under more than one label": ("0.png", MOST_LISTED + 5),
-        "Missing files": ("gone.png", 1),
-        "Sets of identical pictures": ("cat/0.png = cat/copy.png", 1),
-        "Files passed over": ("LICENSE.txt: no picture", 1),
+        "Missing files": ("0.png", MOST_LISTED + 5),
     }
     assert max(len(one.lines) for one in findings) == MOST_LISTED
+
+
+def test_what_is_worth_a_look_comes_first_with_thumbnails(run: Run) -> None:
+    copies = tell(Kind.EXACT_DUPLICATES, [Mention(("cat/0.png", "cat/2.png"))])
+    doubted = tell(Kind.LABEL_ERRORS, [Mention(("dog/1.png",), "looks like cat")], agreement="98 %")
+
+    findings = report_facts(replace(run, findings=(*copies, *doubted))).findings
+
+    assert [(one.title, one.look, len(one.shown)) for one in findings] == [
+        ("Likely wrong labels", True, 1),
+        ("Sets of identical pictures", False, 0),
+    ]
+    assert [jpeg and jpeg[:2] for jpeg in findings[0].shown[0].pictures_jpeg] == [b"\xff\xd8"]
+
+
+def test_no_pictures_keeps_those_of_findings_out_as_well(run: Run) -> None:
+    doubted = tell(Kind.LABEL_ERRORS, [Mention(("dog/1.png",), "looks like cat")], agreement="98 %")
+    settings = run.settings.model_copy(update={"pictures": False})
+
+    (finding,) = report_facts(replace(run, findings=doubted, settings=settings)).findings
+
+    assert finding.shown == ()
+    assert finding.lines == ("dog/1.png: looks like cat",)
+
+
+def test_a_picture_that_is_gone_by_now_is_named_without_its_thumbnail(run: Run) -> None:
+    doubted = tell(Kind.LABEL_ERRORS, [Mention(("cat/moved.png",), "looks like dog")], agreement="98 %")
+
+    (finding,) = report_facts(replace(run, findings=doubted)).findings
+
+    assert finding.shown == (Shown((None,), ("cat/moved.png",), "looks like dog"),)
 
 
 def test_a_refitted_head_is_told_from_the_measured_one(run: Run) -> None:

@@ -1,0 +1,148 @@
+"""The `audit` verb, told once: everything that can be said about labelled pictures before one trains on them."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from trainer.audit import Audit, examine_manifest, find_obstacles
+from trainer.backbones import BackboneEntry, choose_backbone, find_weights
+from trainer.data_audit import AuditedLabel, DataAudit
+from trainer.data_findings import find_in_data
+from trainer.errors import BadData, LabelNotInTrain, TooManyMissing, TooManyUnusable
+from trainer.featurize import Features, featurize
+from trainer.findings import Finding, sort_findings
+from trainer.graph import backbone_graph
+from trainer.label_audit import LabelAudit, audit_labels
+from trainer.manifest import Manifest, read_manifest
+from trainer.manifest_findings import find_in_manifest, tell_obstacle
+from trainer.near_duplicates import Likeness, find_near_duplicates
+from trainer.progress import Progress
+from trainer.samples import PassedOver
+from trainer.settings import AuditSettings
+from trainer.training import Training, arrange, require_learnable, targets_of
+from trainer.unusable import refuse_too_many
+
+_EVERYTHING_TO_TRAIN = (1.0, 0.0, 0.0)
+
+
+def audit_data(settings: AuditSettings, progress: Progress | None = None) -> DataAudit:
+    """Read, featurise and look; what would end a training is a finding like any other.
+
+    Raises:
+        BadData: there are no pictures or no labels, so nothing can be said.
+        UsageError: a setting cannot be carried out.
+    """
+    progress = progress or Progress()
+    manifest = read_manifest(
+        settings.data,
+        labels=settings.labels,
+        group_by=settings.group_by,
+        cache_dir=settings.cache_dir,
+        max_missing=1.0,
+        rehash=settings.rehash,
+        progress=progress,
+    )
+    progress.say(f"{len(manifest.samples)} pictures, {len(manifest.labels)} labels from {manifest.labels_from}.")
+    entry, features = _featurize(examine_manifest(manifest).manifest, settings, progress)
+    return _look(manifest, entry, features, settings)
+
+
+def _featurize(manifest: Manifest, settings: AuditSettings, progress: Progress) -> tuple[BackboneEntry, Features]:
+    entry, reason = choose_backbone(settings.backbone, settings.weights, no_nano=not settings.nano)
+    progress.say(f"Backbone: {reason}", backbone=entry.name)
+    weights = find_weights(
+        entry, settings.weights, download=settings.backbone is not None, weights_url=settings.weights_url
+    )
+    graph = backbone_graph(entry, weights, entry.spec, settings.cache_dir, progress=progress)
+    features = featurize(
+        manifest.samples,
+        graph,
+        entry.spec,
+        cache_dir=settings.cache_dir,
+        backbone=entry.name,
+        provider=settings.provider,
+        threads=settings.thread_count,
+        progress=progress,
+    )
+    return entry, features
+
+
+def _look(manifest: Manifest, entry: BackboneEntry, features: Features, settings: AuditSettings) -> DataAudit:
+    unreadable = (*manifest.unreadable, *features.unreadable)
+    examined = examine_manifest(manifest)
+    usable = examined.manifest.without([one.name for one in unreadable])
+    audit = replace(examine_manifest(usable), conflicts=examined.conflicts)
+    obstacles = map(tell_obstacle, _obstacles(manifest, audit, unreadable, settings))
+    findings, notes = _find(audit, unreadable, features, settings)
+    return DataAudit(
+        data=settings.data.resolve().name,
+        labels_from=manifest.labels_from,
+        backbone=entry.name,
+        pictures=len(manifest.samples) + len(manifest.unreadable),
+        usable=len(usable.samples),
+        counts=_count(audit.manifest),
+        findings=sort_findings((*obstacles, *findings)),
+        notes=notes,
+    )
+
+
+def _find(
+    audit: Audit, unreadable: Sequence[PassedOver], features: Features, settings: AuditSettings
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Findings, and notes on what could not be looked at; `features` has a row for each audited sample."""
+    if not audit.manifest.samples:
+        return find_in_manifest(audit, unreadable), ()
+    likeness = find_near_duplicates(features.statistics, targets_of(audit.manifest))
+    training = arrange(
+        audit.manifest, features.values, alike=likeness.groups, shares=_EVERYTHING_TO_TRAIN, seed=settings.seed
+    )
+    judged = audit_labels(
+        training.features, training.targets, training.groups, seed=settings.seed, threads=settings.thread_count
+    )
+    findings = find_in_data(audit, unreadable, features.statistics, likeness, training, judged)
+    return (*_learnable(training), *findings), _notes(judged, likeness)
+
+
+def _learnable(training: Training) -> tuple[Finding, ...]:
+    try:
+        require_learnable(training)
+    except LabelNotInTrain as error:
+        return (tell_obstacle(error),)
+    return ()
+
+
+def _notes(judged: LabelAudit, likeness: Likeness) -> tuple[str, ...]:
+    not_judged = f"Labels were not judged: {judged.note}." if judged.note else ""
+    not_compared = f"{likeness.note}." if likeness.note else ""
+    return tuple(note for note in (not_judged, not_compared) if note)
+
+
+def _obstacles(
+    manifest: Manifest, audit: Audit, unreadable: Sequence[PassedOver], settings: AuditSettings
+) -> Iterator[BadData]:
+    """Every error that would end a training on these pictures."""
+    rows = len(manifest.samples) + len(manifest.unreadable) + len(manifest.missing)
+    if len(manifest.missing) > settings.max_bad * rows:
+        yield TooManyMissing(settings.data, manifest.missing, rows=rows, max_missing=settings.max_bad)
+    try:
+        total = len(manifest.samples) + len(manifest.unreadable) - len(audit.conflicting)
+        refuse_too_many(unreadable, total=total, max_bad=settings.max_bad)
+    except TooManyUnusable as error:
+        yield error
+    for obstacle in find_obstacles(audit, max_conflicting=settings.max_bad):
+        if not isinstance(
+            obstacle, LabelNotInTrain
+        ):  # groups may hold out more than copies do: told where they are known
+            yield obstacle
+
+
+def _count(manifest: Manifest) -> tuple[AuditedLabel, ...]:
+    """The most frequent label first."""
+    given = {label: Counter[str]() for label in manifest.labels}
+    sizes = Counter(sample.label for sample in manifest.samples)
+    for sample in manifest.samples:
+        if sample.split:
+            given[sample.label][sample.split] += 1
+    return tuple(
+        AuditedLabel(label, sizes[label], given[label]) for label in sorted(given, key=lambda one: (-sizes[one], one))
+    )

@@ -1,0 +1,59 @@
+"""Findings as the report shows them: bounded lists, and thumbnails of what is worth a look."""
+
+from collections.abc import Mapping, Sequence
+
+from trainer.findings import Finding, Kind, Mention, Severity
+from trainer.mistakes import make_thumbnail
+from trainer.report_content import MOST_LISTED, Noticed, Shown
+from trainer.samples import Sample
+
+MOST_SHOWN = 12
+MOST_TOGETHER = 3
+_TO_LOOK_AT = frozenset(
+    {
+        Kind.NEAR_DUPLICATES,
+        Kind.LABEL_ERRORS,
+        Kind.ALIKE_TWO_LABELS,
+        Kind.ALIKE_TOO_MANY,
+        Kind.OUTLIERS,
+        Kind.DARK,
+        Kind.UNIFORM,
+        Kind.BLURRED,
+    }
+)
+
+
+def show_findings(findings: Sequence[Finding], samples: Sequence[Sample], *, pictures: bool) -> tuple[Noticed, ...]:
+    """What is worth a look first, then what was dealt with. Reads pictures again, unless they are kept out.
+
+    Args:
+        findings: about the samples.
+        samples: those that can be read.
+        pictures: whether thumbnails may be shown.
+    """
+    by_name = {sample.name: sample for sample in samples}
+    to_look_at_first = sorted(findings, key=lambda one: one.severity is not Severity.LOOK)
+    return tuple(_noticed(finding, by_name if pictures else {}) for finding in to_look_at_first)
+
+
+def _noticed(finding: Finding, by_name: Mapping[str, Sample]) -> Noticed:
+    shown = finding.mentions[:MOST_SHOWN] if finding.kind in _TO_LOOK_AT and by_name else ()
+    return Noticed(
+        title=finding.title,
+        meaning=finding.meaning,
+        look=finding.severity is Severity.LOOK,
+        shown=tuple(_shown(mention, by_name) for mention in shown),
+        lines=tuple(map(_line, finding.mentions[:MOST_LISTED])),
+        total=finding.total,
+    )
+
+
+def _shown(mention: Mention, by_name: Mapping[str, Sample]) -> Shown:
+    samples = (by_name.get(name) for name in mention.names[:MOST_TOGETHER])
+    thumbnails = tuple(make_thumbnail(sample) if sample else None for sample in samples)
+    return Shown(thumbnails, mention.names, mention.detail)
+
+
+def _line(mention: Mention) -> str:
+    names = " = ".join(mention.names)
+    return f"{names}: {mention.detail}" if mention.detail else names
