@@ -20,6 +20,7 @@ from trainer.progress import Progress
 
 Ask = Callable[[NDArray[np.uint8]], Answers]
 _CHUNK = 64
+_MIXED = 0.3
 _PARTS = ("pixels", *Answers._fields)
 
 
@@ -51,7 +52,7 @@ def make_crop_set(index: int, pictures: Sequence[Picture], ask: Ask, settings: S
         phase.advance(done)
         while done < len(pictures):
             rows = range(done, min(done + _CHUNK, len(pictures)))
-            crops = [_draw(pictures[row], row, index, settings) for row in rows]
+            crops = [_draw(pictures, row, index, settings) for row in rows]
             student, teacher = (np.stack(column) for column in zip(*crops, strict=True))
             _write(folder, rows, len(pictures), (student, *_shrink(ask(teacher), settings.student_size)))
             done = rows.stop
@@ -85,11 +86,21 @@ def ask_through_onnx(teacher: Network, *, side: int, threads: int) -> Ask:
     return lambda pixels: Answers(*(torch.from_numpy(answer) for answer in session.run(pixels, names)))
 
 
-def _draw(picture: Picture, row: int, index: int, settings: Settings) -> list[NDArray[np.uint8]]:
+def _draw(pictures: Sequence[Picture], row: int, index: int, settings: Settings) -> list[NDArray[np.uint8]]:
+    """Set 0 is the pictures as they are; in the others they are cropped, coloured, and some mixed with another one."""
     rng = np.random.default_rng((settings.seed, index, row))
     sizes = (settings.student_size, settings.teacher_size)
+    crops = _crop(pictures[row], sizes, rng, whole=index == 0)
+    if index == 0 or rng.random() >= _MIXED:
+        return crops
+    share, partner = rng.uniform(0.5, 1.0), pictures[int(rng.integers(len(pictures)))]
+    others = _crop(partner, sizes, rng, whole=False)
+    return [np.rint(share * a + (1 - share) * b).astype(np.uint8) for a, b in zip(crops, others, strict=True)]
+
+
+def _crop(picture: Picture, sizes: Sequence[int], rng: np.random.Generator, *, whole: bool) -> list[NDArray[np.uint8]]:
     try:
-        return draw_crop(picture.read(), sizes=sizes, rng=rng, whole=index == 0)
+        return draw_crop(picture.read(), sizes=sizes, rng=rng, whole=whole)
     except (OSError, SyntaxError) as error:
         raise ValueError(f"{picture.name} does not decode ({error}); take it out of the pool") from error
 

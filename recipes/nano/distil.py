@@ -84,33 +84,45 @@ class Distillation:
             network.load_state_dict(teacher.state_dict())
             network.to(device).to(memory_format=torch.channels_last)
         self.student.classifier.requires_grad_(False)
-        parameters = [value for value in self.student.parameters() if value.requires_grad]
-        self._optimizer = torch.optim.AdamW(parameters, weight_decay=settings.weight_decay)
+        self._optimizer = torch.optim.Adam(value for value in self.student.parameters() if value.requires_grad)
 
     def train_step(self, pixels: Tensor, teacher: Answers, total_steps: int) -> float:
         """One batch; returns its loss."""
-        settings = self._settings
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate_at(self.step / total_steps, settings)
-        images = normalise(pixels.to(self._device)).contiguous(memory_format=torch.channels_last)
-        answers = Answers(*(answer.to(self._device, non_blocking=True) for answer in teacher))
-        bf16 = self._device.type == "cuda"
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
-            ours = self.student(images, settings.frozen_blocks)
-        loss = distillation_loss(
-            Answers(*(answer.float() for answer in ours)),
-            answers,
-            self._scales,
-            self.student.classifier,
-            settings.logit_weight,
-        )
+            group["lr"] = learning_rate_at(self.step, total_steps, self._settings)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        batch_loss = 0.0
+        for share, part, answers in self._chunks(pixels, teacher):
+            loss = share * self._loss(self.student, part, answers)
+            loss.backward()  # type: ignore[no-untyped-call]
+            batch_loss += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
         self._optimizer.step()
         self.step += 1
         self._follow()
-        return float(loss.detach())
+        return batch_loss
+
+    @torch.inference_mode()
+    def held_out_loss(self, pixels: Tensor, teacher: Answers) -> float:
+        """How far the averaged network is from the teacher on pictures that it was not trained on."""
+        return sum(
+            share * float(self._loss(self.average, part, answers))
+            for share, part, answers in self._chunks(pixels, teacher)
+        )
+
+    def _chunks(self, pixels: Tensor, teacher: Answers) -> Iterator[tuple[float, Tensor, Answers]]:
+        """Pieces that fit the caches, and their shares of the batch; a GPU takes the batch whole."""
+        size = len(pixels) if self._device.type == "cuda" else self._settings.chunk_size
+        for start in range(0, len(pixels), size):
+            part = pixels[start : start + size]
+            yield len(part) / len(pixels), part, Answers(*(answer[start : start + size] for answer in teacher))
+
+    def _loss(self, network: Network, pixels: Tensor, teacher: Answers) -> Tensor:
+        images = normalise(pixels.to(self._device)).contiguous(memory_format=torch.channels_last)
+        answers = Answers(*(answer.to(self._device, non_blocking=True) for answer in teacher))
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
+            ours = Answers(*(answer.float() for answer in network(images)))
+        return distillation_loss(ours, answers, self._scales, network.classifier, self._settings.logit_weight)
 
     def write_checkpoint(self, path: Path) -> None:
         """Written beside, then renamed: a killed run leaves the checkpoint before it."""
@@ -139,7 +151,9 @@ def distil(run: Distillation, crop_sets: CropSets, settings: Settings, progress:
     """Train to the end of the schedule from wherever `run` stands; returns the mean loss of each epoch done here."""
     checkpoint = settings.work_dir / "checkpoint.pt"
     losses = []
-    per_epoch = max(1, len(crop_sets(0)) // settings.batch_size)
+    count = _trained_count(len(crop_sets(0)), settings)
+    held_out = np.arange(count, len(crop_sets(0)))
+    per_epoch = max(1, count // settings.batch_size)
     total_steps = per_epoch * settings.epochs
     while run.step < total_steps:
         epoch = run.step // per_epoch
@@ -147,23 +161,33 @@ def distil(run: Distillation, crop_sets: CropSets, settings: Settings, progress:
         epoch_losses = []
         with progress.phase(f"epoch {epoch + 1} of {settings.epochs}", total=per_epoch) as phase:
             phase.advance(run.step % per_epoch)
-            for rows, flipped in _batches(len(crops), epoch, run.step % per_epoch, settings):
+            for rows, flipped in _batches(count, epoch, run.step % per_epoch, settings):
                 epoch_losses.append(run.train_step(*crops.take(rows, flipped), total_steps))
                 phase.advance()
                 if run.step % settings.checkpoint_every == 0:
                     run.write_checkpoint(checkpoint)
         run.write_checkpoint(checkpoint)
         losses.append(sum(epoch_losses) / len(epoch_losses))
-        progress.say(f"epoch {epoch + 1}: loss {losses[-1]:.4f}", epoch=epoch + 1, loss=losses[-1], step=run.step)
+        unseen = run.held_out_loss(*crop_sets(0).take(held_out, np.zeros(len(held_out), dtype=np.bool_)))
+        text = f"epoch {epoch + 1}: loss {losses[-1]:.4f}, of the average on held-out pictures {unseen:.4f}"
+        progress.say(text, epoch=epoch + 1, loss=losses[-1], held_out=unseen, step=run.step)
     return losses
 
 
-def learning_rate_at(fraction: float, settings: Settings) -> float:
-    """Linear warm-up, then half a cosine down to 1 % of the peak."""
-    if fraction < settings.warmup_fraction:
-        return settings.learning_rate * max(fraction / settings.warmup_fraction, 0.01)
-    rest = (fraction - settings.warmup_fraction) / (1 - settings.warmup_fraction)
-    return settings.learning_rate * max(0.01, 0.5 * (1 + math.cos(math.pi * rest)))
+def learning_rate_at(step: int, total_steps: int, settings: Settings) -> float:
+    """Linear warm-up, constant, then half a cosine to 0: the end may be moved until the cooldown begins.
+
+    Source: Hägele et al. 2024, "Scaling laws and compute-optimal training beyond fixed training durations".
+    """
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    left = (total_steps - step) / max(1.0, settings.cooldown_fraction * total_steps)
+    return settings.learning_rate * 0.5 * (1 - math.cos(math.pi * min(1.0, left)))
+
+
+def _trained_count(pictures: int, settings: Settings) -> int:
+    """All but the held-out ones, which are never more than an eighth."""
+    return pictures - min(settings.held_out, max(1, pictures // 8))
 
 
 def _batches(

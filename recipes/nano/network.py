@@ -34,18 +34,11 @@ class Network(nn.Module):
         self.head = nn.Conv2d(NANO_LAYERS[-1].out, FEATURES, 1)
         self.classifier = nn.Linear(FEATURES, CLASSES)
 
-    def forward(self, images: Tensor, frozen_blocks: int = 0) -> Answers:
-        """Normalised pictures; no gradient reaches the stem and the first `frozen_blocks` blocks."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and frozen_blocks == 0):
-            last: Tensor = self.nano.activation(self.nano.stem(images))
-            for block in self.nano.blocks[:frozen_blocks]:
-                last = block(last)
-        maps = []
-        for block in self.nano.blocks[frozen_blocks:]:
-            last = block(last)
-            maps.append(last)
-        features = self.nano.activation(self.head(last)).mean((2, 3))
-        return Answers(maps[NANO_TAPS[0] - frozen_blocks], last, features)
+    def forward(self, images: Tensor) -> Answers:
+        """Normalised pictures (N, 3, H, W)."""
+        maps = self.nano.maps(images)
+        features = self.nano.activation(self.head(maps[-1])).mean((2, 3))
+        return Answers(maps[NANO_TAPS[0]], maps[-1], features)
 
 
 class FromPixels(nn.Module):

@@ -64,12 +64,11 @@ def _pictures_of(source: Path) -> Iterator[Picture]:
         files = (path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
         yield from (Picture(path.relative_to(source).as_posix(), path.read_bytes) for path in files)
     elif zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as archive:
-            names = archive.namelist()
-        yield from (Picture(name, partial(_read_zipped, source, name)) for name in names if _is_picture(name))
+        archive = zipfile.ZipFile(source)  # stays open with its pictures: reading its directory takes 15 ms
+        yield from (Picture(name, partial(archive.read, name)) for name in archive.namelist() if _is_picture(name))
     else:
-        with tarfile.open(source) as archive:
-            members = [member for member in archive if member.isfile() and _is_picture(member.name)]
+        with tarfile.open(source) as tar:
+            members = [member for member in tar if member.isfile() and _is_picture(member.name)]
         yield from (
             Picture(member.name, partial(_read_range, source, member.offset_data, member.size)) for member in members
         )
@@ -77,11 +76,6 @@ def _pictures_of(source: Path) -> Iterator[Picture]:
 
 def _is_picture(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
-
-
-def _read_zipped(source: Path, name: str) -> bytes:
-    with zipfile.ZipFile(source) as archive:
-        return archive.read(name)
 
 
 def _read_range(source: Path, offset: int, size: int) -> bytes:

@@ -16,16 +16,17 @@ class Settings:
     teacher: Path
     work_dir: Path
     out: Path
-    epochs: int = 4
+    epochs: int = 20
     batch_size: int = 64
-    learning_rate: float = 3e-4
-    warmup_fraction: float = 0.03
-    weight_decay: float = 1e-4
+    chunk_size: int = 16
+    learning_rate: float = 1.5e-4
+    warmup_steps: int = 100
+    cooldown_fraction: float = 0.4
     average_decay: float = 0.998
-    logit_weight: float = 0.5
-    frozen_blocks: int = 4
-    crop_sets: int = 1
-    teacher_share: float = 0.5
+    logit_weight: float = 1.0
+    crop_sets: int = 4
+    held_out: int = 256
+    teacher_share: float = 0.0
     student_size: int = NANO_SIZE
     teacher_size: int = 224
     checkpoint_every: int = 100
@@ -42,9 +43,12 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--work-dir", required=True, type=Path, help="crops, checkpoints, log; resumes from here")
     parser.add_argument("--out", required=True, type=Path, help="weights file to write, .safetensors")
     helps = {
-        "epochs": "passes over the pictures",
+        "epochs": "passes over the pictures; may be lowered on the way, as long as the cooldown has not begun",
+        "chunk_size": "pictures computed at once on a CPU; 16 fit its caches and are 1.5 times as fast as 64",
+        "cooldown_fraction": "last part of the schedule, in which the learning rate falls to 0",
+        "logit_weight": "weight of the class probabilities beside maps and features",
         "crop_sets": "crops kept of each picture; epoch e uses set e modulo this",
-        "frozen_blocks": "first blocks that stay the teacher's (4 halves the cost on a CPU; 0 trains everything)",
+        "held_out": "pictures not trained on, whose loss is told after each epoch",
         "teacher_share": "how much of the teacher's weights is mixed into the result; 0 gives the student itself",
         "teacher_size": "side in px of the crop that the teacher sees",
         "device": "auto takes CUDA, with bf16, when there is one",

@@ -1,10 +1,9 @@
-"""The recipe that trains nano, on a handful of tiny pictures and a teacher with random weights."""
+"""What nano's recipe does before and after training: pictures, crops, the teacher, the weights file, the command."""
 
 import dataclasses
 import hashlib
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,140 +12,35 @@ import torch
 from PIL import Image
 
 from recipes.nano.__main__ import run
-from recipes.nano.crop_set import CropSet, ask_through_torch, make_crop_set
-from recipes.nano.distil import Distillation, distil, measure_scales
-from recipes.nano.network import Network, read_teacher
-from recipes.nano.pictures import draw_crop, list_pictures
+from recipes.nano.crop_set import ask_through_torch, make_crop_set
+from recipes.nano.network import Answers, Network, read_teacher
+from recipes.nano.pictures import Picture, draw_crop, list_pictures
 from recipes.nano.release import blend, write_weights
 from recipes.nano.settings import Settings, read_settings
+from tests.recipes.conftest import CPU
 from trainer.nano import Nano
 from trainer.progress import Quiet
 
-CPU = torch.device("cpu")
-MakeTraining = Callable[[], tuple[Distillation, Callable[[int], CropSet]]]
 
+def test_some_crops_are_mixed_with_another_picture(folder: Path, teacher: Network, settings: Settings) -> None:
+    """Mix-up, the same for student and teacher; never in set 0, the pictures as they are."""
+    asked: list[np.ndarray] = []
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Tiny layers gain nothing from a second thread, and wait for it on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    def ask(pixels: np.ndarray) -> Answers:
+        asked.append(pixels)
+        return ask_through_torch(teacher, CPU)(pixels)
 
+    white, black = folder / "a.png", folder / "b.png"
+    Image.new("RGB", (64, 64), "white").save(white)
+    Image.new("RGB", (64, 64), "black").save(black)
+    pictures = [Picture(str(row), (white if row % 2 else black).read_bytes) for row in range(40)]
+    for index in (0, 1):
+        make_crop_set(index, pictures, ask, settings, Quiet())
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Eight pictures of coloured noise."""
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    rng = np.random.default_rng(0)
-    for index in range(8):
-        coarse = rng.integers(0, 256, (5, 6, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((60, 50)).save(pictures / f"{index}.png")
-    return pictures
-
-
-@pytest.fixture
-def teacher() -> Network:
-    """Random weights, scaled so that the features differ from picture to picture."""
-    torch.manual_seed(0)
-    network = Network().eval()
-    for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight)
-    return network
-
-
-@pytest.fixture
-def settings(folder: Path, tmp_path: Path) -> Settings:
-    """Tiny in every respect."""
-    return Settings(
-        pictures=(folder,),
-        teacher=folder / "0.png",  # only its bytes matter: they are part of a crop set's identity
-        work_dir=tmp_path / "work",
-        out=tmp_path / "nano.safetensors",
-        epochs=4,
-        batch_size=4,
-        learning_rate=1e-3,
-        crop_sets=1,
-        threads=1,
-        student_size=32,
-        teacher_size=64,
-        frozen_blocks=2,
-    )
-
-
-@pytest.fixture
-def make_training(teacher: Network, settings: Settings) -> MakeTraining:
-    """A training at its start, and the crops it learns from."""
-
-    def make() -> tuple[Distillation, Callable[[int], CropSet]]:
-        crops = make_crop_set(0, list_pictures(settings.pictures), ask_through_torch(teacher, CPU), settings, Quiet())
-        return Distillation(teacher, measure_scales(crops), settings, CPU), lambda _: crops
-
-    return make
-
-
-def test_the_loss_decreases(make_training: MakeTraining, settings: Settings) -> None:
-    """The one thing that a training loop must do."""
-    training, crop_sets = make_training()
-
-    losses = distil(training, crop_sets, settings, Quiet())
-
-    assert losses[-1] < 0.9 * losses[0]
-
-
-def test_an_interrupted_training_ends_with_the_same_weights(make_training: MakeTraining, settings: Settings) -> None:
-    """Resume means as if nothing had happened: optimiser, average, schedule and order of pictures included."""
-    settings = dataclasses.replace(settings, epochs=2, checkpoint_every=3)
-    through, crop_sets = make_training()
-    distil(through, crop_sets, settings, Quiet())
-
-    checkpoint = _train_until(make_training, settings, step=3)
-    resumed, _ = make_training()
-    resumed.read_checkpoint(checkpoint)
-    distil(resumed, crop_sets, settings, Quiet())
-
-    for name, value in through.average.state_dict().items():
-        assert torch.equal(value, resumed.average.state_dict()[name]), name
-
-
-class _Interrupted(Exception):
-    """Stands for a killed process."""
-
-
-def _train_until(make_training: MakeTraining, settings: Settings, *, step: int) -> Path:
-    training, crop_sets = make_training()
-    take = crop_sets(0).take
-
-    class _Breaks:
-        """Crops that break off in the middle of an epoch."""
-
-        def __len__(self) -> int:
-            return 8
-
-        def take(self, *arguments: np.ndarray) -> object:
-            if training.step == step:
-                raise _Interrupted
-            return take(*arguments)
-
-    with pytest.raises(_Interrupted):
-        distil(training, lambda _: _Breaks(), settings, Quiet())  # type: ignore[arg-type, return-value]
-    return settings.work_dir / "checkpoint.pt"
-
-
-def test_frozen_blocks_stay_the_teachers(make_training: MakeTraining, teacher: Network, settings: Settings) -> None:
-    """Weight decay must not move what no gradient reaches."""
-    settings = dataclasses.replace(settings, epochs=1)
-    training, crop_sets = make_training()
-
-    distil(training, crop_sets, settings, Quiet())
-
-    started, ended = teacher.state_dict(), training.average.state_dict()
-    assert torch.equal(started["nano.stem.weight"], ended["nano.stem.weight"])
-    assert torch.equal(started["classifier.weight"], ended["classifier.weight"])
-    assert not torch.equal(started["nano.blocks.5.expand.weight"], ended["nano.blocks.5.expand.weight"])
+    plain, mixed = asked
+    assert set(np.unique(plain)) == {0, 255}
+    grey = [crop for crop in mixed if 0 < crop.mean() < 170]
+    assert 0 < len(grey) < 30
 
 
 def test_a_crop_set_goes_on_where_it_was_interrupted(teacher: Network, settings: Settings) -> None:

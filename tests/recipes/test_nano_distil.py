@@ -1,0 +1,127 @@
+"""The training loop of nano's recipe."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from recipes.nano.distil import Distillation, distil, learning_rate_at, measure_scales
+from recipes.nano.network import Network
+from recipes.nano.settings import Settings
+from tests.recipes.conftest import CPU, MakeTraining
+from trainer.progress import Quiet
+
+
+def test_the_loss_decreases(make_training: MakeTraining, settings: Settings) -> None:
+    """The one thing that a training loop must do."""
+    training, crop_sets = make_training()
+
+    losses = distil(training, crop_sets, settings, Quiet())
+
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(make_training: MakeTraining, settings: Settings) -> None:
+    """Resume means as if nothing had happened: optimiser, average, schedule and order of pictures included."""
+    settings = dataclasses.replace(settings, epochs=2, batch_size=2, checkpoint_every=4)
+    through, crop_sets = make_training()
+    distil(through, crop_sets, settings, Quiet())
+
+    checkpoint = _train_until(make_training, settings, step=4)
+    resumed, _ = make_training()
+    resumed.read_checkpoint(checkpoint)
+    distil(resumed, crop_sets, settings, Quiet())
+
+    for name, value in through.average.state_dict().items():
+        assert torch.equal(value, resumed.average.state_dict()[name]), name
+
+
+class _Interrupted(Exception):
+    """Stands for a killed process."""
+
+
+def _train_until(make_training: MakeTraining, settings: Settings, *, step: int) -> Path:
+    training, crop_sets = make_training()
+    take = crop_sets(0).take
+
+    class _Breaks:
+        """Crops that break off in the middle of an epoch."""
+
+        def __len__(self) -> int:
+            return 8
+
+        def take(self, *arguments: np.ndarray) -> object:
+            if training.step == step:
+                raise _Interrupted
+            return take(*arguments)
+
+    with pytest.raises(_Interrupted):
+        distil(training, lambda _: _Breaks(), settings, Quiet())  # type: ignore[arg-type, return-value]
+    return settings.work_dir / "checkpoint.pt"
+
+
+def test_every_tensor_that_ships_is_trained(make_training: MakeTraining, teacher: Network, settings: Settings) -> None:
+    """A copy of the teacher's layers would be the teacher's file under our name; only its classifier stays."""
+    training, crop_sets = make_training()
+
+    distil(training, crop_sets, dataclasses.replace(settings, epochs=1), Quiet())
+
+    started, ended = teacher.nano.state_dict(), training.average.nano.state_dict()
+    assert [name for name, value in started.items() if torch.equal(value, ended[name])] == []
+    assert torch.equal(teacher.classifier.weight, training.average.classifier.weight)
+
+
+def test_a_batch_in_chunks_is_the_same_batch(make_training: MakeTraining, settings: Settings) -> None:
+    """Chunks are there for the caches of the processor, not for the result."""
+    losses = []
+    for chunk_size in (3, 8):
+        _, crop_sets = make_training()
+        crops = crop_sets(0)
+        training = Distillation(
+            _seeded(), measure_scales(crops), dataclasses.replace(settings, chunk_size=chunk_size), CPU
+        )
+        batch = crops.take(np.arange(8), np.zeros(8, dtype=np.bool_))
+        losses.append([training.train_step(*batch, 10) for _ in range(2)])
+
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def _seeded() -> Network:
+    torch.manual_seed(1)
+    return Network().eval()
+
+
+def test_the_end_may_be_moved_until_the_cooldown_begins(settings: Settings) -> None:
+    """Whoever stops earlier than planned gets the weights of a run that was planned so."""
+    settings = dataclasses.replace(settings, warmup_steps=10, cooldown_fraction=0.4)
+
+    long, short = ([learning_rate_at(step, total, settings) for step in range(total)] for total in (200, 100))
+
+    assert long[:60] == short[:60]
+    assert long[0] < long[9] == long[119] == settings.learning_rate
+    assert 0 < short[-1] < 0.01 * settings.learning_rate
+
+
+def test_held_out_pictures_are_not_trained_on(make_training: MakeTraining, settings: Settings) -> None:
+    """Their loss would otherwise say nothing about other pictures."""
+    training, crop_sets = make_training()
+    taken: list[int] = []
+
+    class _Watched:
+        """Crops that remember which rows were trained on."""
+
+        def __len__(self) -> int:
+            return 8
+
+        def take(self, rows: np.ndarray, flipped: np.ndarray) -> object:
+            if len(rows) > 1:
+                taken.extend(rows)
+            return crop_sets(0).take(rows, flipped)
+
+    progress = Quiet()
+    distil(training, lambda _: _Watched(), dataclasses.replace(settings, epochs=2), progress)  # type: ignore[arg-type, return-value]
+
+    assert set(taken) <= set(range(7))
+    assert "held-out" in progress.said[-1]
