@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ _OF_COPIES = 0.02
 _OF_DIFFERENT = 0.99
 _LEAST_DIFFERENT = 0.4
 _LEAST, _MOST = 0.8, 0.98
+_FALSE_PAIRS = 0.1
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,9 @@ class Calibration:
     Attributes:
         copies: what 98 % of planted copies reach.
         different: what 99 % of pairs of different pictures with the same label stay below, but at least 0.4.
-        threshold: from here on two pictures are taken for one. Two thirds of the way from `different` to `copies`, as
-            Fisher's transform (the inverse hyperbolic tangent) measures it.
+        threshold: from here on two pictures are taken for one. Two thirds of the way from `different` to `copies`, and
+            where pictures of one label are so alike that this would join some, so high that a tenth of such a pair is
+            expected in all; but not above `copies`.
         together: what all pairs of a group must reach: half of the way.
     """
 
@@ -43,24 +46,27 @@ def calibrate(grey: NDArray[np.uint8], targets: NDArray[np.int64]) -> Calibratio
     """Plant copies of some pictures, and compare them with pairs of different ones.
 
     Rows are in the order of a hash, so that the first of them are a sample of all, and nearly the same sample when
-    pictures are added.
+    pictures are added. Ways and tails are measured after Fisher's transform, the inverse hyperbolic tangent, which
+    makes correlations nearly normal.
 
     Args:
         grey: shape (N, 32, 32), of pictures that are not byte for byte the same.
         targets: shape (N,), class indices.
     """
     originals = grey[:_COPIES]
-    copies = float(np.quantile(correlate(originals, plant(originals))[0], _OF_COPIES))
+    copies = float(np.quantile(_normal(correlate(originals, plant(originals))[0]), _OF_COPIES))
     first, second = _pairs_of_a_class(targets)
-    of_pairs = correlate(grey[first], grey[second])[0]
+    of_pairs = _normal(correlate(grey[first], grey[second])[0])
     of_different = of_pairs[of_pairs < copies]  # the others are copies that the data came with
-    different = float(np.quantile(of_different, _OF_DIFFERENT)) if len(of_different) else 0.0
-    different = max(different, _LEAST_DIFFERENT)
+    median, high = np.quantile(of_different, (0.5, _OF_DIFFERENT)) if len(of_different) else (0.0, 0.0)
+    deviation = (high - median) / NormalDist().inv_cdf(_OF_DIFFERENT)
+    seldom = median + deviation * NormalDist().inv_cdf(1 - _FALSE_PAIRS / max(1, _count_pairs(targets)))
+    high = max(high, math.atanh(_LEAST_DIFFERENT))
     return Calibration(
-        copies,
-        different,
-        threshold=_between(different, copies, 2 / 3),
-        together=_between(different, copies, 1 / 2),
+        copies=math.tanh(copies),
+        different=math.tanh(high),
+        threshold=_bounded(max(high + (copies - high) * 2 / 3, min(seldom, copies))),
+        together=_bounded((high + copies) / 2),
     )
 
 
@@ -86,7 +92,17 @@ def _pairs_of_a_class(targets: NDArray[np.int64]) -> tuple[NDArray[np.int64], ND
     return first[order], second[order]
 
 
-def _between(different: float, copies: float, share: float) -> float:
-    """The correlation at this share of the way from different pictures to copies, in bounds, to two digits."""
-    low, high = (math.atanh(min(value, 0.9999)) for value in (different, copies))
-    return round(min(max(math.tanh(low + share * (high - low)), _LEAST), _MOST), 2)
+def _count_pairs(targets: NDArray[np.int64]) -> int:
+    """How many pairs have the same target."""
+    sizes = np.bincount(targets)
+    return int((sizes * (sizes - 1) // 2).sum())
+
+
+def _normal(correlations: NDArray[np.float64]) -> NDArray[np.float64]:
+    transformed: NDArray[np.float64] = np.arctanh(np.minimum(correlations, 0.9999))
+    return transformed
+
+
+def _bounded(normal: float) -> float:
+    """The correlation, in bounds and to two digits, so that a few more pictures seldom change it."""
+    return round(min(max(math.tanh(normal), _LEAST), _MOST), 2)
