@@ -24,7 +24,7 @@ Row = TypeVar("Row")
 Indices = NDArray[np.int64]
 
 _ROWS_PER_PART = 256
-_COMPACTED_PART_BYTES = 16 * 1024**2
+_COMPACTED_PART_BYTES = 8 * 1024**2
 
 
 class PartStore:
