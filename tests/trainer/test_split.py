@@ -115,6 +115,29 @@ def test_every_class_of_three_groups_or_more_is_in_every_split(cats: int, dogs: 
 
 
 @quick
+@given(
+    st.lists(st.integers(1, 6), min_size=3, max_size=12), st.lists(st.integers(1, 6), min_size=3, max_size=12), seeds
+)
+def test_every_class_of_three_groups_of_any_size_is_in_every_split(cats: list[int], dogs: list[int], seed: int) -> None:
+    """Near duplicates leave a class with fewer groups than pictures; that is what counts."""
+    sizes = [("cat", number, size) for number, size in enumerate(cats)]
+    sizes += [("dog", number, size) for number, size in enumerate(dogs)]
+    samples = [sample(f"{label}{number}-{row}", label) for label, number, size in sizes for row in range(size)]
+    alike: list[list[int]] = []
+    for _, _, size in sizes:
+        start = alike[-1][-1] + 1 if alike else 0
+        alike.append(list(range(start, start + size)))
+
+    groups = find_groups(samples, alike)
+    splits = split_of(samples, seed=seed, groups=groups)
+
+    assert len(set(zip(groups, splits, strict=True))) == len(cats) + len(dogs)
+    assert {(one.label, split) for one, split in zip(samples, splits, strict=True)} == {
+        (label, split) for label in ("cat", "dog") for split in SPLITS
+    }
+
+
+@quick
 @given(seeds)
 def test_a_class_of_two_is_learned_and_tested(seed: int) -> None:
     assert sorted(split_of(many("cat", 2), seed=seed)) == ["test", "train"]
