@@ -6,6 +6,7 @@ attack, and neither a plugin that nobody chose nor a warning that nobody reads h
 """
 
 import io
+import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -46,6 +47,8 @@ Plugin = TypeVar("Plugin", bound=ImageFile.ImageFile)
 Image.MAX_IMAGE_PIXELS = None
 # What it says about odd TIFF tags is an error in `tiff_file` if it matters, and each text would be kept for ever.
 warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
+# What it logs about a file that it then refuses is in the reason of our own error.
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 _TRANSPOSE = Image.Transpose
 _UPRIGHT_BY = {

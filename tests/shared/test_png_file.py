@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from shared.decode import decode
 from shared.errors import PictureCorrupt
@@ -61,6 +62,17 @@ def test_interlaced_pictures_of_any_size_are_found_whole(size: tuple[int, int], 
     assert decode(png(*size, rows, **options)).size == size
     with pytest.raises(PictureCorrupt, match=r"rows are missing|truncated"):
         decode(png(*size, rows[:-1], **options))
+
+
+def test_of_an_animation_the_still_picture_is_shown() -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "green")]
+
+    for still_is_a_frame in (True, False):
+        data = encode(
+            frames[0], "PNG", save_all=True, append_images=frames[1:], default_image=not still_is_a_frame, duration=50
+        )
+        assert b"acTL" in data
+        assert set(map(tuple, pixels_of(decode(data)).reshape(-1, 3))) == {(255, 0, 0)}
 
 
 def test_what_pixels_do_not_need_is_left_out_even_if_it_is_damaged_or_a_bomb() -> None:
