@@ -99,26 +99,29 @@ def _finding(finding: Finding, style: str, width: int) -> "RenderableType":
     ]
     if finding.mentions:
         parts.append(Padding(_names(finding.mentions, width - 4), (0, 0, 0, 4)))
-    return Padding(Group(*parts), (0, 0, 0, 0))
+    return Group(*parts)
 
 
-def _names(mentions: Sequence[Mention], width: int) -> "Table":
+def _names(mentions: Sequence[Mention], width: int) -> "RenderableType":
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     shown = mentions[:MOST_NAMES]
+    details = [_first_sentence(visible(one.detail)) for one in shown]
+    for_details = min(max(map(len, details)), width // 2)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    longest = max(len(_name(one)) for one in shown)
-    told = any(one.detail for one in shown)
-    table.add_column(overflow="fold", style="cyan", max_width=min(longest, width // 2 if told else width))
+    table.add_column(overflow="fold", style="cyan", max_width=width - for_details - 2)
     table.add_column(overflow="fold")
-    for one in shown:
-        table.add_row(Text(_name(one)), Text(visible(one.detail)))
-    if len(mentions) > len(shown):
-        table.add_row(
-            Text(f"and {len(mentions) - len(shown):,} more", style="dim"), Text("--json names all", style="dim")
-        )
-    return table
+    for one, detail in zip(shown, details, strict=True):
+        table.add_row(Text(_name(one)), Text(detail))
+    more = len(mentions) - len(shown)
+    return Group(table, Text(f"and {more:,} more (--json names all)", style="dim")) if more else table
+
+
+def _first_sentence(text: str) -> str:
+    """What is wrong; what to do about it is said once, above."""
+    return text.partition(". ")[0]
 
 
 def _name(mention: Mention) -> str:

@@ -34,7 +34,7 @@ class DataAudit:
         pictures: labelled pictures, those that cannot be read included.
         usable: those that can be learned from.
         counts: one for each label, the most frequent first.
-        findings: what stops training first, then what was handled, then what is worth a look.
+        findings: what stops training first, then what is worth a look, then what was handled.
         notes: sentences on what could not be looked at.
     """
 

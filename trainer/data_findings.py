@@ -27,7 +27,7 @@ def find_in_data(
     training: Training,
     judged: LabelAudit,
 ) -> tuple[Finding, ...]:
-    """Everything that was found, what was handled before what is worth a look.
+    """Everything that was found, what is worth a look before what was handled.
 
     A picture that shows little, or whose label is doubted, is not named again for being unlike the others.
 

