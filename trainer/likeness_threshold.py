@@ -32,7 +32,8 @@ class Calibration:
         different: what 99 % of pairs of different pictures with the same label stay below, but at least 0.4.
         threshold: from here on two pictures are taken for one. Two thirds of the way from `different` to `copies`, and
             where pictures of one label are so alike that this would join some, so high that a tenth of such a pair is
-            expected in all; but not above `copies`.
+            expected in all; but not above `copies`. 0.98 where copies cannot be told from different pictures, as with
+            stripes that are finer than the small picture shows: then only those that nothing was cropped of are found.
         together: what all pairs of a group must reach: half of the way.
     """
 
@@ -57,16 +58,18 @@ def calibrate(grey: NDArray[np.uint8], targets: NDArray[np.int64]) -> Calibratio
     copies = float(np.quantile(_normal(correlate(originals, plant(originals))[0]), _OF_COPIES))
     first, second = _pairs_of_a_class(targets)
     of_pairs = _normal(correlate(grey[first], grey[second])[0])
-    of_different = of_pairs[of_pairs < copies]  # the others are copies that the data came with
+    of_different = of_pairs[of_pairs < max(copies, math.atanh(_LEAST))]  # the others are copies that the data came with
     median, high = np.quantile(of_different, (0.5, _OF_DIFFERENT)) if len(of_different) else (0.0, 0.0)
     deviation = (high - median) / NormalDist().inv_cdf(_OF_DIFFERENT)
     seldom = median + deviation * NormalDist().inv_cdf(1 - _FALSE_PAIRS / max(1, _count_pairs(targets)))
     high = max(high, math.atanh(_LEAST_DIFFERENT))
+    separate = copies > high
+    threshold = max(high + (copies - high) * 2 / 3, min(seldom, copies)) if separate else math.inf
     return Calibration(
         copies=math.tanh(copies),
         different=math.tanh(high),
-        threshold=_bounded(max(high + (copies - high) * 2 / 3, min(seldom, copies))),
-        together=_bounded((high + copies) / 2),
+        threshold=_bounded(threshold),
+        together=_bounded((high + copies) / 2 if separate else math.inf),
     )
 
 

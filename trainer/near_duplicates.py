@@ -65,9 +65,9 @@ def find_near_duplicates(statistics: StatisticsTable, targets: NDArray[np.int64]
     """
     rows = _distinct(statistics.digests)
     telling = rows[are_telling(statistics.grey[rows])]
-    note = _note(len(rows) - len(telling))
+    untold = len(rows) - len(telling)
     if len(telling) < 2:
-        return Likeness((), threshold=1.0, groups=(), oversized=(), note=note)
+        return Likeness((), threshold=1.0, groups=(), oversized=(), note=_note(untold, are_separate=True))
     grey = statistics.grey[telling]
     calibration = calibrate(grey, targets[telling])
     found = find_pairs(grey, calibration.threshold)
@@ -85,7 +85,7 @@ def find_near_duplicates(statistics: StatisticsTable, targets: NDArray[np.int64]
         threshold=calibration.threshold,
         groups=tuple(group for group in groups if group not in oversized),
         oversized=oversized,
-        note=note,
+        note=_note(untold, are_separate=calibration.copies > calibration.different),
     )
 
 
@@ -97,8 +97,12 @@ def _distinct(digests: Sequence[str]) -> NDArray[np.int64]:
     return np.array([first[digest] for digest in sorted(first)], dtype=np.int64)
 
 
-def _note(untold: int) -> str | None:
-    return f"{untold} pictures show too little to be compared with others" if untold else None
+def _note(untold: int, *, are_separate: bool) -> str | None:
+    parts = [
+        f"{untold} pictures show too little to be compared with others" if untold else "",
+        "" if are_separate else "cropped copies cannot be told from different pictures here, and are not looked for",
+    ]
+    return "; ".join(part for part in parts if part) or None
 
 
 def _holds_too_much(targets: NDArray[np.int64], sizes: Mapping[int, int]) -> bool:

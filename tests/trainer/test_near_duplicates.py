@@ -130,6 +130,22 @@ def test_the_threshold_is_higher_where_different_pictures_are_alike() -> None:
     assert find(alike).pairs == ()
 
 
+def test_where_cropped_copies_are_unlike_their_originals_nothing_is_guessed() -> None:
+    """Stripes of 2.4 to 3.4 px: the small picture shows that they are there, but not where, once a copy is cropped."""
+    random, across = np.random.default_rng(0), np.arange(32)[None, None, :]
+    waves = sum(
+        np.sin(across * 2 * np.pi / period + 3 * random.normal(size=(60, 32, 1)).cumsum(axis=1) / 10)
+        for period in (2.4, 2.9, 3.4)
+    )
+    stripes = (128 + 30 * waves + random.normal(0, 3, (60, 32, 32))).clip(0, 255).astype(np.uint8)
+
+    likeness = find(np.concatenate([stripes, stripes[:1]]))
+
+    assert likeness.threshold == 0.98
+    assert [(pair.first, pair.second) for pair in likeness.pairs] == [(0, 60)]
+    assert likeness.note and "cropped copies cannot be told" in likeness.note
+
+
 def table_of(pictures: list[bytes]) -> StatisticsTable:
     rows = [measure_picture(data, decode(data, at_least=(128, 128))) for data in pictures]
     return StatisticsTable.from_rows([sha256_of(data) for data in pictures], rows)
