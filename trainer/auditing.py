@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from trainer.audit import Audit, examine_manifest, find_obstacles
 from trainer.backbones import BackboneEntry, choose_backbone, find_weights
@@ -13,6 +14,7 @@ from trainer.featurize import Features, featurize
 from trainer.findings import Finding, sort_findings
 from trainer.graph import backbone_graph
 from trainer.label_audit import LabelAudit, audit_labels
+from trainer.locations import last_name, shown
 from trainer.manifest import Manifest, read_manifest
 from trainer.manifest_findings import find_in_manifest, tell_obstacle
 from trainer.near_duplicates import Likeness, find_near_duplicates
@@ -75,7 +77,7 @@ def _look(manifest: Manifest, entry: BackboneEntry, features: Features, settings
     obstacles = map(tell_obstacle, _obstacles(manifest, audit, unreadable, settings))
     findings, notes = _find(audit, unreadable, features, settings)
     return DataAudit(
-        data=settings.data.resolve().name,
+        data=last_name(settings.data),
         labels_from=manifest.labels_from,
         backbone=entry.name,
         pictures=len(manifest.samples) + len(manifest.unreadable),
@@ -123,7 +125,7 @@ def _obstacles(
     """Every error that would end a training on these pictures."""
     rows = len(manifest.samples) + len(manifest.unreadable) + len(manifest.missing)
     if len(manifest.missing) > settings.max_bad * rows:
-        yield TooManyMissing(settings.data, manifest.missing, rows=rows, max_missing=settings.max_bad)
+        yield TooManyMissing(Path(shown(settings.data)), manifest.missing, rows=rows, max_missing=settings.max_bad)
     try:
         total = len(manifest.samples) + len(manifest.unreadable) - len(audit.conflicting)
         refuse_too_many(unreadable, total=total, max_bad=settings.max_bad)

@@ -149,6 +149,63 @@ class GroupingSaysNothing(UsageError):
         )
 
 
+# --- archives, data elsewhere ---
+
+
+class ArchiveDamaged(BadData):
+    """An archive of pictures cannot be read to its end."""
+
+    def __init__(self, origin: str, detail: str) -> None:
+        super().__init__(
+            f"{origin}: the archive cannot be unpacked ({detail}). Expected a whole .zip, or a .tar, plain or "
+            "packed with gz, xz or bz2: copy it again, or unpack it yourself and name the folder."
+        )
+
+
+class ArchiveEncrypted(BadData):
+    """An archive of pictures asks for a password."""
+
+    def __init__(self, origin: str, name: str) -> None:
+        super().__init__(f"{origin}: {name} is encrypted. Unpack the archive yourself, and name the folder.")
+
+
+class UnsafeName(BadData):
+    """A file in an archive, or elsewhere, is to be written outside the folder that it is unpacked into."""
+
+    def __init__(self, origin: str, name: str) -> None:
+        super().__init__(
+            f"{origin}: {name!r} would be written outside its folder. Expected relative names without '..': this is "
+            "no archive of pictures as programs make them; find out where it comes from before you use it."
+        )
+
+
+class TooLarge(BadData):
+    """What an archive, or a folder elsewhere, holds is more than may be put on the disk."""
+
+    def __init__(self, origin: str, detail: str) -> None:
+        super().__init__(
+            f"{origin}: it holds too much: {detail}. Nothing of it was kept. Free some space, name another disk with "
+            "--cache-dir, or unpack what you need yourself and name the folder."
+        )
+
+
+class DataUnreachable(UsageError):
+    """Data elsewhere cannot be read."""
+
+    def __init__(self, origin: str, detail: str) -> None:
+        super().__init__(
+            f"{origin}: cannot be read ({detail}). Check the address, the access rights and the network; "
+            "what was fetched so far is kept, and the same command goes on from there."
+        )
+
+
+class ExtraMissing(UsageError):
+    """A package that talks to where the data is is not installed."""
+
+    def __init__(self, origin: str, *, package: str) -> None:
+        super().__init__(f"{origin}: reading it needs the package {package}. Install it: pip install {package}.")
+
+
 # --- sample pictures ---
 
 
@@ -424,7 +481,7 @@ class UnknownLabels(BadData):
 class NothingSelected(UsageError):
     """None of the pictures was in the split that was asked for."""
 
-    def __init__(self, data: Path, *, split: str) -> None:
+    def __init__(self, data: str, *, split: str) -> None:
         super().__init__(
             f"{data}: none of these pictures was in the {split} split of the bundle's training. "
             "Leave out --only, or name the pictures that the bundle was trained on."

@@ -9,6 +9,7 @@ from shared.bundle import Bundle
 from trainer.errors import NothingSelected, UnknownLabels
 from trainer.evaluation import Evaluation, evaluate
 from trainer.learned_from import learned_digests, learned_warning
+from trainer.locations import shown
 from trainer.manifest import Manifest, PassedOver, Sample, read_manifest
 from trainer.progress import Progress
 from trainer.scoring import Scored, Scorer
@@ -86,7 +87,7 @@ def _select(manifest: Manifest, settings: EvaluateSettings, bundle: Bundle) -> t
     split_by_digest = read_split_file(bundle.path)
     selected = tuple(sample for sample in manifest.samples if split_by_digest.get(sample.digest) == settings.only)
     if not selected:
-        raise NothingSelected(settings.data, split=settings.only)
+        raise NothingSelected(shown(settings.data), split=settings.only)
     return selected
 
 

@@ -72,7 +72,7 @@ def _tables_of_labels(folder: Path, found: FoundFiles) -> list[Reading]:
         if is_prediction_table(table.path):
             continue
         try:
-            reading = read_by_table(folder / table.path.name, folder, found.pictures)
+            reading = read_by_table(table.path, folder, found.pictures)
         except (NotALabelTable, OSError):
             continue
         if reading.labelled_count or (reading.missing and all(map(is_named_like_a_picture, reading.missing))):

@@ -1,9 +1,11 @@
 """The manifest is read: files are found, labels taken, contents hashed. The only input of a run."""
 
+import os
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainer.data_source import local_data
 from trainer.errors import DataMissing, LabelNotPrintable, LabelsFromDataTable, TooManyMissing
 from trainer.groups import name_groups
 from trainer.hashing import Unreadable, hash_files
@@ -22,7 +24,7 @@ _CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of a character, separat
 
 
 def read_manifest(
-    data: Path,
+    data: Path | str,
     *,
     labels: str = _AUTO,
     group_by: str | None = None,
@@ -34,7 +36,7 @@ def read_manifest(
     """Find the pictures under `data`, their labels, given splits and content hashes.
 
     Args:
-        data: a folder of pictures, or a TSV or CSV table that lists them.
+        data: a folder of pictures, a TSV or CSV table that lists them, an archive of either, or the address of any.
         labels: "folder" or "top-folder" (the innermost or the outermost folder a picture lies in), "prefix" or
             "prefix-words" (the letters or words its name starts with), the path of a TSV or CSV table, or "auto"
             to choose what is plain.
@@ -45,15 +47,16 @@ def read_manifest(
         progress: told how the hashing goes; silent by default.
 
     Raises:
-        UsageError: `data` is not there, or where labels come from must be chosen.
+        UsageError: `data` is not there, cannot be reached, or where labels come from must be chosen.
         BadData: there are no pictures or no labels, or the table cannot be used.
         GroupsWithoutTable, GroupColumnMissing, GroupingSaysNothing: of `group_by`.
     """
     progress = progress or Quiet()
-    reading, labels_from, passed_over = _read_labels(data, labels)
+    local = local_data(os.fspath(data), cache_dir=cache_dir, progress=progress, rehash=rehash)
+    reading, labels_from, passed_over = _read_labels(local.path, labels)
     _require_printable(reading)
     _require_few_missing(reading, max_missing)
-    cache = StatCache(cache_dir, data, warn=progress.warn)
+    cache = StatCache(cache_dir, local.path, warn=progress.warn)
     groups = _groups(reading, group_by)
     wanted = [
         (file, label, split, group)
@@ -71,7 +74,7 @@ def read_manifest(
     return Manifest(
         samples=tuple(sorted(samples, key=lambda sample: sample.name)),
         labels=reading.labels,
-        passed_over=tuple(sorted((*passed_over, *reading.passed_over), key=lambda one: one.name)),
+        passed_over=tuple(sorted((*local.left_out, *passed_over, *reading.passed_over), key=lambda one: one.name)),
         missing=reading.missing,
         labels_from=labels_from,
         unreadable=tuple(sorted(unreadable, key=lambda one: one.name)),

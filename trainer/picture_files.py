@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -32,7 +32,7 @@ class FoundFiles:
     Attributes:
         pictures: files that are pictures, or are meant to be; a file that is named like one is here though it
             cannot be opened, so that it is missed and its label known.
-        tables: TSV and CSV files directly in the folder.
+        tables: TSV and CSV files directly in the folder, or in the one folder in it that holds everything.
         passed_over: everything else, by name.
     """
 
@@ -46,13 +46,15 @@ def find_files(folder: Path) -> FoundFiles:
 
     Hidden files and folders are passed over, and so is a link that leads back to a folder it lies in.
     """
+    entries = list(_walk(folder))
+    around = _folder_around([entry.name for entry in entries if isinstance(entry, FoundFile)])
     pictures: list[FoundFile] = []
     tables: list[FoundFile] = []
     passed_over: list[PassedOver] = []
-    for entry in _walk(folder):
+    for entry in entries:
         if isinstance(entry, PassedOver):
             passed_over.append(entry)
-        elif "/" not in entry.name and is_table(entry.path):
+        elif is_table(entry.path) and entry.name.rpartition("/")[0] == around:
             tables.append(entry)
         elif reason := _why_no_picture(entry.path):
             passed_over.append(PassedOver(entry.name, reason))
@@ -75,6 +77,13 @@ def is_named_like_a_picture(name: str) -> bool:
 def readable_name(path: str) -> str:
     """A file's name as valid Unicode, so that it can be printed and stored anywhere."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _folder_around(names: Sequence[str]) -> str:
+    """The innermost folder that holds all files; "" for the data folder itself, as where archives have none in them."""
+    if len(names) < 2:
+        return ""
+    return os.path.commonpath([os.path.dirname(name) for name in names])  # noqa: PTH120 (names, not paths)
 
 
 def _walk(folder: Path) -> Iterator[FoundFile | PassedOver]:

@@ -9,10 +9,12 @@ from shared.bundle import Bundle
 from shared.errors import BundleInvalid
 from shared.files import sha256_of_file
 from shared.prediction import top_k
+from trainer.data_source import local_data
 from trainer.errors import NothingToPredict
 from trainer.label_from_name import label_from_path
 from trainer.learned_from import fitted_on
-from trainer.picture_files import find_files, readable_name
+from trainer.locations import shown
+from trainer.picture_files import FoundFile, find_files, readable_name
 from trainer.prediction_table import PredictionTable, state_of
 from trainer.progress import Progress
 from trainer.scoring import Scored, Scorer
@@ -23,18 +25,16 @@ from trainer.telling import name_each
 
 @dataclass(frozen=True)
 class PicturePrediction:
-    """One line of the answer: the predicted label with its score, or the problem; `actual` where it is known."""
+    """One line of the answer: the predicted label with its score, or the problem; `actual` where it is known.
 
-    path: Path
+    `name` is the picture's path, or where it lies in an archive or elsewhere; always valid Unicode.
+    """
+
+    name: str
     label: str | None
     score: float | None
     actual: str | None
     problem: str | None
-
-    @property
-    def name(self) -> str:
-        """The path as valid Unicode, which can be printed and stored anywhere."""
-        return readable_name(str(self.path))
 
     @property
     def line(self) -> str:
@@ -66,7 +66,7 @@ def predict(settings: PredictSettings, progress: Progress | None = None) -> Iter
     """
     progress = progress or Progress()
     scorer = Scorer(settings.bundle, threads=settings.thread_count, provider=settings.provider, progress=progress)
-    paths = select_pictures(settings, scorer.bundle, progress)
+    pictures = select_pictures(settings, scorer.bundle, progress)
     if settings.only in fitted_on(scorer.bundle):
         progress.warn(
             f"the published head was fitted on the {settings.only} split too, so its answers here are better than on "
@@ -74,49 +74,54 @@ def predict(settings: PredictSettings, progress: Progress | None = None) -> Iter
         )
     known = _known_labels(scorer.bundle)
     if settings.out is None:
-        return (_prediction(scored, scorer.labels, known) for scored in scorer.score(paths))
-    return _predict_into_table(settings.out, paths, scorer, known, progress)
+        scores = scorer.score(picture.path for picture in pictures)
+        return (
+            _prediction(picture, scored, scorer.labels, known) for picture, scored in zip(pictures, scores, strict=True)
+        )
+    return _predict_into_table(settings.out, pictures, scorer, known, progress)
 
 
-def select_pictures(settings: PredictSettings, bundle: Bundle, progress: Progress) -> list[Path]:
+def select_pictures(settings: PredictSettings, bundle: Bundle, progress: Progress) -> list[FoundFile]:
     """The pictures meant by paths, `only` and `limit`; named files come as they are, folders as training finds them.
 
     Raises:
         NothingToPredict: a path does not exist, or none is left.
+        DataUnreachable, ExtraMissing, BadData: an archive, or data elsewhere, cannot be had.
     """
-    pictures = (path for given in settings.paths for path in _pictures_under(given, progress))
+    pictures = (file for given in settings.paths for file in _pictures_under(given, settings.cache_dir, progress))
     if settings.only != "all":
         split_by_digest = read_split_file(bundle.path)
-        pictures = (path for path in pictures if split_by_digest.get(_digest(path, progress)) == settings.only)
+        pictures = (file for file in pictures if split_by_digest.get(_digest(file, progress)) == settings.only)
     selected = list(islice(pictures, settings.limit))
     if not selected:
-        where = ", ".join(str(path) for path in settings.paths)
+        where = ", ".join(map(shown, settings.paths))
         which = "" if settings.only == "all" else f" of the bundle's {settings.only} split"
         raise NothingToPredict(f"{where}: no picture{which} found. Name pictures or folders that hold some.")
     return selected
 
 
-def _pictures_under(given: Path, progress: Progress) -> Iterator[Path]:
+def _pictures_under(given: str, cache_dir: Path, progress: Progress) -> Iterator[FoundFile]:
+    path, place = local_data(given, cache_dir=cache_dir, progress=progress).path, shown(given)
     try:
-        is_file, is_folder = given.is_file(), given.is_dir()
+        is_file, is_folder = path.is_file(), path.is_dir()
     except OSError as error:
-        raise NothingToPredict(f"{given}: cannot be read ({error.strerror}). Name pictures or folders.") from error
+        raise NothingToPredict(f"{place}: cannot be read ({error.strerror}). Name pictures or folders.") from error
     if is_file:
-        yield given
+        yield FoundFile(path, readable_name(place))
     elif is_folder:
-        found = find_files(given)
-        name_each(progress, f"passed over in {given}", [f"{one.name} ({one.reason})" for one in found.passed_over])
-        yield from (file.path for file in found.pictures)
+        found = find_files(path)
+        name_each(progress, f"passed over in {place}", [f"{one.name} ({one.reason})" for one in found.passed_over])
+        yield from (FoundFile(file.path, f"{readable_name(place.rstrip('/'))}/{file.name}") for file in found.pictures)
     else:
-        raise NothingToPredict(f"{given}: no such file or folder. Name pictures or folders that hold some.")
+        raise NothingToPredict(f"{place}: no such file or folder. Name pictures or folders that hold some.")
 
 
-def _digest(path: Path, progress: Progress) -> str:
+def _digest(file: FoundFile, progress: Progress) -> str:
     """SHA-256 of a file's bytes; "", which is in no split, when it cannot be read."""
     try:
-        return sha256_of_file(path)
+        return sha256_of_file(file.path)
     except OSError as error:
-        progress.warn(f"{readable_name(str(path))}: cannot be read ({error.strerror}), so its split is not known.")
+        progress.warn(f"{file.name}: cannot be read ({error.strerror}), so its split is not known.")
         return ""
 
 
@@ -128,26 +133,28 @@ def _known_labels(bundle: Bundle) -> dict[str, str]:
         return {}
 
 
-def _prediction(scored: Scored, labels: Sequence[str], known: Mapping[str, str]) -> PicturePrediction:
+def _prediction(
+    picture: FoundFile, scored: Scored, labels: Sequence[str], known: Mapping[str, str]
+) -> PicturePrediction:
     actual = known.get(scored.digest) or label_from_path(scored.path, labels)
     if scored.probabilities is None:
-        return PicturePrediction(scored.path, None, None, actual, scored.problem)
+        return PicturePrediction(picture.name, None, None, actual, scored.problem)
     best = top_k(scored.probabilities, labels, 1)[0]
-    return PicturePrediction(scored.path, best.label, best.score, actual, None)
+    return PicturePrediction(picture.name, best.label, best.score, actual, None)
 
 
 def _predict_into_table(
-    out: Path, paths: Sequence[Path], scorer: Scorer, known: Mapping[str, str], progress: Progress
+    out: Path, pictures: Sequence[FoundFile], scorer: Scorer, known: Mapping[str, str], progress: Progress
 ) -> Iterator[PicturePrediction]:
-    states = [state_of(path) for path in paths]  # before any is read
-    names = [readable_name(str(path)) for path in paths]
+    states = [state_of(picture.path) for picture in pictures]  # before any is read
+    names = [picture.name for picture in pictures]
     with PredictionTable(out, content_sha256=scorer.bundle.metadata.content_sha256) as table:
         rest = [row for row, (name, state) in enumerate(zip(names, states, strict=True)) if not table.has(name, state)]
-        if done := len(paths) - len(rest):
+        if done := len(pictures) - len(rest):
             progress.say(f"{out}: going on after {done} predictions of an interrupted run.")
         with progress.phase("predict", total=len(rest)) as phase:
-            for row, scored in zip(rest, scorer.score(paths[row] for row in rest), strict=True):
-                prediction = _prediction(scored, scorer.labels, known)
+            for row, scored in zip(rest, scorer.score(pictures[row].path for row in rest), strict=True):
+                prediction = _prediction(pictures[row], scored, scorer.labels, known)
                 table.add(prediction.as_json(), states[row])
                 phase.advance()
                 yield prediction

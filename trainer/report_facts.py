@@ -7,6 +7,7 @@ from typing import Any
 from shared.preprocess import PreprocessSpec
 from trainer.bundle_files import Run, metadata_fields
 from trainer.evaluation import Evaluation
+from trainer.locations import last_name
 from trainer.mistakes import find_mistakes
 from trainer.report_content import BackboneFacts, HeadFacts, LabelCount, ReportFacts
 from trainer.report_findings import show_findings

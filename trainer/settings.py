@@ -1,11 +1,12 @@
 """The options of every verb, each declared once: flag, FINIAL_* variable and TOML key at the same time."""
 
+import os
 import re
 import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import CliPositionalArg, NoDecode
 
 from shared.bundle import NAME_PATTERN
@@ -13,8 +14,15 @@ from shared.cores import usable_cores
 from shared.session import Provider
 from shared.settings import FinialSettings
 from trainer.groups import valid_grouping
+from trainer.locations import stem
 
 Engine = Literal["onnxruntime", "torch"]
+Location = Annotated[str, BeforeValidator(lambda value: os.fspath(value) if isinstance(value, os.PathLike) else value)]
+"""A path, or an address such as s3://bucket/flowers.zip, whose two slashes a Path would make one."""
+
+DATA_HELP = (
+    "Labelled pictures: a folder, a TSV/CSV table, a .zip or .tar(.gz) of either, or an s3:// or https:// address."
+)
 LABELS_HELP = "Where labels come from: auto, folder, top-folder, prefix, prefix-words, or a TSV/CSV file."
 GROUP_BY_HELP = "Keep pictures together: a regular expression on their names, or column:NAME of the table."
 ModelName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
@@ -57,7 +65,7 @@ class BackboneChoice(FinialSettings):
 class TrainSettings(TrainerSettings, BackboneChoice):
     """Train on a folder (or table) of labelled pictures and publish a bundle."""
 
-    data: CliPositionalArg[Path] = Field(description="Folder of labelled pictures, or a TSV/CSV table of them.")
+    data: CliPositionalArg[Location] = Field(description=DATA_HELP)
     name: ModelName | None = Field(None, description="Model name; default: the data folder's name as a slug.")
     models_dir: Path = Field(Path("models"), description="Where bundles are published.")
     labels: str = Field("auto", description=LABELS_HELP)
@@ -102,7 +110,7 @@ class TrainSettings(TrainerSettings, BackboneChoice):
     def _has_a_name(self) -> "TrainSettings":
         if not self.model_name:
             raise ValueError(
-                f"--name: {_name_of(self.data)!r}, DATA's name, cannot be written with the letters of a model name "
+                f"--name: {stem(self.data)!r}, DATA's name, cannot be written with the letters of a model name "
                 "(a to z, 0 to 9, '.', '_', '-'); choose one, such as --name pets"
             )
         return self
@@ -116,7 +124,7 @@ class TrainSettings(TrainerSettings, BackboneChoice):
 class AuditSettings(TrainerSettings, BackboneChoice):
     """Look through labelled pictures for what would spoil a training, without training."""
 
-    data: CliPositionalArg[Path] = Field(description="Folder of labelled pictures, or a TSV/CSV table of them.")
+    data: CliPositionalArg[Location] = Field(description=DATA_HELP)
     labels: str = Field("auto", description=LABELS_HELP)
     max_bad: Fraction = Field(0.1, description="Share of unreadable or missing pictures that is tolerated.")
     group_by: GroupBy | None = Field(None, description=GROUP_BY_HELP)
@@ -129,7 +137,7 @@ class EvaluateSettings(TrainerSettings):
     """Measure a published bundle on labelled pictures."""
 
     bundle: CliPositionalArg[Path] = Field(description="models/NAME (its current version) or models/NAME/VERSION.")
-    data: CliPositionalArg[Path] = Field(description="Folder (or table) of labelled pictures.")
+    data: CliPositionalArg[Location] = Field(description=DATA_HELP)
     labels: str = Field("auto", description=LABELS_HELP)
     only: Literal["train", "validation", "test", "all"] = Field(
         "all", description="Only pictures of this split of the bundle's own training."
@@ -142,7 +150,9 @@ class PredictSettings(TrainerSettings):
     """Predict the labels of pictures, a few or whole folders."""
 
     bundle: CliPositionalArg[Path] = Field(description="models/NAME (its current version) or models/NAME/VERSION.")
-    paths: CliPositionalArg[list[Path]] = Field(description="Pictures or folders of pictures.")
+    paths: CliPositionalArg[list[Location]] = Field(
+        description="Pictures, folders or archives of pictures, here or at an s3:// or https:// address."
+    )
     only: Literal["train", "validation", "test", "all"] = Field(
         "all", description="Only pictures of this split of the bundle's own training."
     )
@@ -198,14 +208,10 @@ class RollbackSettings(FinialSettings):
     models_dir: Path = Field(Path("models"), description="Where bundles are published.")
 
 
-def _slug(data: Path) -> str:
+def _slug(data: str) -> str:
     """The name of the data in letters of a model name; empty if some would be lost, or two data sets become one."""
-    folded = unicodedata.normalize("NFKD", _name_of(data).casefold())
+    folded = unicodedata.normalize("NFKD", stem(data).casefold())
     plain = "".join(letter for letter in folded if not unicodedata.combining(letter))  # u for a u with dots
     if any(letter.isalnum() and not letter.isascii() for letter in plain):
         return ""
     return re.sub(r"[^a-z0-9._-]+", "-", plain).strip("-._")[:63]
-
-
-def _name_of(data: Path) -> str:
-    return data.resolve().stem if data.is_file() else data.resolve().name

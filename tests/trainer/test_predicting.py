@@ -49,9 +49,9 @@ def test_folders_are_looked_through_as_training_does(tmp_path: Path, bundle: Bun
 
     predictions = run(bundle, data, progress=progress)
 
-    names = [one.path.relative_to(data).as_posix() for one in predictions]
+    names = [Path(one.name).relative_to(data).as_posix() for one in predictions]
     assert names == ["1.png", "2.png", "linked/3.png", "new.heic", "no extension"]
-    assert [one.path for one in predictions] == [file.path for file in find_files(data).pictures]
+    assert [Path(one.name) for one in predictions] == [file.path for file in find_files(data).pictures]
     assert any(".thumbnails (hidden)" in warning for warning in progress.warnings)
 
 
@@ -71,7 +71,7 @@ def test_a_picture_that_cannot_be_opened_is_in_no_split_and_named(tmp_path: Path
 
     predictions = run(bundle, data, only="test", progress=progress)
 
-    assert [one.path.name for one in predictions] == ["2.png"]
+    assert [Path(one.name).name for one in predictions] == ["2.png"]
     assert any("0.png: cannot be read" in warning for warning in progress.warnings)
 
 
@@ -86,7 +86,7 @@ def test_the_actual_label_is_what_the_bundle_was_trained_with_before_any_name(tm
     bundle = publish_tiny(tmp_path / "models", [(sha256_of_file(data / "1.png"), "blue", "test")])
     paint(data / "green" / "new.png", "green", size=33)
 
-    actual = {one.path.name: one.actual for one in run(bundle, data)}
+    actual = {Path(one.name).name: one.actual for one in run(bundle, data)}
 
     assert actual == {"1.png": "blue", "2.png": None, "copy of 1.png": "blue", "new.png": "green"}
 
@@ -128,7 +128,11 @@ def test_an_interrupted_run_goes_on_and_predicts_changed_and_failed_pictures_aga
 
     again = run(bundle, data, out=tmp_path / "p.csv", progress=progress)
 
-    assert [(one.path.name, one.label) for one in again] == [("0.png", "blue"), ("2.png", "blue"), ("3.png", "green")]
+    assert [(Path(one.name).name, one.label) for one in again] == [
+        ("0.png", "blue"),
+        ("2.png", "blue"),
+        ("3.png", "green"),
+    ]
     assert any("going on after 1 predictions" in said for said in progress.said)
     rows = list(csv.DictReader((tmp_path / "p.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["label"] for row in rows] == ["blue", "red", "blue", "green"]

@@ -17,7 +17,7 @@ STATE = "10 20 30"
 
 def row(name: str, *, problem: str | None = None) -> dict[str, str | float | None]:
     known = problem is None
-    return PicturePrediction(Path(name), "cat" if known else None, 0.5 if known else None, None, problem).as_json()
+    return PicturePrediction(name, "cat" if known else None, 0.5 if known else None, None, problem).as_json()
 
 
 def test_rows_stand_in_the_order_that_was_asked_for(tmp_path: Path) -> None:

@@ -1,0 +1,240 @@
+"""trainer/archives.py: pictures come out whole, and nothing ever lands outside its folder."""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import stat
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from trainer.archives import unpack
+from trainer.errors import ArchiveDamaged, ArchiveEncrypted, CacheNotWritable, TooLarge, UnsafeName
+
+PICTURES = {
+    "cats/1.jpg": b"\xff\xd8cat" * 5000,
+    "dogs/Größe.PNG": os.urandom(200_000),
+    "labels.tsv": b"cats/1.jpg\tcat\n",
+}
+
+
+def write_zip(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def write_tar(path: Path, files: dict[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime = len(data), 1_600_000_000
+            archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+def add_to_tar(path: Path, kind: bytes, name: str, target: str = "") -> Path:
+    with tarfile.open(path, "a") as archive:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, target
+        archive.addfile(member)
+    return path
+
+
+WRITERS: dict[str, Callable[[Path], Path]] = {
+    "a.zip": lambda path: write_zip(path, PICTURES),
+    "a.tar": lambda path: write_tar(path, PICTURES),
+    "a.tar.gz": lambda path: write_tar(path, PICTURES, "w:gz"),
+    "a.tar.xz": lambda path: write_tar(path, PICTURES, "w:xz"),
+    "a.tar.bz2": lambda path: write_tar(path, PICTURES, "w:bz2"),
+}
+
+
+def unpacked(archive: Path, read: Callable[[int], None] = lambda _bytes: None) -> tuple[Path, tuple[str, ...]]:
+    folder = archive.parent / "out"
+    folder.mkdir()
+    return folder, unpack(archive, folder, origin=str(archive), read=read)
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_kind_comes_out_as_it_went_in(tmp_path: Path, name: str) -> None:
+    archive, read = WRITERS[name](tmp_path / name), []
+
+    folder, left_out = unpacked(archive, read.append)
+
+    assert (files_in(folder), left_out) == (PICTURES, ())
+    assert 0.9 * archive.stat().st_size <= sum(read) <= archive.stat().st_size
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
+def test_an_archive_that_was_cut_short_is_refused(tmp_path: Path, name: str, share: float) -> None:
+    """Not unpacked as far as it goes: half of the pictures would pass for all of them."""
+    whole = WRITERS[name](tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: int(share * len(whole))])
+
+    with pytest.raises(ArchiveDamaged, match="copy it again"):
+        unpacked(tmp_path / name)
+
+
+def test_a_tar_that_ends_between_two_files_is_refused_too(tmp_path: Path) -> None:
+    """The tarfile module takes that for its end."""
+    archive = write_tar(tmp_path / "a.tar", {"1.jpg": b"1" * 512, "2.jpg": b"2" * 512})
+    archive.write_bytes(archive.read_bytes()[:1024])
+
+    with pytest.raises(ArchiveDamaged):
+        unpacked(archive)
+
+
+@pytest.mark.parametrize("packed", [bz2.compress, gzip.compress, lzma.compress, bytes])
+def test_what_is_no_archive_is_refused(tmp_path: Path, packed: Callable[[bytes], bytes]) -> None:
+    (tmp_path / "a.tar.gz").write_bytes(packed(b"This is a text. " * 100))
+
+    with pytest.raises(ArchiveDamaged):
+        unpacked(tmp_path / "a.tar.gz")
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar"])
+def test_a_flipped_byte_is_noticed(tmp_path: Path, name: str) -> None:
+    archive = WRITERS[name](tmp_path / name)
+    data = bytearray(archive.read_bytes())
+    position = data.index(b"labels.tsv") if name == "a.tar" else data.index(b"PNG") + 1000
+    data[position] ^= 1
+    archive.write_bytes(data)
+
+    with pytest.raises(ArchiveDamaged):
+        unpacked(archive)
+
+
+@pytest.mark.parametrize("write", [write_zip, write_tar])
+@pytest.mark.parametrize(
+    "name", ["../evil.jpg", "/etc/evil.jpg", "cats/../../evil.jpg", "C:\\evil.jpg", "..\\evil.jpg", "\\evil.jpg"]
+)
+def test_a_name_that_leads_outside_is_refused(
+    tmp_path: Path, write: Callable[[Path, dict[str, bytes]], Path], name: str
+) -> None:
+    archive = write(tmp_path / "archive", {"cats/1.jpg": b"1", name: b"evil"})
+
+    with pytest.raises(UnsafeName, match="evil"):
+        unpacked(archive)
+
+    assert not [path for path in tmp_path.rglob("*evil*") if path.is_file()]
+
+
+def test_names_as_old_windows_programs_write_them_are_understood(tmp_path: Path) -> None:
+    folder, _ = unpacked(write_zip(tmp_path / "a.zip", {"cats\\1.jpg": b"1", "__MACOSX/cats/._1.jpg": b"2"}))
+
+    assert files_in(folder) == {"cats/1.jpg": b"1"}
+
+
+def test_links_within_a_tar_become_files_and_all_others_are_left_out(tmp_path: Path) -> None:
+    archive = write_tar(tmp_path / "a.tar", {"cats/1.jpg": b"cat"})
+    add_to_tar(archive, tarfile.SYMTYPE, "pets/1.jpg", "../cats/1.jpg")
+    add_to_tar(archive, tarfile.LNKTYPE, "pets/2.jpg", "cats/1.jpg")
+    for number, target in enumerate(["/etc/passwd", "../../outside", "../cats", "nowhere.jpg", "3.lnk"]):
+        add_to_tar(archive, tarfile.SYMTYPE, f"evil/{number}.lnk", target)
+    add_to_tar(archive, tarfile.LNKTYPE, "evil/hard", "/etc/passwd")
+    add_to_tar(archive, tarfile.LNKTYPE, "evil/harder", "../../outside")
+    add_to_tar(archive, tarfile.CHRTYPE, "evil/device")
+    add_to_tar(archive, tarfile.FIFOTYPE, "evil/pipe")
+
+    folder, left_out = unpacked(archive)
+
+    assert files_in(folder) == {"cats/1.jpg": b"cat", "pets/1.jpg": b"cat", "pets/2.jpg": b"cat"}
+    assert len(left_out) == 9 and all(name.startswith("evil/") for name in left_out)
+    assert not [path for path in folder.rglob("*") if path.is_symlink()]
+
+
+def test_a_link_in_a_zip_is_left_out(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", {"cats/1.jpg": b"cat"})
+    link = zipfile.ZipInfo("cats/passwords")
+    link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.writestr(link, "/etc/passwd")
+
+    folder, left_out = unpacked(archive)
+
+    assert (files_in(folder), left_out) == ({"cats/1.jpg": b"cat"}, ("cats/passwords",))
+
+
+def test_permissions_of_the_archive_are_not_taken_over(tmp_path: Path) -> None:
+    archive = write_tar(tmp_path / "a.tar", {"1.jpg": b"1"})
+    with tarfile.open(archive, "a") as opened:
+        member = tarfile.TarInfo("2.jpg")
+        member.mode = 0o6777
+        opened.addfile(member)
+
+    folder, _ = unpacked(archive)
+
+    assert stat.S_IMODE((folder / "2.jpg").stat().st_mode) == stat.S_IMODE((folder / "1.jpg").stat().st_mode)
+    assert (folder / "1.jpg").stat().st_mtime == 1_600_000_000
+
+
+@pytest.mark.parametrize("write", [write_zip, lambda path, files: write_tar(path, files, "w:gz")])
+def test_a_bomb_is_stopped_before_it_fills_the_disk(
+    tmp_path: Path, write: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
+    """A few hundred kB that unpack to 150 MB: no pictures pack like that."""
+    archive = write(tmp_path / "archive", {"cats/1.bmp": bytes(150 * 1024**2)})
+
+    with pytest.raises(TooLarge, match="200 times the archive"):
+        unpacked(archive)
+
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 120 * 1024**2
+
+
+def test_an_encrypted_zip_says_so(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", {"cats/1.jpg": b"cat"})
+    data = bytearray(archive.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        position = data.index(mark) + offset
+        data[position : position + 2] = struct.pack("<H", 1)
+    archive.write_bytes(data)
+
+    with pytest.raises(ArchiveEncrypted, match=r"cats/1\.jpg is encrypted"):
+        unpacked(archive)
+
+
+def test_a_packing_method_that_nobody_knows_is_damage_in_words(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", {"cats/1.jpg": b"cat"})
+    data = bytearray(archive.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        position = data.index(mark) + offset
+        data[position : position + 2] = struct.pack("<H", 99)
+    archive.write_bytes(data)
+
+    with pytest.raises(ArchiveDamaged, match="unpack it yourself"):
+        unpacked(archive)
+
+
+def test_a_file_that_is_a_folder_too_is_damage(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveDamaged, match="a file and a folder at once"):
+        unpacked(write_tar(tmp_path / "a.tar", {"cats": b"1", "cats/1.jpg": b"2"}))
+
+
+def test_of_several_files_of_one_name_the_last_counts(tmp_path: Path) -> None:
+    archive = write_tar(tmp_path / "a.tar", {"1.jpg": b"old"})
+    with tarfile.open(archive, "a") as opened:
+        member = tarfile.TarInfo("1.jpg")
+        member.size = 3
+        opened.addfile(member, io.BytesIO(b"new"))
+
+    folder, _ = unpacked(archive)
+
+    assert files_in(folder) == {"1.jpg": b"new"}
+
+
+def test_a_name_that_the_disk_cannot_hold_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CacheNotWritable, match="File name too long"):
+        unpacked(write_tar(tmp_path / "a.tar", {"x" * 300 + ".jpg": b"1"}))

@@ -1,0 +1,46 @@
+"""trainer/locations.py: what a user may write for DATA, and what it is called."""
+
+from pathlib import Path
+
+import pytest
+
+from trainer.locations import archive_suffix, is_address, local_path, shown, stem
+
+
+@pytest.mark.parametrize(
+    ("location", "name"),
+    [
+        ("data/flowers", "flowers"),
+        ("data/flowers.zip", "flowers"),
+        ("data/Flowers.TAR.GZ", "Flowers"),
+        ("s3://bucket/sets/flowers.tar.xz", "flowers"),
+        ("s3://bucket/sets/flowers/", "flowers"),
+        ("s3://bucket", "bucket"),
+        ("https://host:8080/a%20b/flowers.tgz?signature=x", "flowers"),
+        ("https://host/flowers.csv", "flowers"),
+        ("file:///data/flowers.zip", "flowers"),
+        ("data/v1.2", "v1.2"),
+    ],
+)
+def test_data_is_named_after_its_last_part(location: str, name: str) -> None:
+    assert stem(location) == name
+
+
+def test_a_secret_in_an_address_is_not_shown() -> None:
+    assert shown("https://me:secret@host/a.zip?X-Signature=secret#secret") == "https://host/a.zip"
+    assert shown("data/a?b#c@d.zip") == "data/a?b#c@d.zip"
+
+
+def test_a_file_address_is_a_path() -> None:
+    assert local_path("file:///data/a%20b.zip") == Path("/data/a b.zip")
+    assert local_path("data/a%20b.zip") == Path("data/a%20b.zip")
+    assert local_path("s3://bucket/a.zip") is None
+
+
+def test_an_address_has_a_scheme() -> None:
+    assert is_address("s3://bucket") and is_address("HTTPS://host")
+    assert not is_address("C:/pictures") and not is_address("a/b://c") and not is_address("pictures")
+
+
+def test_the_longest_suffix_counts_in_any_case() -> None:
+    assert [archive_suffix(name) for name in ("a.tar.gz", "A.ZIP", "a.gz", "a.jpg")] == [".tar.gz", ".zip", "", ""]

@@ -1,0 +1,127 @@
+"""Brings the data to where it can be read: an archive is unpacked once, data elsewhere is fetched once."""
+
+import contextlib
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.errors import PublishConflict
+from shared.lock import locked, locked_folder
+from trainer.archives import unpack
+from trainer.errors import CacheNotWritable, DataUnreachable
+from trainer.hashing import Unreadable, hash_files
+from trainer.locations import archive_suffix, local_path, shown, stem
+from trainer.progress import Progress
+from trainer.samples import PassedOver
+from trainer.stat_cache import StatCache
+
+_STAGING_PREFIX, _LEFT_OUT = ".staging-", "left-out.json"
+_MOST_S = 60.0
+
+
+@dataclass(frozen=True)
+class LocalData:
+    """Data on this machine.
+
+    Attributes:
+        path: a folder, or a file that is no archive.
+        left_out: what an archive held besides regular files.
+    """
+
+    path: Path
+    left_out: tuple[PassedOver, ...] = ()
+
+
+def local_data(location: str, *, cache_dir: Path, progress: Progress, rehash: bool = False) -> LocalData:
+    """Where the data is once it is on this machine and unpacked; a path that is no archive is that already.
+
+    An archive lies unpacked in <cache>/data/<SHA-256 of its bytes>/, so another run unpacks nothing, and a changed one
+    is unpacked anew. What lies elsewhere is described in `remote_data`.
+
+    Args:
+        location: a path or an address; whether there is something, and what, is for the caller to see.
+        cache_dir: the cache folder.
+        progress: shows hashing, fetching and unpacking, if there is anything to do.
+        rehash: read a local archive again instead of trusting size and time.
+
+    Raises:
+        DataUnreachable, ExtraMissing: data elsewhere cannot be fetched.
+        BadData: the archive is damaged, encrypted, too large or unsafe; nothing of it was kept.
+        CacheNotWritable: there is no place to unpack it.
+    """
+    path = local_path(location)
+    if path is None:
+        from trainer.remote_data import fetch
+
+        return fetch(location, cache_dir=cache_dir, progress=progress)
+    if not archive_suffix(path.name) or not path.is_file():
+        return LocalData(path)
+    (digest,) = hash_files([path], StatCache(cache_dir, path, warn=progress.warn), rehash=rehash, progress=progress)
+    if isinstance(digest, Unreadable):
+        raise DataUnreachable(str(path), digest.reason)
+    return unpacked(digest, cache_dir) or unpack_once(path, digest, location, cache_dir=cache_dir, progress=progress)
+
+
+def unpacked(digest: str, cache_dir: Path) -> LocalData | None:
+    """What lies unpacked of the archive with this SHA-256, if it does."""
+    home = _home(digest, cache_dir)
+    try:
+        left_out = json.loads((home / _LEFT_OUT).read_bytes())
+        (folder,) = (path for path in home.iterdir() if path.is_dir())
+    except (OSError, ValueError):
+        return None
+    return LocalData(folder, tuple(PassedOver(name, "neither a file nor a folder") for name in left_out))
+
+
+def unpack_once(archive: Path, digest: str, location: str, *, cache_dir: Path, progress: Progress) -> LocalData:
+    """Unpack beside, then rename: what a killed run leaves is never taken for the whole."""
+    with staging(cache_dir) as beside:
+        folder = beside / (stem(location).strip(".") or "data")
+        folder.mkdir()
+        with progress.phase("unpack", total=archive.stat().st_size, unit="byte") as phase:
+            left_out = unpack(archive, folder, origin=shown(location), read=phase.advance)
+        (beside / _LEFT_OUT).write_text(json.dumps(left_out))
+        _put(beside, _home(digest, cache_dir))
+    done = unpacked(digest, cache_dir)
+    if done is None:
+        raise CacheNotWritable(cache_dir / "data", "what was unpacked a moment ago is gone")
+    return done
+
+
+@contextlib.contextmanager
+def staging(cache_dir: Path) -> Iterator[Path]:
+    """A new folder in <cache>/data; what is left of it, and of those of killed runs, is removed."""
+    parent = cache_dir / "data"
+    with contextlib.ExitStack() as stack:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            with locked(parent / ".lock", wait_s=_MOST_S):  # or another run might remove what is not locked yet
+                _remove_leftovers(parent)
+                folder = parent / f"{_STAGING_PREFIX}{secrets.token_hex(8)}"
+                folder.mkdir()
+                stack.enter_context(locked_folder(folder))
+        except OSError as error:
+            raise CacheNotWritable(parent, error.strerror or str(error)) from error
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder
+
+
+def _home(digest: str, cache_dir: Path) -> Path:
+    return cache_dir / "data" / digest[:32]
+
+
+def _put(folder: Path, home: Path) -> None:
+    try:
+        folder.rename(home)
+    except OSError as error:
+        if not home.is_dir():  # where it is, another run was quicker
+            raise CacheNotWritable(home, error.strerror or str(error)) from error
+
+
+def _remove_leftovers(parent: Path) -> None:
+    for folder in parent.glob(f"{_STAGING_PREFIX}*"):
+        with contextlib.suppress(PublishConflict, OSError), locked_folder(folder):
+            shutil.rmtree(folder, ignore_errors=True)

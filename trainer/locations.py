@@ -1,0 +1,51 @@
+"""Where data is, as a user writes it: a path, an archive, or an address such as s3://bucket/flowers.zip."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz")
+
+_ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+
+
+def is_address(location: str) -> bool:
+    """Whether it is an address (`https://...`) rather than a path."""
+    return _ADDRESS.match(location) is not None
+
+
+def local_path(location: str) -> Path | None:
+    """The path that is meant, also by a file:// address; None for data elsewhere."""
+    if not is_address(location):
+        return Path(location)
+    return Path(unquote(urlsplit(location).path)) if location.lower().startswith("file://") else None
+
+
+def shown(location: str) -> str:
+    """The location as it may be printed and stored: without password, key or signature."""
+    if not is_address(location):
+        return location
+    parts = urlsplit(location)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def archive_suffix(name: str) -> str:
+    """The suffix that says that a file is an archive, in any case; "" if none does."""
+    return max((suffix for suffix in ARCHIVE_SUFFIXES if name.lower().endswith(suffix)), key=len, default="")
+
+
+def last_name(location: str) -> str:
+    """The last part of the location: the name of the file or folder that it leads to."""
+    if (path := local_path(location)) is not None:
+        return path.resolve().name
+    parts = urlsplit(location)
+    return unquote(parts.path).rstrip("/").rpartition("/")[2] or parts.netloc.rpartition("@")[2]
+
+
+def stem(location: str) -> str:
+    """The name of the data: its last name without the suffix of an archive or a file."""
+    name, path = last_name(location), local_path(location)
+    if suffix := archive_suffix(name):
+        return name[: -len(suffix)]
+    is_file = path.is_file() if path is not None else name.lower().endswith((".csv", ".tsv"))
+    return Path(name).stem if is_file else name

@@ -1,0 +1,234 @@
+"""Data elsewhere: s3://, https:// and whatever else fsspec reads, fetched once and kept in the cache.
+
+An archive is fetched when its ETag, date or size is another than last time. A folder, or a table with the pictures
+that it lists, is mirrored: each file is fetched when it is new or changed, so that an interrupted run goes on where it
+was. Where a server tells neither ETag nor date, a file cannot be known to be unchanged, and is fetched again.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from shared.errors import FinialError
+from shared.files import sha256_of, sha256_of_file, write_atomically
+from trainer.data_source import LocalData, staging, unpack_once, unpacked
+from trainer.errors import DataUnreachable, ExtraMissing
+from trainer.label_table import read_label_table
+from trainer.locations import archive_suffix, last_name, shown
+from trainer.member_names import safe_name
+from trainer.mirror import Mirror, RemoteFile
+from trainer.picture_files import is_table
+from trainer.progress import Phase, Progress
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+_PACKAGES = {
+    **dict.fromkeys(("http", "https"), "aiohttp"),
+    **dict.fromkeys(("s3", "s3a"), "s3fs"),
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("az", "abfs", "abfss"), "adlfs"),
+}
+_TELLS = frozenset(
+    (
+        *("etag", "e_tag", "content-md5", "md5hash", "generation"),
+        *("last-modified", "lastmodified", "last_modified", "mtime", "modified", "updated", "created"),
+    )
+)
+_WAIT_S = 60.0
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class _Place:
+    """An address that was opened."""
+
+    files: "AbstractFileSystem"
+    path: str
+    location: str
+
+    def info(self, path: str) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.files.info(path)
+        return found
+
+
+def fetch(location: str, *, cache_dir: Path, progress: Progress) -> LocalData:
+    """The data on this machine; fetches what is not there yet.
+
+    Raises:
+        DataUnreachable, ExtraMissing: it cannot be had.
+        BadData: an archive is damaged, encrypted, too large or unsafe.
+        CacheNotWritable: there is no place for it.
+    """
+    with _reached(location):
+        place = _open(location)
+        info = {} if location.endswith("/") else place.info(place.path)
+    home = cache_dir / "data" / "elsewhere" / sha256_of(location.encode())[:32]
+    if archive_suffix(last_name(location)):
+        return _fetch_archive(place, info, home, cache_dir=cache_dir, progress=progress)
+    mirror = Mirror(home, origin=shown(location))
+    with mirror.held():
+        if not info or info.get("type") == "directory":
+            with _reached(location):
+                listed = _list(place)
+            _get_all(place, listed, mirror, progress)
+            return LocalData(mirror.folder)
+        name = safe_name(last_name(location), origin=shown(location)) or "data"
+        _get_all(place, [_remote_file(name, place.path, info)], mirror, progress, others_stay=True)
+        if is_table(Path(name)):
+            with _reached(location):
+                listed = [_remote_file(name, place.path, info), *_listed_in(mirror.folder / name, place)]
+            _get_all(place, listed, mirror, progress)
+        return LocalData(mirror.folder / name)
+
+
+def _open(location: str) -> _Place:
+    from fsspec.core import url_to_fs
+
+    scheme = urlsplit(location).scheme.lower()
+    options: dict[str, Any] = {}
+    if scheme in ("http", "https"):
+        with _package(location, scheme):
+            import aiohttp
+        # aiohttp gives up on any download after five minutes, and knows nothing of proxies unless asked.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_WAIT_S, sock_read=_WAIT_S)
+        options = {"client_kwargs": {"timeout": timeout, "trust_env": True}}
+    with _package(location, scheme):
+        files, path = url_to_fs(location, use_listings_cache=False, skip_instance_cache=True, **options)
+    return _Place(files, path, location)
+
+
+def _fetch_archive(
+    place: _Place, info: Mapping[str, Any], home: Path, *, cache_dir: Path, progress: Progress
+) -> LocalData:
+    state, note = _state(info), home.with_suffix(".json")
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        known = json.loads(note.read_bytes())
+        if state is not None and known["state"] == state and (done := unpacked(known["digest"], cache_dir)):
+            return done
+    with staging(cache_dir) as beside:
+        archive = beside / "archive"
+        with progress.phase("fetch", total=info.get("size"), unit="byte") as phase, _reached(place.location):
+            _get(place, place.path, archive, phase)
+        _require_whole(archive, info, place.location)
+        digest = sha256_of_file(archive)
+        done = unpacked(digest, cache_dir) or unpack_once(
+            archive, digest, place.location, cache_dir=cache_dir, progress=progress
+        )
+    note.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(note, json.dumps({"state": state, "digest": digest}).encode())
+    return done
+
+
+def _list(place: _Place) -> list[RemoteFile]:
+    """Every file below the address; hidden ones are left where they are."""
+    found: Mapping[str, Mapping[str, Any]] = place.files.find(place.path, detail=True)
+    base = place.path.rstrip("/")
+    listed = []
+    for path, info in found.items():
+        relative = path.removeprefix(base)
+        if urlsplit(place.location).scheme.lower() in ("http", "https"):
+            relative = unquote(urlsplit(relative).path)
+        name = safe_name(relative.lstrip("/"), origin=shown(place.location))
+        if name is not None and not any(part.startswith(".") for part in name.split("/")):
+            listed.append(_remote_file(name, path, info))
+    return listed
+
+
+def _listed_in(table: Path, place: _Place) -> Iterator[RemoteFile]:
+    """The pictures that a table lists, beside it; one that is not there is for the reading to miss."""
+    beside = place.path.rpartition("/")[0]
+    names = {safe_name(row.path, origin=shown(place.location)) for row in read_label_table(table)}
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        wanted = sorted(name for name in names if name)
+        for name, info in zip(wanted, threads.map(lambda one: _info(place, f"{beside}/{one}"), wanted), strict=True):
+            if info is not None:
+                yield _remote_file(name, f"{beside}/{name}", info)
+
+
+def _info(place: _Place, path: str) -> Mapping[str, Any] | None:
+    try:
+        return place.info(path)
+    except FileNotFoundError:
+        return None
+
+
+def _get_all(
+    place: _Place, listed: list[RemoteFile], mirror: Mirror, progress: Progress, *, others_stay: bool = False
+) -> None:
+    """Fetch what the mirror does not have yet."""
+
+    def get(file: RemoteFile) -> None:
+        with _reached(place.location):
+            state = file.state or _state(place.info(file.path))
+            if state is None or not mirror.has(file.name, state):
+                with mirror.receive(file.name, state) as target:
+                    _get(place, file.path, target)
+
+    if not others_stay:
+        mirror.drop_others({file.name for file in listed})
+    wanted = [file for file in listed if file.state is None or not mirror.has(file.name, file.state)]
+    mirror.require_room(sum(file.size or 0 for file in wanted), files=len(listed))
+    if wanted:
+        with progress.phase("fetch", total=len(wanted)) as phase, ThreadPoolExecutor(_AT_ONCE) as threads:
+            try:
+                for _ in threads.map(get, wanted):
+                    phase.advance()
+            finally:
+                threads.shutdown(cancel_futures=True)
+
+
+def _get(place: _Place, path: str, target: Path, phase: Phase | None = None) -> None:
+    from fsspec.callbacks import Callback
+
+    class Counted(Callback):  # type: ignore[misc]  # fsspec has no types
+        def relative_update(self, inc: int = 1) -> None:
+            if phase is not None:
+                phase.advance(inc)
+
+    place.files.get_file(path, str(target), callback=Counted())
+
+
+def _require_whole(path: Path, info: Mapping[str, Any], location: str) -> None:
+    expected, found = info.get("size"), path.stat().st_size
+    if expected is not None and expected != found:
+        raise DataUnreachable(shown(location), f"{found:,} bytes came, {expected:,} were announced")
+
+
+def _remote_file(name: str, path: str, info: Mapping[str, Any]) -> RemoteFile:
+    return RemoteFile(name, path, info.get("size"), _state(info))
+
+
+def _state(info: Mapping[str, Any]) -> str | None:
+    """What tells that a file is the same still; None where nothing but its size is known."""
+    told = {key.lower(): str(value) for key, value in info.items() if key.lower() in _TELLS and value is not None}
+    return json.dumps(told | {"size": info.get("size")}, sort_keys=True) if told else None
+
+
+@contextlib.contextmanager
+def _package(location: str, scheme: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise ExtraMissing(shown(location), package=_PACKAGES.get(scheme, f"for fsspec's {scheme}://")) from error
+    except ValueError as error:
+        raise DataUnreachable(shown(location), str(error)) from error
+
+
+@contextlib.contextmanager
+def _reached(location: str) -> Iterator[None]:
+    """Every file system has errors of its own, which share no root."""
+    try:
+        yield
+    except FinialError:
+        raise
+    except FileNotFoundError as error:
+        raise DataUnreachable(shown(location), "there is no such file or folder") from error
+    except Exception as error:
+        detail = str(error).replace(location, shown(location)) or type(error).__name__
+        raise DataUnreachable(shown(location), detail) from error
