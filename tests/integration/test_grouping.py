@@ -57,6 +57,7 @@ def site_by_digest(pictures: Path) -> dict[str, str]:
     return {sha256_of(path.read_bytes()): path.name.partition("_")[0] for path in pictures.rglob("*.png")}
 
 
+@pytest.mark.slow
 def test_a_pattern_and_a_column_keep_the_same_pictures_together(work: Path, pictures: Path) -> None:
     """And nobody reads in the bundle what the sites are called."""
     by_pattern, _ = trained(pictures, work, group_by=r"/(site\d)_")
