@@ -1,8 +1,8 @@
 """What lies in a cache folder: features, statistics, graphs and remembered hashes, and whether each is whole."""
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,7 +79,8 @@ def read_contents(cache_dir: Path) -> list[CacheEntry]:
         for name, (kind, pattern) in _FILES.items()
         for path in sorted((cache_dir / name).glob(pattern))
     ]
-    return folders + files
+    backbones = {entry.description.get("graph"): entry.description.get("backbone") for entry in folders}
+    return folders + [_with_backbone(entry, backbones) for entry in files]
 
 
 def list_abandoned(cache_dir: Path) -> list[Path]:
@@ -115,6 +116,12 @@ def _entry(kind: Kind, path: Path, files: list[Path]) -> CacheEntry:
         last_used=last_used(path) if folder else path.stat().st_mtime,
         description=read_description(path) if folder else {},
     )
+
+
+def _with_backbone(entry: CacheEntry, backbones: Mapping[str | None, str | None]) -> CacheEntry:
+    """A graph is named after its key and its content; whoever computed features with it noted whose it is."""
+    backbone = backbones.get(entry.name.rpartition("-")[2]) if entry.kind == "graph" else None
+    return replace(entry, description={"backbone": backbone}) if backbone else entry
 
 
 def _size(path: Path) -> int:

@@ -28,7 +28,7 @@ def cache(tmp_path: Path) -> Path:
     featurize(samples, GRAPH, TINY_SPEC, cache_dir=cache, backbone="tiny")
     featurize(samples[:2], GRAPH, TINY_SPEC.model_copy(update={"resize": 30}), cache_dir=cache, backbone="tiny")
     (cache / "graphs").mkdir()
-    (cache / "graphs" / graph_name(b"graph")).write_bytes(b"graph")
+    (cache / "graphs" / graph_name(GRAPH)).write_bytes(GRAPH)
     stat = StatCache(cache, tmp_path / "data", warn=pytest.fail)
     for sample in samples:
         os.utime(sample.path, (time.time() - 100,) * 2)
@@ -73,7 +73,7 @@ def test_list_shows_everything_that_is_kept(cache: Path, capsys: pytest.CaptureF
     assert code == 0
     assert [one["kind"] for one in entries] == ["features"] * 2 + ["statistics"] * 2 + ["graph", "hashes"]
     assert sorted(one["pictures"] for one in entries[:4]) == [2, 2, 5, 5]
-    assert {one["description"]["backbone"] for one in entries[:2]} == {"tiny"}
+    assert {one["description"]["backbone"] for one in (*entries[:2], entries[4])} == {"tiny"}
     assert {one["description"]["spec"]["resize"] for one in entries[:2]} == {24, 30}
     assert found["size_bytes"] == sum(one["size_bytes"] for one in entries) > 5000
 
