@@ -68,7 +68,7 @@ def _label_table(audit: DataAudit) -> "Table":
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("label", overflow="ellipsis", no_wrap=True, max_width=32)
     table.add_column("pictures", justify="right")
-    splits = [split for split in ("train", "validation", "test") if any(one.given[split] for one in audit.counts)]
+    splits = [split for split in ("train", "validation", "test") if any(one.given.get(split) for one in audit.counts)]
     for split in splits:
         table.add_column(f"given {split}", justify="right")
     table.add_column("", no_wrap=True)
@@ -78,7 +78,7 @@ def _label_table(audit: DataAudit) -> "Table":
         table.add_row(
             Text(visible(one.label)),
             f"{one.usable:,}",
-            *(f"{one.given[split]:,}" for split in splits),
+            *(f"{one.given.get(split, 0):,}" for split in splits),
             Text(bar, style="cyan"),
         )
     if len(audit.counts) > MOST_LABELS:

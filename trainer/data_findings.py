@@ -29,7 +29,8 @@ def find_in_data(
 ) -> tuple[Finding, ...]:
     """Everything that was found, what is worth a look before what was handled.
 
-    A picture that shows little, or whose label is doubted, is not named again for being unlike the others.
+    Nobody looks twice: the label of a picture that shows nothing is not doubted, and a picture that shows little, or
+    whose label is doubted, is not named again for being unlike the others.
 
     Args:
         audit: of the samples that are learned from.
@@ -41,8 +42,11 @@ def find_in_data(
     """
     samples = audit.manifest.samples
     poor = find_poor_pictures(samples, statistics)
+    unseen = names_in(finding for finding in poor if finding.kind in (Kind.DARK, Kind.UNIFORM))
     doubted = tell(
-        Kind.LABEL_ERRORS, _label_errors(training, judged), agreement=f"{100 * (judged.agreement or 0):.0f} %"
+        Kind.LABEL_ERRORS,
+        (one for one in _label_errors(training, judged) if one.names[0] not in unseen),
+        agreement=f"{100 * (judged.agreement or 0):.0f} %",
     )
     named = names_in((*poor, *doubted))
     return sort_findings(
@@ -64,9 +68,9 @@ def tell_worth_a_look(findings: Sequence[Finding], progress: Progress) -> None:
     for finding in of_severity(findings, Severity.LOOK):
         if finding.kind not in (Kind.ALIKE_TWO_LABELS, Kind.ALIKE_TOO_MANY):
             first = finding.mentions[0]
-            such_as = f"{first.names[0]} ({first.detail})" if first.detail else first.names[0]
+            the_first = f"{first.names[0]} ({first.detail})" if first.detail else first.names[0]
             progress.say(
-                f"Worth a look: {finding.total} {_lower(finding.title)}, such as {such_as}; see the report.",
+                f"Worth a look: {_lower(finding.title)} ({finding.total}), first {the_first}; see the report.",
                 kind=finding.kind,
                 count=finding.total,
             )

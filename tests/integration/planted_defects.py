@@ -41,7 +41,9 @@ def lay_out(pictures: Sequence[tuple[Path, str]], folder: Path) -> list[Path]:
     return placed
 
 
-def plant(clean: Path, folder: Path, *, seed: int = 0, copies: int = 20, flips: float = 0.05, broken: int = 6) -> Planted:
+def plant(
+    clean: Path, folder: Path, *, seed: int = 0, copies: int = 20, flips: float = 0.05, broken: int = 6
+) -> Planted:
     """A copy of a folder that `lay_out` made, with defects in it; no picture has two of them.
 
     Args:

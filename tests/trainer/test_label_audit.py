@@ -1,0 +1,82 @@
+"""trainer/label_audit.py: labels judged by heads that had not seen the pictures."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.trainer.blobs import make_blobs
+from trainer.label_audit import NO_FOLDS, NOT_LEARNED, audit_labels, judge_labels
+
+
+def flip(targets: NDArray[np.int64], rows: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    flipped = targets.copy()
+    flipped[rows] = (flipped[rows] + 1) % classes
+    return flipped
+
+
+def test_planted_flips_are_found_and_named_with_the_right_label() -> None:
+    features, targets, groups = make_blobs(300, features=64, classes=3, distance=3)
+    wrong = np.random.default_rng(1).choice(300, 15, replace=False)
+
+    audit = audit_labels(features, flip(targets, wrong, 3), groups, seed=0, threads=1)
+
+    found = {error.row for error in audit.errors}
+    assert len(found & set(wrong.tolist())) >= 12
+    assert len(found - set(wrong.tolist())) <= 3
+    assert all(error.suggested == targets[error.row] for error in audit.errors if error.row in wrong)
+    assert audit.agreement is not None and audit.agreement > 0.8
+
+
+def test_clean_labels_are_left_alone() -> None:
+    features, targets, groups = make_blobs(300, features=64, classes=3, distance=4)
+
+    assert audit_labels(features, targets, groups, seed=0, threads=1).errors == ()
+
+
+def test_nothing_is_claimed_where_nothing_can_be_learned() -> None:
+    """Labels at random are not wrong labels; whoever reads a list of them would look in vain."""
+    features, targets, groups = make_blobs(200, features=32, classes=2, distance=3)
+    shuffled = np.random.default_rng(0).permutation(targets)
+
+    audit = audit_labels(features, shuffled, groups, seed=0, threads=1)
+
+    assert (audit.errors, audit.note) == ((), NOT_LEARNED)
+
+
+def test_a_copy_of_a_picture_does_not_vouch_for_its_label() -> None:
+    """Every picture twice, with the same wrong labels: a head that had seen the twin would agree with both."""
+    features, targets, groups = make_blobs(150, features=64, classes=3, distance=3)
+    wrong = np.random.default_rng(2).choice(150, 8, replace=False)
+    given = flip(targets, wrong, 3)
+
+    audit = audit_labels(
+        np.concatenate([features, features]), np.concatenate([given, given]), [*groups, *groups], seed=0, threads=1
+    )
+
+    assert len({error.row % 150 for error in audit.errors} & set(wrong.tolist())) >= 6
+
+
+def test_a_class_that_cannot_be_held_out_is_not_judged_and_spoils_nothing() -> None:
+    """The audit goes on where a training could not: that is what it is for."""
+    features, targets, groups = make_blobs(200, features=32, classes=2, distance=4)
+    targets = np.where(targets == 1, 2, 0)
+    targets[7] = 1
+    wrong = np.array([20, 41])
+    targets[wrong] = 2 - targets[wrong]
+
+    audit = audit_labels(features, targets, groups, seed=0, threads=1)
+
+    found = {(error.row, error.suggested) for error in audit.errors}
+    assert {(int(row), 2 - int(targets[row])) for row in wrong} <= found
+    assert all(error.row != 7 for error in audit.errors)
+
+
+def test_without_two_classes_to_tell_apart_it_says_so() -> None:
+    features, targets, groups = make_blobs(20, features=8, classes=2)
+
+    audit = audit_labels(features, np.zeros_like(targets), groups, seed=0, threads=1)
+
+    assert (audit.errors, audit.agreement, audit.note) == ((), None, NO_FOLDS)
+
+
+def test_a_training_without_folds_judges_nothing() -> None:
+    assert judge_labels(np.zeros((0, 2), np.float32), np.array([0, 1])).note == NO_FOLDS
