@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trainer.audit import Audit, examine_manifest, find_obstacles
 from trainer.backbones import BackboneEntry, choose_backbone, find_weights
+from trainer.counting import counted
 from trainer.data_audit import AuditedLabel, DataAudit
 from trainer.data_findings import find_in_data
 from trainer.errors import BadData, LabelNotInTrain, TooManyMissing, TooManyUnusable
@@ -44,7 +45,8 @@ def audit_data(settings: AuditSettings, progress: Progress | None = None) -> Dat
         rehash=settings.rehash,
         progress=progress,
     )
-    progress.say(f"{len(manifest.samples)} pictures, {len(manifest.labels)} labels from {manifest.labels_from}.")
+    found = f"{counted(len(manifest.samples), 'picture')}, {counted(len(manifest.labels), 'label')}"
+    progress.say(f"{found} from {manifest.labels_from}.")
     entry, features = _featurize(examine_manifest(manifest).manifest, settings, progress)
     return _look(manifest, entry, features, settings)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from trainer.action_result import ActionResult, columns
 from trainer.catalogue import NANO, BackboneEntry, backbone_names, get_entry
+from trainer.counting import counted
 from trainer.errors import UsageError
 from trainer.progress import Progress
 from trainer.settings import BackbonesSettings
@@ -39,7 +40,7 @@ def verify(settings: BackbonesSettings, progress: Progress) -> ActionResult:
     weights = find_weights(entry, settings.weights, download=True, weights_url=settings.weights_url)
     manifest = read_manifest(Path(data), labels=settings.labels, cache_dir=settings.cache_dir, progress=progress)
     found = verify_backbone(entry, weights, manifest, threads=settings.thread_count)
-    text = f"{name} on {found['n']} pictures: top-1 {found['top_1']:.3f}, top-5 {found['top_5']:.3f}"
+    text = f"{name} on {counted(found['n'], 'picture')}: top-1 {found['top_1']:.3f}, top-5 {found['top_5']:.3f}"
     return ActionResult(text, found)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from trainer.counting import counted
 from trainer.progress import Progress
 from trainer.settings import (
     AuditSettings,
@@ -74,7 +75,7 @@ def predict(arguments: Sequence[str], program: str) -> None:
         elif settings.out is None or prediction.problem is not None:
             _print(prediction.line)
     if settings.out is not None and not settings.json_:
-        _print(f"{settings.out}: {count} new predictions, {problems} pictures could not be used.")
+        _print(f"{settings.out}: {counted(count, 'new prediction')}, {counted(problems, 'picture')} could not be used.")
 
 
 def backbones(arguments: Sequence[str], program: str) -> None:

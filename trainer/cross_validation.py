@@ -14,6 +14,7 @@ from trainer.folds import fewest_groups
 from trainer.head import fit_linear_probe
 from trainer.intervals import Interval, repeated_folds_interval
 from trainer.metrics import softmax
+from trainer.progress import Progress, Quiet
 from trainer.split import make_folds
 
 
@@ -99,6 +100,7 @@ def cross_validate(
     folds: int,
     seeds: Sequence[int],
     threads: int,
+    progress: Progress | None = None,
 ) -> CrossValidation:
     """Hold out each fold once per seed, choose and fit the head on the rest, and measure it on the fold.
 
@@ -110,6 +112,7 @@ def cross_validate(
         folds: at least 2; a class with fewer groups lowers it.
         seeds: at least one; each makes other folds.
         threads: CPU threads of the solver.
+        progress: shows the folds as they are done.
 
     Raises:
         TooFewForFolds: a class has a single group, so it cannot be both trained on and held out.
@@ -122,14 +125,16 @@ def cross_validate(
         raise TooFewForFolds(_label_with_one_group(targets, groups, labels))
     results: list[FoldResult] = []
     pooled: list[Evaluation] = []
-    for seed in seeds:
-        fold_of = make_folds(targets, groups, possible, seed)
-        probabilities = np.zeros((len(targets), len(labels)))
-        for fold in range(possible):
-            held, l2 = fold_of == fold, 0.0
-            probabilities[held], l2 = _predict_held_out(features, targets, groups, held, len(labels), seed, threads)
-            results.append(_measure(probabilities[held], targets[held], labels, seed=seed, fold=fold, l2=l2))
-        pooled.append(evaluate(probabilities, targets, labels))
+    with (progress or Quiet()).phase("cross-validate", total=len(seeds) * possible) as phase:
+        for seed in seeds:
+            fold_of = make_folds(targets, groups, possible, seed)
+            probabilities = np.zeros((len(targets), len(labels)))
+            for fold in range(possible):
+                held, l2 = fold_of == fold, 0.0
+                probabilities[held], l2 = _predict_held_out(features, targets, groups, held, len(labels), seed, threads)
+                results.append(_measure(probabilities[held], targets[held], labels, seed=seed, fold=fold, l2=l2))
+                phase.advance()
+            pooled.append(evaluate(probabilities, targets, labels))
     return CrossValidation(
         labels=tuple(labels),
         folds=possible,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from shared.bundle import Bundle
+from trainer.counting import counted
 from trainer.errors import NothingSelected, UnknownLabels
 from trainer.evaluation import Evaluation, evaluate
 from trainer.learned_from import learned_digests, learned_warning
@@ -50,7 +51,8 @@ def evaluate_bundle(settings: EvaluateSettings, progress: Progress | None = None
         max_missing=settings.max_bad,
         progress=progress,
     )
-    progress.say(f"{len(manifest.samples)} pictures, {len(manifest.labels)} labels from {manifest.labels_from}.")
+    pictures = f"{counted(len(manifest.samples), 'picture')}, {counted(len(manifest.labels), 'label')}"
+    progress.say(f"{pictures} from {manifest.labels_from}.")
     name_each(progress, "passed over", [f"{one.name} ({one.reason})" for one in manifest.passed_over])
     name_each(progress, "listed but missing", manifest.missing)
     scorer = Scorer(settings.bundle, threads=settings.thread_count, provider=settings.provider, progress=progress)
@@ -62,8 +64,8 @@ def evaluate_bundle(settings: EvaluateSettings, progress: Progress | None = None
         for sample, result in zip(samples, scored, strict=True)
         if result.problem is not None
     )
-    counted = manifest.unreadable if settings.only == "all" else ()  # what cannot be read is in no known split
-    refuse_too_many(counted + problems, total=len(counted) + len(samples), max_bad=settings.max_bad)
+    in_question = manifest.unreadable if settings.only == "all" else ()  # what cannot be read is in no known split
+    refuse_too_many(in_question + problems, total=len(in_question) + len(samples), max_bad=settings.max_bad)
     unusable = manifest.unreadable + problems
     name_each(progress, "cannot be used", [f"{one.name}: {one.reason}" for one in unusable])
     missing = tuple(PassedOver(name, "listed, but there is no such file") for name in manifest.missing)

@@ -1,7 +1,8 @@
 """Samples -> features and statistics: from the cache where they are known, else computed, each picture once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,10 +16,12 @@ from trainer.engines import Engine, OnnxEngine, TorchEngine
 from trainer.errors import FeaturesLost, UsageError
 from trainer.feature_cache import PLAIN_VIEW, FeatureCache
 from trainer.fingerprint import fingerprint_of, what_features_depend_on, what_statistics_depend_on
+from trainer.forecast import time_first
+from trainer.live_metrics import FeaturizedPicture, OnMetrics
 from trainer.manifest import PassedOver, Sample
-from trainer.picture_rows import rows_of
+from trainer.picture_rows import PictureRow, rows_of
 from trainer.picture_statistics import StatisticsTable
-from trainer.progress import Progress, Quiet
+from trainer.progress import Phase, Progress, Quiet
 from trainer.statistics_cache import StatisticsCache
 
 if TYPE_CHECKING:
@@ -73,6 +76,7 @@ def featurize(
     provider: Provider = "auto",
     threads: int = 1,
     progress: Progress | None = None,
+    on_metrics: OnMetrics | None = None,
 ) -> Features:
     """Features and statistics of samples, computed only where the cache lacks them; pictures of equal content once.
 
@@ -90,7 +94,8 @@ def featurize(
         module: gives the torch module; needed by the torch engine, and asked only when it has something to compute.
         provider: where to compute.
         threads: pictures in work at once, each on one thread.
-        progress: told how far it is, and of damaged parts of the cache.
+        progress: told how long it will take, how far it is, and of damaged parts of the cache.
+        on_metrics: told of each picture that is computed.
 
     Raises:
         SessionError: the engine cannot be had as asked.
@@ -109,7 +114,9 @@ def featurize(
     pictures: dict[str, Sample] = {}
     for sample in samples:
         pictures.setdefault(sample.digest, sample)
-    featurized, refused = _complete(pictures, computing, spec, caches, threads=threads, progress=progress)
+    featurized, refused = _complete(
+        pictures, computing, spec, caches, threads=threads, progress=progress, on_metrics=on_metrics
+    )
     describe(caches.features.folder, {"backbone": backbone, **of_features})
     describe(caches.statistics.folder, of_statistics)
     caches.compact()
@@ -135,28 +142,59 @@ def _open(
 
 
 def _complete(
-    pictures: dict[str, Sample],
+    pictures: Mapping[str, Sample],
     engine: Engine,
     spec: PreprocessSpec,
     caches: _Caches,
     *,
     threads: int,
     progress: Progress,
+    on_metrics: OnMetrics | None,
 ) -> tuple[int, dict[str, str]]:
     """Compute and store what the caches lack; returns how many were featurised, and the reasons of refused digests."""
     featurized, measured = caches.features.known(pictures), caches.statistics.known(pictures)
-    lacking = [sample for digest, sample in pictures.items() if digest not in featurized or digest not in measured]
+    # By digest, that is in no order: the first pictures then tell how long the others will take.
+    lacking = [pictures[one] for one in sorted(pictures) if one not in featurized or one not in measured]
     if not lacking:
         return 0, {}
-    count, refused = 0, {}
     rows = rows_of(lacking, engine, spec, threads=threads, measured_only=featurized)
-    phase_name = "featurize" if len(featurized) < len(pictures) else "measure"
-    with (
-        progress.phase(phase_name, total=len(lacking)) as phase,
-        caches.features.writer() as features,
-        caches.statistics.writer() as statistics,
-    ):
-        for sample, row in zip(lacking, rows, strict=True):
+    verb = "featurize" if len(featurized) < len(pictures) else "measure"
+    first = time_first(rows, total=len(lacking), verb=verb, progress=progress)
+    with progress.phase(verb, total=len(lacking), already=len(first)) as phase:
+        to_featurize = len(pictures) - len(featurized)
+        done = _teller(phase, on_metrics, already=len(first), known=featurized, total=to_featurize)
+        return _store(zip(lacking, chain(first, rows), strict=True), caches, measured=measured, done=done)
+
+
+def _teller(
+    phase: Phase, on_metrics: OnMetrics | None, *, already: int, known: Collection[str], total: int
+) -> Callable[[Sample], None]:
+    """What to call for each picture that is done: the caller learns of those to be featurised, the display of all.
+
+    The display knows of the first ones already.
+    """
+    index, position = count(), count()
+
+    def tell(sample: Sample) -> None:
+        if next(position) >= already:
+            phase.advance()
+        if on_metrics is not None and sample.digest not in known:
+            on_metrics(FeaturizedPicture(sample.split, next(index), total))
+
+    return tell
+
+
+def _store(
+    rows: Iterable[tuple[Sample, PictureRow | PassedOver]],
+    caches: _Caches,
+    *,
+    measured: Collection[str],
+    done: Callable[[Sample], None],
+) -> tuple[int, dict[str, str]]:
+    """Store rows as they come, statistics only of pictures that are not among the `measured`."""
+    featurized, refused = 0, {}
+    with caches.features.writer() as features, caches.statistics.writer() as statistics:
+        for sample, row in rows:
             if isinstance(row, PassedOver):
                 refused[sample.digest] = row.reason
             elif row.features is not None and not np.isfinite(row.features).all():
@@ -166,9 +204,9 @@ def _complete(
                     statistics.add(sample.digest, row.statistics)
                 if row.features is not None:
                     features.add(sample.digest, PLAIN_VIEW, row.features)
-                    count += 1
-            phase.advance()
-    return count, refused
+                    featurized += 1
+            done(sample)
+    return featurized, refused
 
 
 def _gather(

@@ -18,7 +18,7 @@ from shared.preprocess import PreprocessSpec
 from trainer.backbones import BackboneEntry, Weights, build_backbone
 from trainer.errors import CacheNotWritable
 from trainer.head import LinearHead
-from trainer.progress import Progress
+from trainer.progress import Progress, Quiet
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,10 +54,14 @@ def backbone_graph(
     if (cached := _read(folder, key)) is not None:
         return cached
     if progress is not None:
-        progress.say(f"Exporting {entry.name} to ONNX; this is done once for these weights.", backbone=entry.name)
+        progress.say(
+            f"Exporting {entry.name} to ONNX; this is done once for these weights, and takes about 10 s.",
+            backbone=entry.name,
+        )
     with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    graph = _export(build_backbone(entry, weights), spec)
+    with (progress or Quiet()).phase("export"):
+        graph = _export(build_backbone(entry, weights), spec)
     with _writable(folder):
         write_atomically(folder / f"{key}-{sha256_of(graph)}.onnx", graph)
     return graph

@@ -1,6 +1,6 @@
 """The head: a linear probe on frozen features, its L2 strength chosen by cross-validation, and its file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shared.files import write_atomically
 from trainer.folds import fewest_groups
+from trainer.live_metrics import HeadStep
 from trainer.split import make_folds
 from trainer.standardise import standardisation
 
@@ -73,6 +74,7 @@ def fit_linear_probe(
     threads: int,
     l2: float | None = None,
     folds: int = FOLDS,
+    on_step: Callable[[HeadStep], None] | None = None,
 ) -> HeadFit:
     """Fit a multinomial logistic regression on standardised features.
 
@@ -88,6 +90,7 @@ def fit_linear_probe(
         threads: CPU threads of the solver.
         l2: a strength that is already known; nothing is then swept, and there are no folds.
         folds: wanted number; a class with fewer groups lowers it, and below 2 a fixed strength is used.
+        on_step: told of each strength that is tried.
 
     Raises:
         ValueError: the lengths differ, a class has no row, a feature is not finite, or l2 is not above 0.
@@ -102,7 +105,7 @@ def fit_linear_probe(
     with torch_threads(threads):
         if l2 is None and possible >= 2:
             fold_of = make_folds(targets, groups, possible, seed)
-            swept = sweep(standardised, targets, fold_of, scale=std, class_count=class_count)
+            swept = sweep(standardised, targets, fold_of, scale=std, class_count=class_count, on_step=on_step)
         strength = swept.l2 if swept else l2 or FIXED_STRENGTH
         start = swept.parameters if swept else None
         parameters = fit_one(standardised, targets, l2=strength, class_count=class_count, start=start)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from trainer.audit import Audit, audit_manifest
+from trainer.counting import counted
 from trainer.featurize import Features
 from trainer.manifest import PassedOver, read_manifest
 from trainer.progress import Progress
@@ -27,7 +28,8 @@ def read_audited(settings: TrainSettings, progress: Progress) -> Audit:
         rehash=settings.rehash,
         progress=progress,
     )
-    progress.say(f"{len(manifest.samples)} pictures, {len(manifest.labels)} labels from {manifest.labels_from}.")
+    found = f"{counted(len(manifest.samples), 'picture')}, {counted(len(manifest.labels), 'label')}"
+    progress.say(f"{found} from {manifest.labels_from}.")
     name_each(progress, "passed over", [f"{one.name} ({one.reason})" for one in manifest.passed_over])
     name_each(progress, "listed but missing", manifest.missing)
     _name_unreadable(manifest.unreadable, progress)

@@ -6,6 +6,7 @@ from typing import Any
 from shared.bundle import Bundle
 from trainer.backbones import BackboneEntry, Weights, build_backbone, choose_backbone, find_weights
 from trainer.bundle_files import Run, headline_metrics
+from trainer.counting import counted
 from trainer.data_findings import find_in_data, tell_worth_a_look
 from trainer.featurize import Features, featurize
 from trainer.gates import check_accuracy
@@ -14,6 +15,7 @@ from trainer.graph import attach_head, backbone_graph
 from trainer.intake import leave_out_unreadable, read_audited
 from trainer.label_audit import judge_measured
 from trainer.likeness_telling import tell_likeness
+from trainer.live_metrics import OnMetrics
 from trainer.manifest import Manifest
 from trainer.moves import tell_moves
 from trainer.near_duplicates import find_near_duplicates
@@ -54,8 +56,15 @@ class TrainResult:
         }
 
 
-def train(settings: TrainSettings, progress: Progress | None = None) -> TrainResult:
+def train(
+    settings: TrainSettings, progress: Progress | None = None, *, on_metrics: OnMetrics | None = None
+) -> TrainResult:
     """Read, featurise, split, fit, measure, fit again on everything, and publish what is new.
+
+    Args:
+        settings: of the verb.
+        progress: how the work is shown; by default on stderr. `Quiet()` shows nothing.
+        on_metrics: called for every picture that is featurised and every step of the head.
 
     Raises:
         BadData: what was found cannot be learned from.
@@ -72,7 +81,7 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
         entry, weights, reason = _choose(settings, progress)
         graph = backbone_graph(entry, weights, entry.spec, settings.cache_dir, progress=progress)
     with timings.measure("featurize"):
-        features = _featurize(audit.manifest, entry, weights, graph, settings, progress)
+        features = _featurize(audit.manifest, entry, weights, graph, settings, progress, on_metrics)
         audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=progress)
     with timings.measure("fit"):
         likeness = find_near_duplicates(features.statistics, targets_of(audit.manifest))
@@ -83,7 +92,14 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
         require_learnable(training)
         model_folder = settings.models_dir / settings.model_name
         tell_moves(training, model=model_folder, seed=settings.seed, shares=settings.split, progress=progress)
-        measured = measure(training, seed=settings.seed, threads=settings.thread_count, folds=settings.folds)
+        measured = measure(
+            training,
+            seed=settings.seed,
+            threads=settings.thread_count,
+            folds=settings.folds,
+            progress=progress,
+            on_metrics=on_metrics,
+        )
         if measured.fit.note:
             progress.warn(measured.fit.note)
         check_accuracy(measured, settings.min_accuracy)
@@ -95,7 +111,7 @@ def train(settings: TrainSettings, progress: Progress | None = None) -> TrainRes
         tell_worth_a_look(findings, progress)
     model = attach_head(graph, final.head, labels=training.labels, spec=entry.spec)
     golden = make_golden(model, training.samples, entry.spec, keep_pictures=settings.pictures)
-    with timings.measure("parity"):
+    with timings.measure("parity"), progress.phase("compare with torch"):
         prove_parity(build_backbone(entry, weights), graph, entry.spec, images=golden.images, head=final.head)
     run = Run(
         settings=settings,
@@ -140,6 +156,7 @@ def _featurize(
     graph: bytes,
     settings: TrainSettings,
     progress: Progress,
+    on_metrics: OnMetrics | None,
 ) -> Features:
     features = featurize(
         manifest.samples,
@@ -152,9 +169,10 @@ def _featurize(
         provider=settings.provider,
         threads=settings.thread_count,
         progress=progress,
+        on_metrics=on_metrics,
     )
     progress.say(
-        f"Featurised {features.featurized} pictures, {features.from_cache} came from the cache.",
+        f"Featurised {counted(features.featurized, 'picture')}, {features.from_cache:,} came from the cache.",
         featurized=features.featurized,
         from_cache=features.from_cache,
     )

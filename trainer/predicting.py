@@ -9,6 +9,7 @@ from shared.bundle import Bundle
 from shared.errors import BundleInvalid
 from shared.files import sha256_of_file
 from shared.prediction import top_k
+from trainer.counting import counted
 from trainer.data_source import local_data
 from trainer.errors import NothingToPredict
 from trainer.label_from_name import label_from_path
@@ -151,7 +152,7 @@ def _predict_into_table(
     with PredictionTable(out, content_sha256=scorer.bundle.metadata.content_sha256) as table:
         rest = [row for row, (name, state) in enumerate(zip(names, states, strict=True)) if not table.has(name, state)]
         if done := len(pictures) - len(rest):
-            progress.say(f"{out}: going on after {done} predictions of an interrupted run.")
+            progress.say(f"{out}: going on after {counted(done, 'prediction')} of an interrupted run.")
         with progress.phase("predict", total=len(rest)) as phase:
             for row, scored in zip(rest, scorer.score(pictures[row].path for row in rest), strict=True):
                 prediction = _prediction(pictures[row], scored, scorer.labels, known)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.bundle import Bundle
+from trainer.counting import counted
 
 _MEASURED_ON = {"test": "test pictures that nothing else has seen", "cross_validated": "pictures, cross-validated"}
 
@@ -26,7 +27,7 @@ def training_summary(bundle: Bundle, metrics: Mapping[str, Any], *, unchanged: b
 def evaluation_summary(bundle: Bundle, numbers: Mapping[str, Any], unusable_count: int) -> str:
     """The numbers of an evaluation, and a line per class."""
     lines = [
-        f"{bundle.metadata.name} {bundle.version} on {numbers['n']} pictures"
+        f"{bundle.metadata.name} {bundle.version} on {counted(numbers['n'], 'picture')}"
         + (f" ({unusable_count} could not be used)" if unusable_count else ""),
         f"  accuracy            {_with_interval(numbers)}",
         f"  macro accuracy      {numbers['macro_accuracy']:.4f}",

@@ -1,6 +1,6 @@
 """Fits the head: one warm-started path of L2 strengths over all folds at once, or one strength on all rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainer.lbfgs import minimise
+from trainer.live_metrics import HeadStep
 from trainer.softmax_regression import SoftmaxRegression
 from trainer.standardise import floored
 
@@ -49,6 +50,7 @@ def sweep(
     *,
     scale: NDArray[np.float32],
     class_count: int,
+    on_step: Callable[[HeadStep], None] | None = None,
 ) -> Swept:
     """Fit every strength on all folds at once; the one with the lowest cross-validated log loss wins.
 
@@ -58,6 +60,7 @@ def sweep(
         folds: shape (N,), the fold that each row is held out in.
         scale: shape (D,), what the features were divided by; the folds' own deviations follow from it.
         class_count: K.
+        on_step: told of each strength.
     """
     rows, held_out_in = _aligned(features), torch.tensor(folds)
     members = (held_out_in[:, None] != torch.arange(int(folds.max()) + 1)).to(rows.dtype)
@@ -69,6 +72,11 @@ def sweep(
         losses.append(float(problem.losses.gather(1, held_out_in[:, None]).mean()))
         if losses[-1] < min(losses[:-1], default=float("inf")):
             best_logits, best_parameters = _of_held_out(problem.logits, held_out_in), parameters
+        if on_step is not None:
+            chosen = _of_held_out(problem.logits, held_out_in).argmax(1)
+            accuracy = float((chosen == torch.tensor(targets)).double().mean())
+            index = len(losses) - 1
+            on_step(HeadStep("validation", accuracy, losses[-1], strength_index=index, strength=STRENGTHS[index]))
         if _rises_for_good(losses):
             break
     return Swept(

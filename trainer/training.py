@@ -1,6 +1,7 @@
 """What a run learns from and what it measured: rows in canonical order, the held-out model, the final fit."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,8 +13,10 @@ from trainer.errors import LabelNotInTrain
 from trainer.evaluation import Evaluation, evaluate
 from trainer.groups import find_groups
 from trainer.head import HeadFit, fit_linear_probe
+from trainer.live_metrics import HeadStep, OnMetrics
 from trainer.manifest import Manifest, Sample, Split
 from trainer.metrics import softmax
+from trainer.progress import Progress, Quiet
 from trainer.split import split_groups
 
 
@@ -43,7 +46,15 @@ class Training:
         """Row numbers of the samples in these splits."""
         return np.flatnonzero(np.isin(self.splits, splits))
 
-    def fit(self, rows: NDArray[np.int64], *, seed: int, threads: int, l2: float | None = None) -> HeadFit:
+    def fit(
+        self,
+        rows: NDArray[np.int64],
+        *,
+        seed: int,
+        threads: int,
+        l2: float | None = None,
+        on_step: Callable[[HeadStep], None] | None = None,
+    ) -> HeadFit:
         """The default head fitted on these rows; `l2` fixes the strength instead of sweeping it."""
         return fit_linear_probe(
             self.features[rows],
@@ -53,6 +64,7 @@ class Training:
             seed=seed,
             threads=threads,
             l2=l2,
+            on_step=on_step,
         )
 
 
@@ -128,7 +140,15 @@ def require_learnable(training: Training) -> None:
         raise LabelNotInTrain(held_out)
 
 
-def measure(training: Training, *, seed: int, threads: int, folds: int) -> Measured:
+def measure(
+    training: Training,
+    *,
+    seed: int,
+    threads: int,
+    folds: int,
+    progress: Progress | None = None,
+    on_metrics: OnMetrics | None = None,
+) -> Measured:
     """Choose the head without the test split, then measure it there.
 
     Args:
@@ -136,9 +156,13 @@ def measure(training: Training, *, seed: int, threads: int, folds: int) -> Measu
         seed: of the folds.
         threads: of the head fit.
         folds: of the nested cross-validation over all samples; 0 for none.
+        progress: shows the strengths and the nested folds as they are done.
+        on_metrics: told of each strength.
     """
+    progress = progress or Quiet()
     selection, test = training.rows("train", "validation"), training.rows("test")
-    fit = training.fit(selection, seed=seed, threads=threads)
+    with _each_strength_told(progress, on_metrics) as on_step:
+        fit = training.fit(selection, seed=seed, threads=threads, on_step=on_step)
     test_probabilities = probabilities_of(fit.head.logits(training.features[test]))
     return Measured(
         fit=fit,
@@ -146,7 +170,7 @@ def measure(training: Training, *, seed: int, threads: int, folds: int) -> Measu
         test_rows=test,
         test_probabilities=test_probabilities,
         cross_validated=_out_of_fold(fit, training.targets[selection], training.labels),
-        folds=_nested(training, seed=seed, threads=threads, folds=folds) if folds else None,
+        folds=_nested(training, seed=seed, threads=threads, folds=folds, progress=progress) if folds else None,
     )
 
 
@@ -172,7 +196,22 @@ def _out_of_fold(fit: HeadFit, targets: NDArray[np.int64], labels: Sequence[str]
     return evaluate(probabilities_of(fit.out_of_fold_logits), targets, labels) if fit.folds else None
 
 
-def _nested(training: Training, *, seed: int, threads: int, folds: int) -> CrossValidation:
+@contextlib.contextmanager
+def _each_strength_told(progress: Progress, on_metrics: OnMetrics | None) -> Iterator[Callable[[HeadStep], None]]:
+    """A bar over the strengths; it may end early, where weaker ones only get worse."""
+    from trainer.sweep import STRENGTHS
+
+    with progress.phase("fit head", total=len(STRENGTHS)) as phase:
+
+        def on_step(step: HeadStep) -> None:
+            phase.advance()
+            if on_metrics is not None:
+                on_metrics(step)
+
+        yield on_step
+
+
+def _nested(training: Training, *, seed: int, threads: int, folds: int, progress: Progress) -> CrossValidation:
     return cross_validate(
         training.features,
         training.targets,
@@ -181,4 +220,5 @@ def _nested(training: Training, *, seed: int, threads: int, folds: int) -> Cross
         folds=folds,
         seeds=(seed,),
         threads=threads,
+        progress=progress,
     )

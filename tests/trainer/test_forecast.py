@@ -1,0 +1,38 @@
+"""trainer/forecast.py: how long it will take is said before it does, and only where there is something to do."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from tests.trainer.test_progress import Clock
+from trainer.forecast import FEWEST, time_first
+from trainer.progress import Quiet
+
+
+def rows(clock: Clock, times: list[float]) -> Iterator[int]:
+    for index, seconds in enumerate(times):
+        clock.now += seconds
+        yield index
+
+
+def test_the_first_rows_tell_how_long_all_will_take() -> None:
+    """And what only the first of all waits for does not count."""
+    clock, progress = Clock(), Quiet()
+    times = [9.0, *np.random.default_rng(1).lognormal(-4.5, 0.5, 1203).tolist()]
+    coming = rows(clock, times)
+
+    first = time_first(coming, total=len(times), verb="featurize", progress=progress, clock=clock)
+
+    (sentence,) = progress.said
+    assert sentence.startswith("1,204 pictures to featurize: about ") and sentence.endswith("judged by the first 16.")
+    seconds = float(sentence.partition("about ")[2].partition(" s")[0])
+    assert seconds == pytest.approx(sum(times[len(first) :]), rel=0.4)
+    assert [*first, *coming] == list(range(1204))
+
+
+def test_nothing_is_said_of_few() -> None:
+    progress = Quiet()
+
+    assert time_first(iter(range(FEWEST - 1)), total=FEWEST - 1, verb="featurize", progress=progress) == []
+    assert progress.said == []
