@@ -1,6 +1,7 @@
 """Nothing is computed twice, nothing stale is used, and a picture that cannot be used is named."""
 
 import contextlib
+import gc
 import hashlib
 import shutil
 from collections.abc import Iterator
@@ -414,3 +415,31 @@ def test_the_cache_says_what_its_folders_hold(samples: list[Sample], tmp_path: P
     assert (said["backbone"], said["spec"]["resize"], said["precision"]) == ("tiny", 24, "float32")
     assert said["engine"].startswith("onnxruntime") and said["first_used"]
     assert read_description(statistics.parent)["decode_at_least"] == [24, 24]
+
+
+class CountsRows(Interrupting):
+    """A display that counts, now and then, how many pictures' rows are in memory at once."""
+
+    def __init__(self) -> None:
+        self.most = 0
+
+    @contextlib.contextmanager
+    def phase(self, stretch: Stretch) -> Iterator[Phase]:
+        def show(done: int) -> None:
+            if done % 97 == 0:
+                rows = sum(type(one) is PictureStatistics for one in gc.get_objects())
+                self.most = max(self.most, rows)
+
+        yield Phase(show)
+
+
+def test_rows_do_not_pile_up_while_they_are_computed(tmp_path: Path) -> None:
+    """At most those of one part, and the few that are ahead; what is stored is let go."""
+    for number in range(700):
+        Image.new("RGB", (5, 4), (number % 256, number // 256, 9)).save(tmp_path / f"{number:03}.png")
+    display = CountsRows()
+
+    found = run([sample_of(path) for path in sorted(tmp_path.glob("*.png"))], tmp_path, progress=Progress(display))
+
+    assert found.featurized == 700
+    assert 200 < display.most < 300
