@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from trainer.likeness import best_turns, correlate
 from trainer.neighbours import nearest
-from trainer.patterns import patterns_of, turnless
+from trainer.patterns import coarse, patterns_of, turnless
 
 _NEIGHBOURS = (3, 12, 48)
 _WORTH_ALIGNING = 0.5
@@ -35,7 +35,7 @@ def find_pairs(grey: NDArray[np.uint8], threshold: float) -> FoundPairs:
         threshold: a correlation.
     """
     patterns = patterns_of(grey)
-    searched = (patterns, turnless(patterns))
+    searched = (coarse(patterns), coarse(turnless(patterns)))
     asked, tried = np.arange(len(grey)), np.empty(0, dtype=np.int64)
     found: list[FoundPairs] = []
     for count in _NEIGHBOURS:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.patterns import correlate_with_crops, patterns_of, turned, unturned
+from trainer.patterns import correlate_turned, correlate_with_crops, patterns_of, turned, unturned
 
 _PAIRS_AT_ONCE = 32
 
@@ -32,7 +32,7 @@ def best_turns(
     first: NDArray[np.float32], second: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The correlation of pairs of patterns, each (P, F), in the best orientation of the first; without crops."""
-    by_turn = np.matmul(turned(first), second[:, :, None])[:, :, 0].astype(np.float64).round(4)
+    by_turn = correlate_turned(first, second).astype(np.float64).round(4)
     turns = by_turn.argmax(axis=1)
     return by_turn[np.arange(len(turns)), turns], turns
 

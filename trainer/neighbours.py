@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-_ROWS_AT_ONCE = 512
+_PRODUCTS_AT_ONCE = 2**20  # 4 MB: they are passed over several times, and should not leave the cache
 
 
 def nearest(rows: NDArray[np.float32], of: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -19,8 +19,9 @@ def nearest(rows: NDArray[np.float32], of: NDArray[np.int64], count: int) -> NDA
     """
     count = min(count, len(rows) - 1)
     found = np.empty((len(of), count), dtype=np.int64)
-    for start in range(0, len(of), _ROWS_AT_ONCE):
-        asked = of[start : start + _ROWS_AT_ONCE]
+    rows_at_once = max(16, _PRODUCTS_AT_ONCE // max(1, len(rows)))
+    for start in range(0, len(of), rows_at_once):
+        asked = of[start : start + rows_at_once]
         products = rows[asked] @ rows.T
         places = np.arange(len(asked))
         products[places, asked] = -np.inf

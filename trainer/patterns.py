@@ -26,6 +26,7 @@ _WEIGHTED_UP_TO = 10
 _LEAST_DETAIL = 0.5
 _LEAST_SPREAD = 3.0
 _DETAIL_FROM = 3
+_COARSE_BELOW = 9
 _TINY = np.float32(1e-6)
 
 
@@ -54,9 +55,21 @@ def correlate_with_crops(patterns: NDArray[np.float32], grey: NDArray[np.uint8])
     return best
 
 
+def coarse(patterns: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The lower frequencies of patterns (N, F), rows of length 1: faster to search, and cropping moves them less."""
+    return _of_length_1(patterns[:, _FREQUENCY < _COARSE_BELOW])
+
+
 def turned(patterns: NDArray[np.float32]) -> NDArray[np.float32]:
     """The patterns of each picture in its 8 orientations, shape (N, 8, F); the first is the picture as it is."""
     return patterns[:, _TURN_ORDER] * _TURN_SIGNS
+
+
+def correlate_turned(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The correlation of each first pattern in its 8 orientations with the second as it is: (N, F) twice -> (N, 8)."""
+    signs = _TURN_SIGNS[:_TRANSPOSED].T
+    swapped = first[:, _TURN_ORDER[_TRANSPOSED]]
+    return np.concatenate([(first * second) @ signs, (swapped * second) @ signs], axis=1)
 
 
 def unturned(turn: NDArray[np.int64]) -> NDArray[np.int64]:
