@@ -4,23 +4,22 @@ Precedence: flag, FINIAL_* environment variable, the verb's table in the TOML fi
 """
 
 import argparse
+import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Self, get_args
+from typing import Any, ClassVar, NoReturn, Self
 
 from pydantic import Field, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, CliApp, CliPositionalArg, SettingsConfigDict
+from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
 
 from shared.config_file import Config, read_config
 from shared.errors import ConfigInvalid
+from shared.help_page import flag_of, help_page, is_positional
 
 ENVIRONMENT_PREFIX = "FINIAL_"
 EXIT_USAGE = 2
-
-_POSITIONAL = get_args(CliPositionalArg[str])[1]  # what marks a field as positional
 
 
 class FinialSettings(BaseSettings):
@@ -39,6 +38,9 @@ class FinialSettings(BaseSettings):
         cli_show_env_vars=True,
     )
 
+    help_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Headings of `--help`, and the options under each."""
+
     config: Path | None = Field(None, description="TOML file with any of these options.")
 
     @classmethod
@@ -50,6 +52,11 @@ class FinialSettings(BaseSettings):
             program: how the user called it, e.g. "python -m trainer train"; its last word names the TOML table.
         """
         cls.model_config["cli_prog_name"] = program
+        if {"-h", "--help"} & {*_before_files(arguments)}:
+            print(help_page(cls, cls.help_groups, program=program))  # noqa: T201
+            raise SystemExit(0)
+        if unknown := _unknown_flag(cls, arguments):
+            _end(program, unknown)
         config = Config()
         try:
             if path := _config_path(arguments, program):
@@ -82,12 +89,25 @@ def _all_settings(above: type[FinialSettings] = FinialSettings) -> set[type[Fini
 
 def _options(*settings: type[FinialSettings]) -> set[str]:
     """Names of what may be set by a file: positional arguments and the file itself may not."""
-    fields = [item for cls in settings for item in cls.model_fields.items() if not _is_positional(item[1])]
+    fields = [item for cls in settings for item in cls.model_fields.items() if not is_positional(item[1])]
     return {field.alias or name for name, field in fields} - {"config"}
 
 
-def _is_positional(field: FieldInfo) -> bool:
-    return _POSITIONAL in field.metadata
+def _before_files(arguments: Sequence[str]) -> Sequence[str]:
+    """The arguments before `--`; what follows it is no option, whatever it begins with."""
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
+
+
+def _unknown_flag(cls: type[FinialSettings], arguments: Sequence[str]) -> str:
+    """A sentence about the first flag that the verb does not have; "" if it has them all."""
+    flags = {flag_of(name, field) for name, field in cls.model_fields.items() if not is_positional(field)}
+    flags |= {f"--no-{flag[2:]}" for flag in flags}
+    given = [word.partition("=")[0] for word in _before_files(arguments) if word.startswith("--")]
+    for word in given:
+        if not any(flag.startswith(word) for flag in flags):  # a flag may be shortened
+            close = difflib.get_close_matches(word, sorted(flags), n=1)
+            return f"unknown option {word}" + (f"; did you mean {close[0]}?" if close else "")
+    return ""
 
 
 def _variable(option: str) -> str:

@@ -24,7 +24,7 @@ NO_NOVELTY = "this version of Finial does not measure novelty yet"
 
 # Where the run took place and how it was told to talk is not part of how the model was made.
 _SETTINGS_LEFT_OUT = frozenset(
-    {"data", "models_dir", "cache_dir", "config", "json_", "keep_versions", "rehash", "weights", "weights_url"}
+    {"data", "models_dir", "cache_dir", "config", "json_", "keep_versions", "rehash", "from_", "weights", "weights_url"}
 )
 
 

@@ -32,6 +32,8 @@ def train(arguments: Sequence[str], program: str) -> None:
         _print_json(result.as_json())
         return
     _print(training_summary(result.bundle, result.metrics, unchanged=result.unchanged))
+    if result.differences is not None:
+        _print(result.differences.text)
 
 
 def audit(arguments: Sequence[str], program: str) -> None:

@@ -385,6 +385,19 @@ class WeightsDoNotFit(UsageError):
         super().__init__(f"{path}: these weights do not fit {backbone}: {_some(differences, most=6)}. {advice}.")
 
 
+# --- replay ---
+
+
+class ReplayWeightsMissing(UsageError):
+    """The weights that an earlier run used are not those that were found."""
+
+    def __init__(self, bundle: Path, *, backbone: str, source: str, sha256: str, found: Exception | str) -> None:
+        super().__init__(
+            f"{bundle}: it was trained with weights of {backbone} ({source}) whose SHA-256 is {sha256}; {found} "
+            "Name the file that has it with --weights FILE."
+        )
+
+
 # --- graph, parity ---
 
 

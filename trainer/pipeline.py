@@ -8,6 +8,8 @@ from trainer.backbones import BackboneEntry, Weights, build_backbone, choose_bac
 from trainer.bundle_files import Run, headline_metrics
 from trainer.counting import counted
 from trainer.data_findings import find_in_data, tell_worth_a_look
+from trainer.differences import Differences
+from trainer.errors import WeightsMissing
 from trainer.featurize import Features, featurize
 from trainer.gates import check_accuracy
 from trainer.golden_pictures import make_golden
@@ -22,6 +24,7 @@ from trainer.near_duplicates import find_near_duplicates
 from trainer.parity import prove_parity
 from trainer.progress import Progress
 from trainer.publishing import publish_run, require_writable
+from trainer.replay import Earlier, read_earlier
 from trainer.run_record import Timings
 from trainer.settings import TrainSettings
 from trainer.training import arrange, final_fit, measure, require_learnable, targets_of
@@ -36,6 +39,7 @@ class TrainResult:
         unchanged: whether the run made what was current already, and so published nothing.
         metrics: the headline numbers.
         featurized, from_cache: how many pictures were computed, and found in the cache.
+        differences: from the run that was repeated; None where none was.
     """
 
     bundle: Bundle
@@ -43,6 +47,7 @@ class TrainResult:
     metrics: dict[str, Any]
     featurized: int
     from_cache: int
+    differences: Differences | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What `train --json` prints."""
@@ -53,7 +58,7 @@ class TrainResult:
             "featurized": self.featurized,
             "from_cache": self.from_cache,
             "metrics": self.metrics,
-        }
+        } | ({"differences": self.differences.as_json()} if self.differences else {})
 
 
 def train(
@@ -73,12 +78,14 @@ def train(
     """
     progress = progress or Progress()
     timings = Timings()
+    earlier = read_earlier(settings.from_) if settings.from_ else None
+    settings = earlier.settings(settings) if earlier else settings
     require_writable(settings.models_dir)
     progress.say(f"Training the model {settings.model_name!r}.", model=settings.model_name)
     with timings.measure("read"):
         audit = read_audited(settings, progress)
     with timings.measure("export"):
-        entry, weights, reason = _choose(settings, progress)
+        entry, weights, reason = _choose(settings, progress, earlier)
         graph = backbone_graph(entry, weights, entry.spec, settings.cache_dir, progress=progress)
     with timings.measure("featurize"):
         features = _featurize(audit.manifest, entry, weights, graph, settings, progress, on_metrics)
@@ -137,15 +144,20 @@ def train(
         metrics=headline_metrics(run),
         featurized=features.featurized,
         from_cache=features.from_cache,
+        differences=earlier.compare(published.bundle, published.made, training.samples) if earlier else None,
     )
 
 
-def _choose(settings: TrainSettings, progress: Progress) -> tuple[BackboneEntry, Weights, str]:
+def _choose(settings: TrainSettings, progress: Progress, earlier: Earlier | None) -> tuple[BackboneEntry, Weights, str]:
     entry, reason = choose_backbone(settings.backbone, settings.weights, no_nano=not settings.nano)
     progress.say(f"Backbone: {reason}", backbone=entry.name)
-    weights = find_weights(
-        entry, settings.weights, download=settings.backbone is not None, weights_url=settings.weights_url
-    )
+    download = settings.backbone is not None
+    try:
+        weights = find_weights(entry, settings.weights, download=download, weights_url=settings.weights_url)
+    except WeightsMissing as error:
+        raise error if earlier is None else earlier.weights_missing(error) from error
+    if earlier is not None and settings.weights is None and settings.backbone == earlier.backbone:
+        earlier.require_weights(weights.sha256)
     return entry, weights, reason
 
 

@@ -23,10 +23,11 @@ _ACTED_ON = (
 
 @dataclass(frozen=True)
 class Published:
-    """The current bundle, and whether it was there already, equal to what the run made."""
+    """The current bundle, whether it was there already, equal to what the run made, and what the run says of itself."""
 
     bundle: Bundle
     unchanged: bool
+    made: BundleMetadata
 
 
 def require_writable(models_dir: Path) -> None:
@@ -56,14 +57,16 @@ def publish_run(run: Run, progress: Progress) -> Published:
     with staging_folder(settings.models_dir, settings.model_name) as folder:
         with run.timings.measure("write"):
             write_bundle_files(folder, run)
-        if (current := _same_as_current(seal(folder, metadata_fields(run)), settings.models_dir)) is not None:
+        made = seal(folder, metadata_fields(run))
+        if (current := _same_as_current(made, settings.models_dir)) is not None:
             progress.say(f"Unchanged: version {current.version} is already current.", version=current.version)
-            return Published(current, unchanged=True)
+            return Published(current, unchanged=True, made=made)
         with run.timings.measure("report"), progress.phase("write report"):
             write_report(folder, report_facts(run))
         seal(folder, metadata_fields(run))
         check_bundle(folder, progress)
-        return Published(publish(folder, settings.models_dir, keep_versions=settings.keep_versions), unchanged=False)
+        bundle = publish(folder, settings.models_dir, keep_versions=settings.keep_versions)
+        return Published(bundle, unchanged=False, made=made)
 
 
 def _same_as_current(made: BundleMetadata, models_dir: Path) -> Bundle | None:

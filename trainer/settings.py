@@ -3,8 +3,9 @@
 import os
 import re
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import CliPositionalArg, NoDecode
@@ -42,6 +43,14 @@ _SECONDS = {"h": 3600.0, "d": 86400.0}
 
 class TrainerSettings(FinialSettings):
     """What every verb that computes shares."""
+
+    help_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Data": ("labels", "group_by", "only", "limit", "max_bad", "rehash"),
+        "Backbone": ("backbone", "weights", "weights_url", "nano", "engine", "provider"),
+        "Split and head": ("split", "folds", "seed", "final_fit", "from_"),
+        "Result": ("name", "models_dir", "out", "min_accuracy", "pictures", "keep_versions", "json_"),
+        "Machine": ("threads", "cache_dir", "config"),
+    }
 
     threads: Threads = Field(0, description="CPU threads; 0 = the cores this process may use.")
     json_: bool = Field(False, alias="json", description="Print one JSON object on stdout instead of text.")
@@ -86,6 +95,9 @@ class TrainSettings(TrainerSettings, BackboneChoice):
     )
     pictures: bool = Field(True, description="--no-pictures keeps pictures out of bundle and report.")
     rehash: bool = Field(False, description="Read every file again instead of trusting size and time.")
+    from_: Path | None = Field(
+        None, alias="from", description="Repeat the run of this bundle: its settings, and then what differs."
+    )
     keep_versions: Count = Field(10, description="Older versions are removed.")
 
     @field_validator("split", mode="before")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shared.files import sha256_of_file
 from trainer.catalogue import NANO, BackboneEntry, get_entry
-from trainer.errors import UsageError, WeightsDamaged, WeightsMissing
+from trainer.errors import UsageError, WeightsDamaged, WeightsMissing, WeightsUnreadable
 
 PUBLISHED_AT = "https://download.pytorch.org/models"
 NANO_FILE = Path(__file__).with_name("nano.safetensors")
@@ -50,6 +50,7 @@ def find_weights(
 
     Raises:
         WeightsMissing: not there, and not downloaded or not to be downloaded.
+        WeightsUnreadable: the named or cached file cannot be read.
         WeightsDamaged: the file's SHA-256 does not begin as its name says.
         UsageError: a file was named for the embedded backbone.
     """
@@ -58,13 +59,13 @@ def find_weights(
             raise UsageError(f"nano carries its own weights; leave out --weights {weights_file}, or name its backbone.")
         return Weights(NANO_FILE, sha256_of_file(NANO_FILE), "embedded")
     if weights_file is not None:
-        return _hashed(entry, weights_file, source=weights_file.name)
+        return _hashed(weights_file, source=weights_file.name)
     path = cached_file(entry)
     if not path.is_file():
         if not download:
             raise _missing(entry, f"{path.name} is not cached, and a download was not asked for by naming the backbone")
         _download(entry, path, weights_url or PUBLISHED_AT)
-    return _hashed(entry, path, source=f"torchvision {entry.weights_name}")
+    return _hashed(path, source=f"torchvision {entry.weights_name}")
 
 
 def fetch_weights(name: str, *, weights_url: str | None = None) -> Weights:
@@ -103,11 +104,11 @@ def verify_unchanged(weights: Weights) -> None:
         raise WeightsDamaged(weights.path, expected=weights.sha256, found=found)
 
 
-def _hashed(entry: BackboneEntry, path: Path, *, source: str) -> Weights:
+def _hashed(path: Path, *, source: str) -> Weights:
     try:
         sha256 = sha256_of_file(path)
     except OSError as error:
-        raise _missing(entry, f"{path} cannot be read: {error.strerror}") from error
+        raise WeightsUnreadable(path, f"cannot be read ({error.strerror})") from error
     named = _HASH_IN_NAME.search(path.name)
     if named and not sha256.startswith(named[1]):
         raise WeightsDamaged(path, expected=named[1], found=sha256)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from trainer.catalogue import BackboneEntry, get_entry
-from trainer.errors import UsageError, WeightsDamaged, WeightsMissing
+from trainer.errors import UsageError, WeightsDamaged, WeightsMissing, WeightsUnreadable
 from trainer.weights import cached_file, fetch_weights, find_weights, is_cached, verify_unchanged
 
 CONTENT = b"weights, for all that a download cares" * 1000
@@ -165,7 +165,7 @@ def test_a_named_file_without_a_hash_in_its_name_is_taken_and_hashed(entry: Back
 
 
 def test_a_named_file_that_is_not_there_is_named(entry: BackboneEntry, tmp_path: Path) -> None:
-    with pytest.raises(WeightsMissing, match=r"gone\.pth cannot be read"):
+    with pytest.raises(WeightsUnreadable, match=r"^\S+gone\.pth: cannot be read \(No such file"):
         find_weights(entry, tmp_path / "gone.pth", download=True)
 
 
