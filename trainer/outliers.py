@@ -54,10 +54,8 @@ def find_outliers(features: NDArray[np.float32], groups: Sequence[str]) -> tuple
     references = _one_of_each(groups)[:_MOST_REFERENCES]
     if len(references) < FEWEST_GROUPS:
         return ()
-    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    mean, std = standardisation(unit)
     group_of = np.unique(groups, return_inverse=True)[1]
-    distances = _neighbour_distances((unit - mean) / std, group_of, references)
+    distances = _neighbour_distances(features, group_of, references)
     typical = float(np.median(distances))
     if typical == 0:  # most pictures are in heaps of the same
         return ()
@@ -75,20 +73,27 @@ def _one_of_each(groups: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _neighbour_distances(
-    rows: NDArray[np.float32], groups: NDArray[np.int64], references: NDArray[np.int64]
+    features: NDArray[np.float32], groups: NDArray[np.int64], references: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Of each row to its fifth-nearest reference of another group."""
-    others, their_groups = rows[references], groups[references]
+    """Of each row to its fifth-nearest reference of another group; a few rows at a time, so little memory is needed."""
+    mean, std = standardisation(_unit(features[references]))
+    others, their_groups = (_unit(features[references]) - mean) / std, groups[references]
     squares = np.einsum("nd,nd->n", others, others)
-    found = np.empty(len(rows))
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
+    found = np.empty(len(features))
+    for start in range(0, len(features), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
-        own = np.einsum("nd,nd->n", rows[part], rows[part])
-        squared = own[:, None] + squares - 2 * rows[part] @ others.T
+        rows = (_unit(features[part]) - mean) / std
+        squared = np.einsum("nd,nd->n", rows, rows)[:, None] + squares - 2 * rows @ others.T
         squared[groups[part, None] == their_groups] = np.inf
         nearest = np.partition(squared, NEIGHBOURS - 1, axis=1)[:, NEIGHBOURS - 1]
         found[part] = np.sqrt(np.maximum(nearest, 0))
     return found
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of length 1; a row of zeros stays."""
+    unit: NDArray[np.float32] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 def _deviation(distances: NDArray[np.float64], typical: float) -> float:
