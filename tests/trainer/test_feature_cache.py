@@ -18,6 +18,7 @@ from shared.files import sha256_of
 from trainer.errors import CacheNotWritable
 from trainer.feature_cache import FeatureCache
 from trainer.part_file import list_parts
+from trainer.part_store import sole_compactor
 
 SIZE = 8
 ROOT = Path(__file__).resolve().parents[2]
@@ -258,6 +259,38 @@ def test_compaction_leaves_large_parts_alone(tmp_path: Path) -> None:
     wide.compact()
 
     assert list_parts(wide.folder) == before
+
+
+def test_a_compaction_that_was_killed_before_it_deleted_leaves_every_row_and_the_next_one_tidies(
+    tmp_path: Path,
+) -> None:
+    cache = cache_in(tmp_path)
+    for start in range(0, 20, 2):
+        store(cache, range(start, start + 2))
+    small = {path: path.read_bytes() for path in list_parts(cache.folder)}
+    cache.compact()
+    for path, content in small.items():
+        path.write_bytes(content)
+
+    assert stored_numbers(cache, range(20)) == list(range(20))
+    cache.compact()
+    assert len(list_parts(cache.folder)) == 1
+    assert stored_numbers(cache, range(20)) == list(range(20))
+
+
+def test_only_one_program_compacts_at_a_time(tmp_path: Path) -> None:
+    """The other one goes on with its work instead of waiting or deleting what was just joined."""
+    cache = cache_in(tmp_path)
+    for start in range(0, 20, 2):
+        store(cache, range(start, start + 2))
+    before = list_parts(cache.folder)
+
+    with sole_compactor(cache.folder) as sole:
+        cache_in(tmp_path).compact()
+        assert (sole, list_parts(cache.folder)) == (True, before)
+
+    cache.compact()
+    assert len(list_parts(cache.folder)) == 1
 
 
 def test_a_reader_finds_everything_while_another_compacts(tmp_path: Path) -> None:
