@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from trainer.counting import counted
 from trainer.near_duplicates import Likeness
 from trainer.progress import Progress
 from trainer.samples import Sample
@@ -26,22 +27,23 @@ def tell_likeness(likeness: Likeness, samples: Sequence[Sample], training: Train
     together = [[samples[row] for row in group] for group in (*likeness.groups, *likeness.oversized)]
     across_splits = [group for group in together if len({sample.split for sample in group}) > 1]
     across_labels = [group for group in together if len({sample.label for sample in group}) > 1]
-    name_each(progress, "groups of near duplicates across the given splits", _as_text(across_splits))
-    name_each(progress, "groups of near duplicates under different labels, kept as they are", _as_text(across_labels))
     oversized = [[samples[row] for row in group] for group in likeness.oversized]
-    name_each(
-        progress,
-        "groups of near duplicates hold more than 5 % of a label and are not kept together (--group-by can)",
-        _as_text(oversized),
-    )
-    name_each(progress, "pairs of near duplicates are in two splits", _as_text(_torn(likeness, samples, training)))
+    torn = _torn(likeness, samples, training)
+    for what, sets, noun in (
+        ("of near duplicates across the given splits", across_splits, "group"),
+        ("of near duplicates under different labels, kept as they are", across_labels, "group"),
+        ("of near duplicates with more than 5 % of a label, not kept together (--group-by can)", oversized, "group"),
+        ("of near duplicates in two splits", torn, "pair"),
+    ):
+        name_each(progress, what, [_names(one) for one in sets], noun=noun)
 
 
 def _summary(likeness: Likeness) -> str:
     if not likeness.groups:
         return "No near duplicates were found."
     pictures = sum(len(group) for group in likeness.groups)
-    return f"{pictures} pictures are near duplicates; each of their {len(likeness.groups)} groups is kept together."
+    groups = counted(len(likeness.groups), "group")
+    return f"{pictures:,} pictures are near duplicates of others; they are kept together in {groups}."
 
 
 def _torn(likeness: Likeness, samples: Sequence[Sample], training: Training) -> list[list[Sample]]:
@@ -54,10 +56,6 @@ def _torn(likeness: Likeness, samples: Sequence[Sample], training: Training) -> 
         for first, second, pair in pairs
         if split_of[first.digest] != split_of[second.digest] and known.get(pair.first, -1) != known.get(pair.second, -2)
     ]
-
-
-def _as_text(groups: Sequence[Sequence[Sample]]) -> list[str]:
-    return [_names(group) for group in groups]
 
 
 def _names(group: Sequence[Sample]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.counting import counted
 from trainer.like_pairs import FoundPairs, find_pairs
 from trainer.likeness import correlate
 from trainer.likeness_threshold import calibrate
@@ -99,7 +100,7 @@ def _distinct(digests: Sequence[str]) -> NDArray[np.int64]:
 
 def _note(untold: int, *, are_separate: bool) -> str | None:
     parts = [
-        f"{untold} pictures show too little to be compared with others" if untold else "",
+        f"{counted(untold, 'picture')} with too little to see in them could not be compared" if untold else "",
         "" if are_separate else "cropped copies cannot be told from different pictures here, and are not looked for",
     ]
     return "; ".join(part for part in parts if part) or None

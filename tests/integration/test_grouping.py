@@ -95,11 +95,14 @@ def test_a_near_duplicate_of_a_test_picture_is_tested_and_named(tmp_path: Path, 
     together = [row for row in rows if [other["group"] for other in rows].count(row["group"]) > 1]
     assert [row["split"] for row in together] == ["test", "test"]
     warnings = "\n".join(progress.warnings)
-    assert "1 groups of near duplicates across the given splits: test/dots/0.png = train/dots/copy.jpg" in warnings
+    assert "1 group of near duplicates across the given splits: test/dots/0.png = train/dots/copy.jpg" in warnings
     assert (
         "held out more strictly than given, because a copy of them, or their group, is: train/dots/copy.jpg" in warnings
     )
-    assert any("2 pictures are near duplicates" in sentence for sentence in progress.said)
+    assert any(
+        "2 pictures are near duplicates of others; they are kept together in 1 group" in sentence
+        for sentence in progress.said
+    )
 
 
 def scene(label: str, number: int) -> Image.Image:

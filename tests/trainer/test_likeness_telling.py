@@ -40,8 +40,8 @@ def test_groups_across_given_splits_and_labels_are_named() -> None:
     progress = told(replace(NOTHING, groups=((0, 1), (0, 2))), samples, "test", "test", "test", "train")
 
     assert progress.warnings == [
-        "1 groups of near duplicates across the given splits: cat/a.jpg = cat/b.jpg",
-        "1 groups of near duplicates under different labels, kept as they are: cat/a.jpg = dog/c.jpg",
+        "1 group of near duplicates across the given splits: cat/a.jpg = cat/b.jpg",
+        "1 group of near duplicates under different labels, kept as they are: cat/a.jpg = dog/c.jpg",
     ]
 
 
@@ -57,7 +57,7 @@ def test_large_groups_that_are_not_kept_together_are_named_and_shortened() -> No
     progress = told(replace(NOTHING, oversized=((0, 1, 2, 3, 4, 5),)), samples, *SPLITS)
 
     assert progress.warnings == [
-        "1 groups of near duplicates hold more than 5 % of a label and are not kept together (--group-by can): "
+        "1 group of near duplicates with more than 5 % of a label, not kept together (--group-by can): "
         "cat/0.jpg = cat/1.jpg = cat/2.jpg = cat/3.jpg and 2 more"
     ]
 
@@ -69,4 +69,4 @@ def test_a_pair_in_two_splits_is_named() -> None:
 
     progress = told(replace(NOTHING, pairs=pairs, groups=((0, 1),)), samples, "train", "train", "test")
 
-    assert progress.warnings == ["1 pairs of near duplicates are in two splits: cat/b.jpg = cat/c.jpg"]
+    assert progress.warnings == ["1 pair of near duplicates in two splits: cat/b.jpg = cat/c.jpg"]

@@ -55,7 +55,7 @@ def test_pictures_of_nothing_are_no_duplicates_of_each_other() -> None:
     likeness = find(np.concatenate([PICTURES, walls]))
 
     assert likeness.pairs == ()
-    assert likeness.note == "40 pictures show too little to be compared with others"
+    assert likeness.note == "40 pictures with too little to see in them could not be compared"
 
 
 def test_byte_for_byte_copies_are_named_once() -> None:
