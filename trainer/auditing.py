@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from trainer.audit import Audit, examine_manifest, find_obstacles
 from trainer.backbones import BackboneEntry, choose_backbone, find_weights
 from trainer.counting import counted
@@ -48,7 +50,7 @@ def audit_data(settings: AuditSettings, progress: Progress | None = None) -> Dat
     found = f"{counted(len(manifest.samples), 'picture')}, {counted(len(manifest.labels), 'label')}"
     progress.say(f"{found} from {manifest.labels_from}.")
     entry, features = _featurize(examine_manifest(manifest).manifest, settings, progress)
-    return _look(manifest, entry, features, settings)
+    return _look(manifest, entry, features, settings, progress)
 
 
 def _featurize(manifest: Manifest, settings: AuditSettings, progress: Progress) -> tuple[BackboneEntry, Features]:
@@ -71,13 +73,15 @@ def _featurize(manifest: Manifest, settings: AuditSettings, progress: Progress) 
     return entry, features
 
 
-def _look(manifest: Manifest, entry: BackboneEntry, features: Features, settings: AuditSettings) -> DataAudit:
+def _look(
+    manifest: Manifest, entry: BackboneEntry, features: Features, settings: AuditSettings, progress: Progress
+) -> DataAudit:
     unreadable = (*manifest.unreadable, *features.unreadable)
     examined = examine_manifest(manifest)
     usable = examined.manifest.without([one.name for one in unreadable])
     audit = replace(examine_manifest(usable), conflicts=examined.conflicts)
     obstacles = map(tell_obstacle, _obstacles(manifest, audit, unreadable, settings))
-    findings, notes = _find(audit, unreadable, features, settings)
+    findings, notes = _find(audit, unreadable, features, settings, progress)
     return DataAudit(
         data=last_name(settings.data),
         labels_from=manifest.labels_from,
@@ -91,23 +95,32 @@ def _look(manifest: Manifest, entry: BackboneEntry, features: Features, settings
 
 
 def _find(
-    audit: Audit, unreadable: Sequence[PassedOver], features: Features, settings: AuditSettings
+    audit: Audit,
+    unreadable: Sequence[PassedOver],
+    features: Features,
+    settings: AuditSettings,
+    progress: Progress,
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """Findings, and notes on what could not be looked at; `features` has a row for each audited sample."""
     if not audit.manifest.samples:
         return find_in_manifest(audit, unreadable), ()
-    likeness = find_near_duplicates(features.statistics, targets_of(audit.manifest))
+    with progress.phase("compare pictures"):
+        likeness = find_near_duplicates(features.statistics, targets_of(audit.manifest))
     training = arrange(
         audit.manifest, features.values, alike=likeness.groups, shares=_EVERYTHING_TO_TRAIN, seed=settings.seed
     )
-    judged = audit_labels(
-        training.features, training.targets, training.groups, seed=settings.seed, threads=settings.thread_count
-    )
+    with progress.phase("judge labels"):
+        judged = audit_labels(
+            training.features, training.targets, training.groups, seed=settings.seed, threads=settings.thread_count
+        )
     findings = find_in_data(audit, unreadable, features.statistics, likeness, training, judged)
-    return (*_learnable(training), *findings), _notes(judged, likeness)
+    return (*_held_out(training), *findings), _notes(judged, likeness)
 
 
-def _learnable(training: Training) -> tuple[Finding, ...]:
+def _held_out(training: Training) -> tuple[Finding, ...]:
+    """The labels that would be tested without having been learned; groups may hold out more than copies do."""
+    if len(np.unique(training.targets)) < len(training.labels):  # a label without pictures is another finding
+        return ()
     try:
         require_learnable(training)
     except LabelNotInTrain as error:
@@ -133,11 +146,8 @@ def _obstacles(
         refuse_too_many(unreadable, total=total, max_bad=settings.max_bad)
     except TooManyUnusable as error:
         yield error
-    for obstacle in find_obstacles(audit, max_conflicting=settings.max_bad):
-        if not isinstance(
-            obstacle, LabelNotInTrain
-        ):  # groups may hold out more than copies do: told where they are known
-            yield obstacle
+    found = find_obstacles(audit, max_conflicting=settings.max_bad)
+    yield from (one for one in found if not isinstance(one, LabelNotInTrain))  # told where groups are known
 
 
 def _count(manifest: Manifest) -> tuple[AuditedLabel, ...]:

@@ -12,7 +12,7 @@ from trainer.__main__ import main
 from trainer.auditing import audit_data
 from trainer.data_audit import DataAudit
 from trainer.errors import NotFitForTraining
-from trainer.findings import Kind
+from trainer.findings import Kind, Severity
 from trainer.progress import Quiet
 from trainer.settings import AuditSettings
 
@@ -104,6 +104,7 @@ def test_pictures_that_are_all_broken_are_all_named(tmp_path: Path, cache: Path)
 
     assert len(found(audit)[Kind.UNREADABLE]) == 6
     assert {Kind.TOO_MANY_UNUSABLE, Kind.CLASS_TOO_SMALL} <= set(found(audit))
+    assert Kind.LABEL_NOT_IN_TRAIN not in found(audit)
     assert (audit.pictures, audit.usable) == (6, 0)
 
 
@@ -129,6 +130,15 @@ def test_a_label_that_is_only_held_out_stops_training(folder: Path, cache: Path)
 
     assert Kind.LABEL_NOT_IN_TRAIN in found(audit)
     assert [dict(one.given) for one in audit.counts] == [{"train": 24}, {"test": 24}]
+
+
+def test_a_label_without_a_picture_is_not_also_said_to_be_held_out(folder: Path, cache: Path) -> None:
+    (folder / "rings").mkdir()
+    (folder / "rings" / "empty.png").write_bytes(b"")
+
+    stopping = [one.kind for one in audited(folder, cache).findings if one.severity is Severity.STOPS]
+
+    assert stopping == [Kind.CLASS_TOO_SMALL]
 
 
 def test_a_black_picture_is_dark_and_nothing_else(folder: Path, cache: Path) -> None:

@@ -1,10 +1,14 @@
 """trainer/label_audit.py: labels judged by heads that had not seen the pictures."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tests.trainer.blobs import make_blobs
-from trainer.label_audit import NO_FOLDS, NOT_LEARNED, audit_labels, judge_labels
+from trainer.label_audit import NO_FOLDS, NOT_LEARNED, audit_labels, judge_labels, judge_measured
+from trainer.samples import Sample, Split
+from trainer.training import Training, measure
 
 
 def flip(targets: NDArray[np.int64], rows: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
@@ -76,6 +80,23 @@ def test_without_two_classes_to_tell_apart_it_says_so() -> None:
     audit = audit_labels(features, np.zeros_like(targets), groups, seed=0, threads=1)
 
     assert (audit.errors, audit.agreement, audit.note) == ((), None, NO_FOLDS)
+
+
+def test_a_training_judges_every_row_by_a_head_that_had_not_seen_it() -> None:
+    """Out of fold on train and validation, by the measured head on test: flips are found in all three splits."""
+    features, targets, groups = make_blobs(300, features=64, classes=3, distance=3)
+    splits: list[Split] = [("train", "validation", "test")[row // 3 % 3] for row in range(300)]
+    wrong = np.random.default_rng(3).choice(300, 15, replace=False)
+    given = flip(targets, wrong, 3)
+    samples = tuple(Sample(Path(group), group, str(k), group, None) for group, k in zip(groups, given, strict=True))
+    training = Training(samples, ("0", "1", "2"), features, given, tuple(groups), tuple(splits))
+
+    audit = judge_measured(training, measure(training, seed=0, threads=1, folds=0))
+
+    found = {error.row for error in audit.errors} & set(wrong.tolist())
+    assert len(found) >= 10
+    assert {splits[row] for row in found} == {"train", "validation", "test"}
+    assert all(error.given == given[error.row] for error in audit.errors)
 
 
 def test_a_training_without_folds_judges_nothing() -> None:
