@@ -373,6 +373,23 @@ def test_an_empty_folder_is_bad_data_with_a_drawing_of_what_is_expected(data: Pa
         read(data, labels)
 
 
+@pytest.mark.slow
+def test_twenty_thousand_pictures_of_one_class_are_no_trouble(data: Path) -> None:
+    """They are read, hashed and remembered in seconds."""
+    (data / "cat").mkdir()
+    for block in range(2):  # a file may have 65,000 names; other bytes would only cost time
+        first = data / "cat" / f"{block}.jpg"
+        first.write_bytes(picture(str(block)))
+        for number in range(10_000 - 1):
+            os.link(first, data / "cat" / f"{block}-{number}.jpg")
+    write(data, "dog/1.jpg")
+
+    manifest = read(data)
+
+    assert Counter(sample.label for sample in manifest.samples) == {"cat": 20_000, "dog": 1}
+    assert len({sample.digest for sample in manifest.samples}) == 3
+
+
 def test_what_does_not_exist_is_named(data: Path) -> None:
     write(data, "cat/1.jpg")
 

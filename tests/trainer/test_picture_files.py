@@ -109,6 +109,35 @@ def test_links_to_files_and_to_folders_elsewhere_are_followed(tmp_path: Path) ->
     assert names(data) == ["cat/1.jpg", "link.jpg"]
 
 
+def test_extensions_may_be_in_any_case_and_names_in_any_letters(tmp_path: Path) -> None:
+    odd = [
+        "A.JPG",
+        "b.JpEg",
+        "c.PNG",
+        "Stra\u00dfe \u65e5\u672c \U0001f600.Jpg",
+        "e\u0301.jpg",
+        "\u00e9.jpg",
+        "x" * 250 + ".jpg",
+    ]
+    for name in odd:
+        write(tmp_path / name, b"torn")  # so that the extension alone says that it is meant to be a picture
+
+    assert names(tmp_path) == sorted(odd)
+
+
+def test_a_table_lies_in_the_folder_that_holds_everything(tmp_path: Path) -> None:
+    """As in an archive that was made of a folder."""
+    write(tmp_path / "photos" / "2026" / "1.jpg")
+    write(tmp_path / "photos" / "2026" / "2.jpg")
+    (tmp_path / "photos" / "tags.csv").write_text("2026/1.jpg,cat\n2026/2.jpg,dog\n")
+    (tmp_path / "photos" / "2026" / "other.csv").write_text("1.jpg,cat\n")
+
+    found = find_files(tmp_path)
+
+    assert [file.name for file in found.tables] == ["photos/tags.csv"]
+    assert [one.name for one in found.passed_over] == ["photos/2026/other.csv"]
+
+
 def test_links_that_lead_round_in_a_circle_end(tmp_path: Path) -> None:
     write(tmp_path / "cat" / "1.jpg")
     (tmp_path / "cat" / "up").symlink_to(tmp_path)
