@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("recipes/**/*.md")])
-COMMAND = re.compile(r"python -m (?:trainer|service)[^`\n#)]*")
+COMMAND = re.compile(r"python -m (?:trainer|service)(?:'[^'\n]*'|[^`\n#)])*")
 
 
 def command_line_writer() -> ModuleType:
