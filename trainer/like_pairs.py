@@ -10,6 +10,7 @@ from trainer.neighbours import nearest
 from trainer.patterns import coarse, patterns_of, turnless
 
 _NEIGHBOURS = (3, 12, 48)
+_PAIRS_AT_ONCE = 4096
 _WORTH_ALIGNING = 0.5
 """Patterns of a copy correlate by this much before they are aligned, in all but 2 % of copies cropped by 6 %."""
 
@@ -61,7 +62,9 @@ def _confirm(
     grey: NDArray[np.uint8], patterns: NDArray[np.float32], codes: NDArray[np.int64], threshold: float
 ) -> FoundPairs:
     first, second = codes >> 32, codes & 0xFFFFFFFF
-    worth = best_turns(patterns[first], patterns[second])[0] >= _WORTH_ALIGNING
+    parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(codes), _PAIRS_AT_ONCE)]
+    unaligned = [best_turns(patterns[first[part]], patterns[second[part]])[0] for part in parts]
+    worth = np.concatenate([np.empty(0), *unaligned]) >= _WORTH_ALIGNING
     first, second = first[worth], second[worth]
     correlation, turn = correlate(grey[first], grey[second])
     alike = correlation >= threshold
