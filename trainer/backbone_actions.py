@@ -1,6 +1,5 @@
 """The `backbones` verb: list the catalogue, fetch weights ahead of time, check real weights on labelled pictures."""
 
-from pathlib import Path
 from typing import Any
 
 from trainer.action_result import ActionResult, columns
@@ -38,7 +37,7 @@ def verify(settings: BackbonesSettings, progress: Progress) -> ActionResult:
     entry, reason = choose_backbone(name, settings.weights)
     progress.say(reason)
     weights = find_weights(entry, settings.weights, download=True, weights_url=settings.weights_url)
-    manifest = read_manifest(Path(data), labels=settings.labels, cache_dir=settings.cache_dir, progress=progress)
+    manifest = read_manifest(data, labels=settings.labels, cache_dir=settings.cache_dir, progress=progress)
     found = verify_backbone(entry, weights, manifest, threads=settings.thread_count)
     text = f"{name} on {counted(found['n'], 'picture')}: top-1 {found['top_1']:.3f}, top-5 {found['top_5']:.3f}"
     return ActionResult(text, found)

@@ -49,7 +49,7 @@ class Differences:
         lines.append(_line("pictures", self._pictures()))
         lines += [_line(name.replace("_", " "), _pair(*pair)) for name, pair in self.metrics.items()]
         differing = [name for name, equal in self.equal_bytes.items() if not equal]
-        lines.append(_line("bytes", f"{', '.join(differing)} differ" if differing else "all the same"))
+        lines.append(_line("bytes", f"different: {', '.join(differing)}" if differing else "all the same"))
         return "\n".join(lines)
 
     def _pictures(self) -> str:

@@ -73,3 +73,23 @@ def test_the_shares_of_the_tutorials_are_accepted(tmp_path: Path) -> None:
 def test_a_grouping_that_is_no_regular_expression_is_refused_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no regular expression"):
         TrainSettings.model_validate({"data": tmp_path, "group_by": "(patient"})
+
+
+def test_the_run_to_repeat_is_a_flag_a_variable_and_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though `from` is a word of Python's own."""
+    (tmp_path / "finial.toml").write_text('[train]\nfrom = "models/file"\n')
+    arguments = ["data", "--config", str(tmp_path / "finial.toml")]
+
+    def read(*more: str) -> Path | None:
+        return TrainSettings.from_command_line([*arguments, *more], program="python -m trainer train").from_
+
+    assert read() == Path("models/file")
+    monkeypatch.setenv("FINIAL_FROM", "models/variable")
+    assert read() == Path("models/variable")
+    assert read("--from", "models/flag") == Path("models/flag")
+
+
+def test_an_address_keeps_its_slashes() -> None:
+    settings = TrainSettings.from_command_line(["s3://bucket/Flowers.tar.gz"], program="python -m trainer train")
+
+    assert (settings.data, settings.model_name) == ("s3://bucket/Flowers.tar.gz", "flowers")

@@ -1,0 +1,68 @@
+"""trainer/differences.py and replay.py: what a repeated run takes over, and what it tells."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.bundle import BackboneInfo
+from tests.trainer.tiny_bundle import publish_tiny
+from trainer.differences import compare
+from trainer.replay import Earlier
+from trainer.samples import Sample
+from trainer.settings import TrainSettings
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Earlier:
+    """A run on three pictures, with settings of its own."""
+    bundle = publish_tiny(tmp_path / "models")
+    settings = {"seed": 7, "split": [0.8, 0.0, 0.2], "threads": 3, "backbone": None, "name": None, "of_tomorrow": 1}
+    metadata = bundle.metadata.model_copy(update={"settings": settings})
+    return Earlier(type(bundle)(bundle.path, metadata), {"a" * 64: "red", "b" * 64: "red", "c" * 64: "blue"})
+
+
+def sample(name: str, label: str, digest: str) -> Sample:
+    return Sample(Path(name), name, label, digest * 64, None)
+
+
+def test_settings_are_taken_over_unless_they_were_given(earlier: Earlier) -> None:
+    given = TrainSettings.from_command_line(["data", "--seed", "8", "--json"], program="python -m trainer train")
+
+    settings = earlier.settings(given)
+
+    assert (settings.seed, settings.split, settings.thread_count) == (8, (0.8, 0.0, 0.2), 3)
+    assert (settings.name, settings.backbone) == ("colours", earlier.backbone)
+    assert (settings.data, settings.json_) == ("data", True)
+
+
+def test_weights_that_are_given_say_which_backbone_it_is(earlier: Earlier) -> None:
+    given = TrainSettings.from_command_line(["data", "--weights", "x.pth"], program="python -m trainer train")
+
+    assert earlier.settings(given).backbone is None
+
+
+def test_pictures_are_compared_by_their_bytes(earlier: Earlier) -> None:
+    pictures = [sample("1.jpg", "red", "a"), sample("2.jpg", "blue", "b"), sample("4.jpg", "blue", "d")]
+    bundle = earlier.bundle
+
+    found = compare(bundle, earlier.labels, bundle, bundle.metadata, pictures)
+
+    assert (found.added, found.gone) == (("4.jpg",), ("cccccccccccc... (blue)",))
+    assert found.relabelled == ("2.jpg (red -> blue)",)
+    assert "1 picture added (4.jpg); 1 picture gone (cccccccccccc... (blue))" in found.text
+    assert all(found.equal_bytes.values()) and "all the same" in found.text
+
+
+def test_what_made_the_model_is_compared_too(earlier: Earlier) -> None:
+    old = earlier.bundle.metadata
+    backbone = BackboneInfo.model_validate(old.backbone.model_dump() | {"weights_sha256": "e" * 64})
+    files = {name: entry for name, entry in old.files.items() if name != "labels.txt"}
+    changes = {"backbone": backbone, "files": files, "settings": {**old.settings, "seed": 9}, "tools": {"numpy": "99"}}
+
+    found = compare(earlier.bundle, {}, earlier.bundle, old.model_copy(update=changes), [])
+
+    assert found.settings == {"seed": (7, 9)}
+    assert found.tools["numpy"][1] == "99"
+    assert found.backbone["weights_sha256"][1] == "e" * 64
+    assert [name for name, equal in found.equal_bytes.items() if not equal] == ["labels.txt"]
+    assert "different: labels.txt" in found.text and "seed 7 -> 9" in found.text
