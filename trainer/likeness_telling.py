@@ -25,7 +25,7 @@ def tell_likeness(likeness: Likeness, samples: Sequence[Sample], training: Train
     if likeness.note:
         progress.say(f"{likeness.note}.")
     together = [[samples[row] for row in group] for group in (*likeness.groups, *likeness.oversized)]
-    across_splits = [group for group in together if len({sample.split for sample in group}) > 1]
+    across_splits = [group for group in together if len({sample.split for sample in group} - {None}) > 1]
     across_labels = [group for group in together if len({sample.label for sample in group}) > 1]
     oversized = [[samples[row] for row in group] for group in likeness.oversized]
     torn = _torn(likeness, samples, training)

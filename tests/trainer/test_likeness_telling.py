@@ -46,9 +46,13 @@ def test_groups_across_given_splits_and_labels_are_named() -> None:
 
 
 def test_a_group_that_contradicts_nothing_is_only_counted() -> None:
-    samples = samples_of(("cat/a.jpg", None), ("cat/b.jpg", None))
+    """A picture to which the data gives no split may go where its copy is."""
+    samples = samples_of(("cat/a.jpg", None), ("cat/b.jpg", "test"))
 
-    assert told(replace(NOTHING, groups=((0, 1),)), samples, "train", "train").warnings == []
+    progress = told(replace(NOTHING, groups=((0, 1),)), samples, "test", "test")
+
+    assert progress.warnings == []
+    assert progress.said == ["2 pictures are near duplicates of others; they are kept together in 1 group."]
 
 
 def test_large_groups_that_are_not_kept_together_are_named_and_shortened() -> None:
