@@ -17,22 +17,39 @@ def link(pairs: Iterable[Pair], holds: Callable[[Sequence[Pair]], bool]) -> tupl
     Returns:
         Groups of two or more, members ascending, in the order of their first members.
     """
-    groups: dict[int, list[int]] = {}
-    refused: set[tuple[int, int, int, int]] = set()  # first members and sizes: groups that did not grow since
+    groups: dict[int, _Group] = {}
     for first, second in pairs:
-        one, other = groups.setdefault(first, [first]), groups.setdefault(second, [second])
-        both = (one[0], len(one), other[0], len(other))
-        if one is other or both in refused:
+        one, other = (groups.setdefault(row, _Group([row])) for row in (first, second))
+        if one is other or other.number in one.unlike:
             continue
-        across = [(a, b) for a in _some(one) for b in _some(other) if (a, b) != (first, second)]
+        across = [(a, b) for a in _some(one.members) for b in _some(other.members) if (a, b) != (first, second)]
         if across and not holds(across):
-            refused.add(both)
+            one.refuse(other)
             continue
-        one.extend(other)
-        for member in other:
+        one.take_in(other)
+        for member in other.members:
             groups[member] = one
-    together = {id(group): tuple(sorted(group)) for group in groups.values() if len(group) > 1}
+    together = {group.number: tuple(sorted(group.members)) for group in groups.values() if len(group.members) > 1}
     return tuple(sorted(together.values()))
+
+
+class _Group:
+    """Members so far, and the groups that they cannot be joined with; those stay unlike whatever is added to either."""
+
+    def __init__(self, members: list[int]) -> None:
+        self.number = members[0]
+        self.members = members
+        self.unlike: dict[int, _Group] = {}
+
+    def refuse(self, other: "_Group") -> None:
+        self.unlike[other.number] = other
+        other.unlike[self.number] = self
+
+    def take_in(self, other: "_Group") -> None:
+        self.members.extend(other.members)
+        for known in other.unlike.values():
+            del known.unlike[other.number]
+            self.refuse(known)
 
 
 def _some(members: Sequence[int]) -> Sequence[int]:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from trainer.counting import counted
 from trainer.like_pairs import FoundPairs, find_pairs
-from trainer.likeness import correlate
+from trainer.likeness import best_turns, correlate
 from trainer.likeness_threshold import calibrate
 from trainer.linkage import Pair, link
-from trainer.patterns import are_telling
+from trainer.patterns import are_telling, patterns_of
 from trainer.picture_statistics import StatisticsTable
 
 _MOST_OF_A_CLASS = 0.05
@@ -73,9 +73,13 @@ def find_near_duplicates(statistics: StatisticsTable, targets: NDArray[np.int64]
     calibration = calibrate(grey, targets[telling])
     found = find_pairs(grey, calibration.threshold)
 
+    patterns = patterns_of(grey)
+
     def alike(pairs: Sequence[Pair]) -> bool:
         first, second = np.array(pairs).T
-        return bool((correlate(grey[first], grey[second])[0] >= calibration.together).all())
+        unsure = best_turns(patterns[first], patterns[second])[0] < calibration.together  # alignment only adds to it
+        correlations, _ = correlate(grey[first[unsure]], grey[second[unsure]])
+        return bool((correlations >= calibration.together).all())
 
     linked = link(zip(found.first.tolist(), found.second.tolist(), strict=True), alike)
     groups = sorted(tuple(sorted(telling[list(group)].tolist())) for group in linked)

@@ -54,6 +54,16 @@ def test_all_pairs_of_a_group_are_alike(pairs: list[Pair]) -> None:
     assert len({member for group in groups for member in group}) == sum(map(len, groups))
 
 
+def test_what_was_refused_is_not_asked_again() -> None:
+    """Frames of a video are alike by the thousand; each pair of groups is compared once."""
+    within = Within(3)
+    pairs = [(number, number + step) for step in (1, 2, 3) for number in range(300)]
+
+    link(pairs, within)
+
+    assert within.asked < 1000
+
+
 def test_large_groups_are_compared_by_some_of_their_members() -> None:
     """Ten thousand copies of one picture must not cost fifty million comparisons."""
     within = Within(10_000)
