@@ -1,7 +1,7 @@
 """The service's options, each declared once: flag, FINIAL_* variable and TOML key at the same time."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, ByteSize, Field
 
@@ -26,6 +26,8 @@ Waiting = Annotated[int, Field(ge=0, le=1_000_000)]
 
 class ServiceSettings(FinialSettings):
     """Serve every model of a folder over HTTP."""
+
+    variables_in_help: ClassVar[bool] = True
 
     models_dir: Folder = Field(
         Path("models"), description="Folder that bundles are published to.", validate_default=True

@@ -16,26 +16,31 @@ _COLUMN = 26
 _WORDS = {int: "N", float: "X", Path: "PATH"}
 
 
-def help_page(settings: type[BaseSettings], groups: Mapping[str, tuple[str, ...]], *, program: str) -> str:
+def help_page(
+    settings: type[BaseSettings], groups: Mapping[str, tuple[str, ...]], *, program: str, variables: bool = False
+) -> str:
     """The page.
 
     Args:
         settings: whose options are explained.
         groups: names of fields by the heading that they go under; whatever is in no group comes last.
         program: how the user calls it.
+        variables: name the environment variable with each option, instead of once for all.
     """
     width = max(40, min(_WIDEST, shutil.get_terminal_size().columns))
     fields = settings.model_fields
     positional = [name for name, field in fields.items() if is_positional(field)]
     lines = [_usage(program, {name: fields[name] for name in positional}), ""]
-    lines += [*textwrap.wrap(" ".join((settings.__doc__ or "").split()), width), ""]
+    lines += textwrap.wrap(" ".join((settings.__doc__ or "").split()), width)
+    lines += [""] if positional else []
     for name in positional:
         lines += _entry(name.upper(), fields[name].description or "", width)
     for heading, names in _headed(fields, groups):
         lines += ["", f"{heading}:"]
         for name in names:
             flag = _flag(name, fields[name])
-            lines += _entry(flag, _explained(fields[name]).removeprefix(f"{flag} "), width)
+            text = _explained(fields[name]).removeprefix(f"{flag} ")
+            lines += _entry(flag, f"{text} {_variable(name, fields[name])}" if variables else text, width)
     return "\n".join([*lines, "", *textwrap.wrap(_everywhere(fields), width)])
 
 
@@ -47,6 +52,10 @@ def is_positional(field: FieldInfo) -> bool:
 def flag_of(name: str, field: FieldInfo) -> str:
     """The flag that sets a field."""
     return f"--{(field.alias or name).replace('_', '-')}"
+
+
+def _variable(name: str, field: FieldInfo) -> str:
+    return f"FINIAL_{flag_of(name, field)[2:].replace('-', '_').upper()}"
 
 
 def _usage(program: str, positional: Mapping[str, FieldInfo]) -> str:
@@ -107,9 +116,7 @@ def _entry(name: str, text: str, width: int) -> list[str]:
 def _everywhere(fields: Mapping[str, FieldInfo]) -> str:
     options = ((name, field) for name, field in fields.items() if not is_positional(field) and name != "config")
     name, field = next(options, ("config", fields["config"]))
-    flag = flag_of(name, field)
-    variable = f"FINIAL_{flag[2:].replace('-', '_').upper()}"
     return (
-        f"Every option is an environment variable as well ({flag} is {variable}) and a key of a TOML file, which "
-        "--config names. A flag goes before a variable, and that before the file."
+        f"Every option is an environment variable as well ({flag_of(name, field)} is {_variable(name, field)}) and a "
+        "key of a TOML file, which --config names. A flag goes before a variable, and that before the file."
     )

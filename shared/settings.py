@@ -40,6 +40,8 @@ class FinialSettings(BaseSettings):
 
     help_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Headings of `--help`, and the options under each."""
+    variables_in_help: ClassVar[bool] = False
+    """Whether `--help` names the variable with each option: for programs that containers start."""
 
     config: Path | None = Field(None, description="TOML file with any of these options.")
 
@@ -53,8 +55,7 @@ class FinialSettings(BaseSettings):
         """
         cls.model_config["cli_prog_name"] = program
         if {"-h", "--help"} & {*_before_files(arguments)}:
-            print(help_page(cls, cls.help_groups, program=program))  # noqa: T201
-            raise SystemExit(0)
+            _show(help_page(cls, cls.help_groups, program=program, variables=cls.variables_in_help))
         if unknown := _unknown_flag(cls, arguments):
             _end(program, unknown)
         config = Config()
@@ -132,6 +133,14 @@ def _where(option: str, config: Config) -> str:
     if _variable(option):
         return f" (set by {ENVIRONMENT_PREFIX}{option.upper()})"
     return " (set in the TOML file)" if option in config.values else ""
+
+
+def _show(page: str) -> NoReturn:
+    try:
+        print(page, flush=True)  # noqa: T201
+    except BrokenPipeError:  # whoever read has read enough; Python's own flush at exit is to stay silent as well
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(0)
 
 
 def _end(program: str, message: str) -> NoReturn:
