@@ -105,7 +105,9 @@ def exported(
     """A cache folder with one graph in it, and that graph."""
     cache, progress = tmp_path_factory.mktemp("cache"), Quiet()
     graph = backbone_graph(*random_squeezenet, SMALL, cache, progress=progress)
-    assert progress.said == ["Exporting squeezenet1_1 to ONNX; this is done once for these weights."]
+    assert progress.said == [
+        "Exporting squeezenet1_1 to ONNX; this is done once for these weights, and takes about 10 s."
+    ]
     return cache, graph
 
 
