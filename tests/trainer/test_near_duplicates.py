@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
@@ -22,6 +20,16 @@ PICTURES = make_pictures(120)
 
 def find(grey: NDArray[np.uint8], targets: list[int] | None = None) -> Likeness:
     return find_near_duplicates(statistics_of(grey), np.array(targets or [0] * len(grey), dtype=np.int64))
+
+
+def fine_stripes(count: int) -> NDArray[np.uint8]:
+    """Of 2.4 to 3.4 px: the small picture shows that they are there, but not where, once a copy is cropped."""
+    random, across = np.random.default_rng(0), np.arange(32)[None, None, :]
+    stripes = 128 + random.normal(0, 3, (count, 32, 32))
+    for period in (2.4, 2.9, 3.4):
+        bent = 0.3 * random.normal(size=(count, 32, 1)).cumsum(axis=1)
+        stripes += 30 * np.sin(across * 2 * np.pi / period + bent)
+    return stripes.clip(0, 255).astype(np.uint8)
 
 
 def test_planted_copies_are_found_and_nothing_else() -> None:
@@ -68,22 +76,22 @@ def test_byte_for_byte_copies_are_named_once() -> None:
     assert likeness.groups == ((0, 121),)
 
 
-@settings(max_examples=3, deadline=None)
-@given(st.randoms())
-def test_the_order_of_the_rows_does_not_matter(random: object) -> None:
-    grey = np.concatenate([PICTURES, plant(PICTURES[:20]), plant(PICTURES[10:30])[:, :, ::-1]])
-    statistics = statistics_of(grey)
-    order = list(range(len(grey)))
-    random.shuffle(order)  # type: ignore[attr-defined]
+def test_the_order_of_the_rows_does_not_matter() -> None:
+    """Not even for the threshold: which pictures are copied for it, and how, is decided by their digests."""
+    grey = np.concatenate([make_pictures(233, seed=3), fine_stripes(7), plant(PICTURES[:20]), PICTURES[:20, :, ::-1]])
+    statistics, targets = statistics_of(grey), np.arange(280) % 3
+    before = find_near_duplicates(statistics, targets)
 
-    before = find_near_duplicates(statistics, np.arange(len(grey)) % 3)
-    after = find_near_duplicates(statistics.take(order), np.arange(len(grey))[order] % 3)
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(280)
+        after = find_near_duplicates(statistics.take(order), targets[order])
 
-    assert len(before.groups) == 30
-    assert {frozenset(group) for group in before.groups} == {
-        frozenset(order[row] for row in group) for group in after.groups
-    }
-    assert [pair.correlation for pair in before.pairs] == [pair.correlation for pair in after.pairs]
+        assert len(before.groups) == 20
+        assert after.threshold == before.threshold
+        assert {frozenset(group) for group in before.groups} == {
+            frozenset(order[row] for row in group) for group in after.groups
+        }
+        assert [pair.correlation for pair in before.pairs] == [pair.correlation for pair in after.pairs]
 
 
 def test_all_of_many_copies_are_found() -> None:
@@ -131,13 +139,7 @@ def test_the_threshold_is_higher_where_different_pictures_are_alike() -> None:
 
 
 def test_where_cropped_copies_are_unlike_their_originals_nothing_is_guessed() -> None:
-    """Stripes of 2.4 to 3.4 px: the small picture shows that they are there, but not where, once a copy is cropped."""
-    random, across = np.random.default_rng(0), np.arange(32)[None, None, :]
-    waves = sum(
-        np.sin(across * 2 * np.pi / period + 3 * random.normal(size=(60, 32, 1)).cumsum(axis=1) / 10)
-        for period in (2.4, 2.9, 3.4)
-    )
-    stripes = (128 + 30 * waves + random.normal(0, 3, (60, 32, 32))).clip(0, 255).astype(np.uint8)
+    stripes = fine_stripes(60)
 
     likeness = find(np.concatenate([stripes, stripes[:1]]))
 
