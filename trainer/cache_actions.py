@@ -97,6 +97,7 @@ def _made_with(description: dict[str, Any]) -> str:
     spec = description.get("spec") or {}
     at_least = description.get("decode_at_least")
     facts = [
+        description.get("data"),
         description.get("backbone"),
         f"{spec.get('height')} x {spec.get('width')}, {spec.get('fit')} from {spec.get('resize')}" if spec else None,
         description.get("engine"),

@@ -1,4 +1,4 @@
-"""What lies in a cache folder: features, statistics, graphs and remembered hashes, and whether each is whole."""
+"""What lies in a cache folder: features, statistics, graphs, hashes, unpacked data; and whether each is whole."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from shared.files import sha256_of_file
 from trainer.cache_description import last_used, read_description
+from trainer.data_folder import list_data
 from trainer.errors import CachePartDamaged
 from trainer.feature_cache import FEATURES_FOLDER
 from trainer.graph import GRAPHS_FOLDER
@@ -16,7 +17,7 @@ from trainer.part_file import list_abandoned as list_abandoned_in
 from trainer.stat_cache import STAT_FOLDER, is_whole_stat_file
 from trainer.statistics_cache import STATISTICS_FOLDER
 
-Kind = Literal["features", "statistics", "graph", "hashes"]
+Kind = Literal["features", "statistics", "graph", "hashes", "data"]
 
 _FOLDERS: dict[str, Kind] = {FEATURES_FOLDER: "features", STATISTICS_FOLDER: "statistics"}
 _FILES: dict[str, tuple[Kind, str]] = {GRAPHS_FOLDER: ("graph", "*.onnx"), STAT_FOLDER: ("hashes", "*.txt")}
@@ -24,7 +25,7 @@ _FILES: dict[str, tuple[Kind, str]] = {GRAPHS_FOLDER: ("graph", "*.onnx"), STAT_
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One thing that is kept: the parts of a fingerprint, a graph, or the remembered hashes of a data folder.
+    """One thing that is kept: the parts of a fingerprint, a graph, remembered hashes, or data unpacked or fetched.
 
     Attributes:
         kind: what it is.
@@ -74,13 +75,17 @@ def read_contents(cache_dir: Path) -> list[CacheEntry]:
         for folder in sorted((cache_dir / name).glob("*"))
         if folder.is_dir()
     ]
+    data = [
+        _entry("data", folder, [path for path in sorted(folder.rglob("*")) if path.is_file()])
+        for folder in list_data(cache_dir)
+    ]
     files = [
         _entry(kind, path, [path])
         for name, (kind, pattern) in _FILES.items()
         for path in sorted((cache_dir / name).glob(pattern))
     ]
     backbones = {entry.description.get("graph"): entry.description.get("backbone") for entry in folders}
-    return folders + [_with_backbone(entry, backbones) for entry in files]
+    return folders + [_with_backbone(entry, backbones) for entry in files] + data
 
 
 def list_abandoned(cache_dir: Path) -> list[Path]:
@@ -101,6 +106,8 @@ def find_damaged(entry: CacheEntry) -> Iterator[DamagedFile | None]:
 
 
 def _is_whole(kind: Kind, path: Path) -> bool:
+    if kind == "data":
+        return True  # hashed when it is read, and recognised by that
     if kind == "hashes":
         return is_whole_stat_file(path)
     return path.stem.rpartition("-")[2] == sha256_of_file(path)  # part-<SHA-256>.parquet, <key>-<SHA-256>.onnx

@@ -11,6 +11,8 @@ from pathlib import Path
 from shared.errors import PublishConflict
 from shared.lock import locked, locked_folder
 from trainer.archives import unpack
+from trainer.cache_description import describe
+from trainer.data_folder import DATA_FOLDER, archive_home
 from trainer.errors import CacheNotWritable, DataUnreachable
 from trainer.hashing import Unreadable, hash_files
 from trainer.locations import archive_suffix, local_path, shown, stem
@@ -67,12 +69,13 @@ def local_data(location: str, *, cache_dir: Path, progress: Progress, rehash: bo
 
 def unpacked(digest: str, cache_dir: Path) -> LocalData | None:
     """What lies unpacked of the archive with this SHA-256, if it does."""
-    home = _home(digest, cache_dir)
+    home = archive_home(digest, cache_dir)
     try:
         left_out = json.loads((home / _LEFT_OUT).read_bytes())
         (folder,) = (path for path in home.iterdir() if path.is_dir())
     except (OSError, ValueError):
         return None
+    describe(home, {"data": folder.name})  # notes that it was used
     return LocalData(folder, tuple(PassedOver(name, "neither a file nor a folder") for name in left_out))
 
 
@@ -84,17 +87,18 @@ def unpack_once(archive: Path, digest: str, location: str, *, cache_dir: Path, p
         with progress.phase("unpack", total=archive.stat().st_size, unit="byte") as phase:
             left_out = unpack(archive, folder, origin=shown(location), read=phase.advance)
         (beside / _LEFT_OUT).write_text(json.dumps(left_out))
-        _put(beside, _home(digest, cache_dir))
+        describe(beside, {"data": shown(location)})
+        _put(beside, archive_home(digest, cache_dir))
     done = unpacked(digest, cache_dir)
     if done is None:
-        raise CacheNotWritable(cache_dir / "data", "what was unpacked a moment ago is gone")
+        raise CacheNotWritable(cache_dir / DATA_FOLDER, "what was unpacked a moment ago is gone")
     return done
 
 
 @contextlib.contextmanager
 def staging(cache_dir: Path) -> Iterator[Path]:
     """A new folder in <cache>/data; what is left of it, and of those of killed runs, is removed."""
-    parent = cache_dir / "data"
+    parent = cache_dir / DATA_FOLDER
     with contextlib.ExitStack() as stack:
         try:
             parent.mkdir(parents=True, exist_ok=True)
@@ -107,10 +111,6 @@ def staging(cache_dir: Path) -> Iterator[Path]:
             raise CacheNotWritable(parent, error.strerror or str(error)) from error
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-
-
-def _home(digest: str, cache_dir: Path) -> Path:
-    return cache_dir / "data" / digest[:32]
 
 
 def _put(folder: Path, home: Path) -> None:

@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 from shared.errors import FinialError
 from shared.files import sha256_of, sha256_of_file, write_atomically
+from trainer.cache_description import describe
+from trainer.data_folder import address_home
 from trainer.data_source import LocalData, staging, unpack_once, unpacked
 from trainer.errors import DataUnreachable, ExtraMissing
 from trainer.label_table import read_label_table
@@ -68,11 +70,12 @@ def fetch(location: str, *, cache_dir: Path, progress: Progress) -> LocalData:
     with _reached(location):
         place = _open(location)
         info = {} if location.endswith("/") else place.info(place.path)
-    home = cache_dir / "data" / "elsewhere" / sha256_of(location.encode())[:32]
+    home = address_home(sha256_of(location.encode()), cache_dir)
     if archive_suffix(last_name(location)):
         return _fetch_archive(place, info, home, cache_dir=cache_dir, progress=progress)
     mirror = Mirror(home, origin=shown(location))
     with mirror.held():
+        describe(home, {"data": shown(location)})
         if not info or info.get("type") == "directory":
             with _reached(location):
                 listed = _list(place)

@@ -1,5 +1,6 @@
 """trainer/data_source.py: an archive is unpacked once, whole or not at all, and read as the folder that it holds."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from tests.trainer.test_archives import add_to_tar, write_tar, write_zip
 from tests.trainer.tiny_bundle import paint, publish_tiny
+from trainer.__main__ import main
 from trainer.data_source import local_data
 from trainer.errors import ArchiveDamaged, BadData, CacheNotWritable, DataMissing
 from trainer.manifest import read_manifest
@@ -153,6 +155,23 @@ def test_predictions_of_an_archive_are_named_as_in_it(tmp_path: Path, files: dic
         return ((one.name, one.label) for one in predict(settings, Quiet()))
 
     assert list(predicted()) == [(f"{archive}/{name}", label) for name, label in EXPECTED]
+
+
+def test_the_cache_verb_knows_what_was_unpacked(
+    tmp_path: Path, files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive, cache_dir = write_zip(tmp_path / "a.zip", files), tmp_path / "cache"
+    read(archive, tmp_path)
+
+    assert main(["cache", "list", "--json", "--cache-dir", str(cache_dir)]) == 0
+    (entry,) = [one for one in json.loads(capsys.readouterr().out)["entries"] if one["kind"] == "data"]
+    assert entry["description"]["data"] == str(archive)
+    assert entry["size_bytes"] >= sum(map(len, files.values()))
+
+    assert main(["cache", "verify", "--cache-dir", str(cache_dir)]) == 0
+    assert main(["cache", "prune", "--fingerprint", entry["fingerprint"], "--cache-dir", str(cache_dir)]) == 0
+    assert not Path(entry["path"]).exists()
+    assert read(archive, tmp_path) == EXPECTED
 
 
 def test_two_runs_at_once_find_the_same(tmp_path: Path, files: dict[str, bytes]) -> None:
