@@ -158,9 +158,9 @@ def _complete(
     if not lacking:
         return 0, {}
     rows = rows_of(lacking, engine, spec, threads=threads, measured_only=featurized)
-    verb = "featurize" if len(featurized) < len(pictures) else "measure"
+    phase_name, verb = ("featurize", "featurise") if len(featurized) < len(pictures) else ("measure", "measure")
     first = time_first(rows, total=len(lacking), verb=verb, progress=progress)
-    with progress.phase(verb, total=len(lacking), already=len(first)) as phase:
+    with progress.phase(phase_name, total=len(lacking), already=len(first)) as phase:
         to_featurize = len(pictures) - len(featurized)
         done = _teller(phase, on_metrics, already=len(first), known=featurized, total=to_featurize)
         return _store(zip(lacking, chain(first, rows), strict=True), caches, measured=measured, done=done)

@@ -72,7 +72,7 @@ def test_how_long_it_will_take_is_said_before_and_only_if_there_is_something_to_
 
     train(settings_for(pictures, work), again)
 
-    forecasts = [sentence for sentence in said.said if sentence.startswith("34 pictures to featurize: about ")]
+    forecasts = [sentence for sentence in said.said if sentence.startswith("34 pictures to featurise: about ")]
     assert len(forecasts) == 1
     assert said.said.index(forecasts[0]) < said.said.index("Featurised 34 pictures, 0 came from the cache.")
     assert not any("about" in sentence for sentence in again.said)

@@ -22,10 +22,10 @@ def test_the_first_rows_tell_how_long_all_will_take() -> None:
     times = [9.0, *np.random.default_rng(1).lognormal(-4.5, 0.5, 1203).tolist()]
     coming = rows(clock, times)
 
-    first = time_first(coming, total=len(times), verb="featurize", progress=progress, clock=clock)
+    first = time_first(coming, total=len(times), verb="featurise", progress=progress, clock=clock)
 
     (sentence,) = progress.said
-    assert sentence.startswith("1,204 pictures to featurize: about ") and sentence.endswith("judged by the first 16.")
+    assert sentence.startswith("1,204 pictures to featurise: about ") and sentence.endswith("judged by the first 16.")
     seconds = float(sentence.partition("about ")[2].partition(" s")[0])
     assert seconds == pytest.approx(sum(times[len(first) :]), rel=0.4)
     assert [*first, *coming] == list(range(1204))
@@ -34,5 +34,5 @@ def test_the_first_rows_tell_how_long_all_will_take() -> None:
 def test_nothing_is_said_of_few() -> None:
     progress = Quiet()
 
-    assert time_first(iter(range(FEWEST - 1)), total=FEWEST - 1, verb="featurize", progress=progress) == []
+    assert time_first(iter(range(FEWEST - 1)), total=FEWEST - 1, verb="featurise", progress=progress) == []
     assert progress.said == []
