@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MOST_NAMES = 5
+MOST_TOGETHER = 4
 MOST_LABELS = 24
 _BAR = 24
 _SEVERITIES = {
@@ -114,7 +115,7 @@ def _names(mentions: Sequence[Mention], width: int) -> "RenderableType":
     table.add_column(overflow="fold", style="cyan", max_width=width - for_details - 2)
     table.add_column(overflow="fold")
     for one, detail in zip(shown, details, strict=True):
-        table.add_row(Text(_name(one)), Text(detail))
+        table.add_row(Text(visible(one.named(MOST_TOGETHER))), Text(detail))
     more = len(mentions) - len(shown)
     return Group(table, Text(f"and {more:,} more (--json names all)", style="dim")) if more else table
 
@@ -122,10 +123,6 @@ def _names(mentions: Sequence[Mention], width: int) -> "RenderableType":
 def _first_sentence(text: str) -> str:
     """What is wrong; what to do about it is said once, above."""
     return text.partition(". ")[0]
-
-
-def _name(mention: Mention) -> str:
-    return " = ".join(visible(name) for name in mention.names)
 
 
 def _verdict(audit: DataAudit) -> str:

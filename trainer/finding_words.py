@@ -45,9 +45,9 @@ WORDS: Mapping[Kind, Words] = {
     ),
     Kind.ACROSS_SPLITS: Words(
         Severity.HANDLED,
-        "Duplicates across the given splits",
-        "Copies of one picture lie in splits that the data keeps apart; a picture that is trained on tests nothing, so "
-        "the whole set goes to the split that is held out more strictly. Remove the copies to decide it yourself.",
+        "Groups across the given splits",
+        "Copies of one picture, or pictures that --group-by joins, lie in splits that the data keeps apart; what is "
+        "trained on tests nothing, so the whole group goes to the split that is held out more strictly.",
     ),
     Kind.WRONG_EXTENSION: Words(
         Severity.HANDLED,
@@ -108,7 +108,8 @@ WORDS: Mapping[Kind, Words] = {
     Kind.FEW_PICTURES: Words(
         Severity.LOOK,
         "Labels with few pictures",
-        "Fewer than {least} different pictures: the label is learned poorly, and its own numbers say little. Add more.",
+        "Fewer than {least}, where copies and what --group-by joins count once: the label is learned poorly, and its "
+        "own numbers say little. Add more.",
     ),
     Kind.IMBALANCE: Words(
         Severity.LOOK,

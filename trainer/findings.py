@@ -61,6 +61,11 @@ class Mention:
     labels: tuple[str, ...] = ()
     suggested: str | None = None
 
+    def named(self, most: int) -> str:
+        """The names on one line, as what they are: one picture. Of many, the first `most` and how many more."""
+        more = len(self.names) - most
+        return " = ".join(self.names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
     def as_json(self) -> dict[str, Any]:
         """Plain values; what is not known is left out."""
         known: dict[str, Any] = {"names": list(self.names)}

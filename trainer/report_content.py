@@ -54,7 +54,7 @@ class Shown:
 
     Attributes:
         pictures_jpeg: a thumbnail of each of the first few; None for one that is gone by now.
-        names: of all of them.
+        names: of all of them, or the first and how many more.
         detail: why they are named; "" where the finding says it all.
     """
 

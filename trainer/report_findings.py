@@ -9,6 +9,7 @@ from trainer.samples import Sample
 
 MOST_SHOWN = 12
 MOST_TOGETHER = 3
+MOST_NAMED_TOGETHER = 6
 _TO_LOOK_AT = frozenset(
     {
         Kind.NEAR_DUPLICATES,
@@ -50,9 +51,11 @@ def _noticed(finding: Finding, by_name: Mapping[str, Sample]) -> Noticed:
 def _shown(mention: Mention, by_name: Mapping[str, Sample]) -> Shown:
     samples = (by_name.get(name) for name in mention.names[:MOST_TOGETHER])
     thumbnails = tuple(make_thumbnail(sample) if sample else None for sample in samples)
-    return Shown(thumbnails, mention.names, mention.detail)
+    more = len(mention.names) - MOST_NAMED_TOGETHER
+    rest = (f"and {more:,} more",) if more > 0 else ()
+    return Shown(thumbnails, (*mention.names[:MOST_NAMED_TOGETHER], *rest), mention.detail)
 
 
 def _line(mention: Mention) -> str:
-    names = " = ".join(mention.names)
+    names = mention.named(MOST_NAMED_TOGETHER)
     return f"{names}: {mention.detail}" if mention.detail else names

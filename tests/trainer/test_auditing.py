@@ -13,8 +13,9 @@ from trainer.auditing import audit_data
 from trainer.data_audit import DataAudit
 from trainer.errors import NotFitForTraining
 from trainer.findings import Kind, Severity
+from trainer.pipeline import train
 from trainer.progress import Quiet
-from trainer.settings import AuditSettings
+from trainer.settings import AuditSettings, TrainSettings
 
 pytestmark = pytest.mark.slow
 
@@ -167,3 +168,16 @@ def test_the_command_prints_one_object_and_ends_as_training_would(
     told = capsys.readouterr()
     assert "Stops training" in told.out
     assert "not fit for training: Fewer than two labels" in told.err
+
+
+def test_a_training_says_and_shows_what_its_audit_found(folder: Path, cache: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (96, 96), (1, 1, 1)).save(folder / "dots" / "black.png")
+    given = {"data": folder, "cache_dir": cache, "models_dir": tmp_path / "models", "backbone": "nano", "threads": 1}
+    progress = Quiet()
+
+    result = train(TrainSettings.model_validate(given), progress)
+
+    report = (result.bundle.path / "report.html").read_text(encoding="utf-8")
+    assert any(said.startswith("Worth a look: dark pictures (1), first dots/black.png") for said in progress.said)
+    assert "Dark pictures: 1" in report
+    assert 'alt="dots/black.png"' in report

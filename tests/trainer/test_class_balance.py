@@ -25,13 +25,11 @@ def test_balanced_labels_are_no_news() -> None:
 
 
 def test_labels_with_few_pictures_are_named_the_smallest_first() -> None:
-    assert named({"cat": 20, "dog": 9, "eel": 3}) == {
-        Kind.FEW_PICTURES: [("eel", "3 different pictures"), ("dog", "9 different pictures")]
-    }
+    assert named({"cat": 20, "dog": 9, "eel": 3}) == {Kind.FEW_PICTURES: [("eel", "3 pictures"), ("dog", "9 pictures")]}
 
 
 def test_copies_of_one_picture_are_few_pictures() -> None:
-    assert named({"cat": 20, "dog": 20}, groups={"dog": 1}) == {Kind.FEW_PICTURES: [("dog", "1 different picture")]}
+    assert named({"cat": 20, "dog": 20}, groups={"dog": 1}) == {Kind.FEW_PICTURES: [("dog", "20 pictures in 1 group")]}
 
 
 def test_a_label_with_less_than_a_tenth_of_the_largest_is_named() -> None:

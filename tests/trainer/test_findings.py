@@ -74,6 +74,11 @@ def test_a_finding_as_json_leaves_out_what_is_not_known() -> None:
     ]
 
 
+def test_many_names_on_one_line_are_cut_and_counted() -> None:
+    assert Mention(("a", "b", "c")).named(3) == "a = b = c"
+    assert Mention(("a", "b", "c")).named(2) == "a = b and 1 more"
+
+
 def test_what_stops_training_comes_first_then_what_needs_a_look() -> None:
     kinds = (Kind.MISSING, Kind.DARK, Kind.UNREADABLE, Kind.OUTLIERS)
     findings = [tell(kind, [Mention((kind.value,))])[0] for kind in kinds]

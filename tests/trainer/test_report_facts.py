@@ -148,6 +148,16 @@ def test_no_pictures_keeps_those_of_findings_out_as_well(run: Run) -> None:
     assert finding.lines == ("dog/1.png: looks like cat",)
 
 
+def test_a_set_of_hundreds_shows_three_and_names_six(run: Run) -> None:
+    names = tuple(f"cat/{2 * (number % 3)}.png" for number in range(300))
+
+    (finding,) = report_facts(replace(run, findings=tell(Kind.ALIKE_TOO_MANY, [Mention(names)]))).findings
+
+    assert len(finding.shown[0].pictures_jpeg) == 3
+    assert finding.shown[0].names[6:] == ("and 294 more",)
+    assert finding.lines[0].endswith("and 294 more")
+
+
 def test_a_picture_that_is_gone_by_now_is_named_without_its_thumbnail(run: Run) -> None:
     doubted = tell(Kind.LABEL_ERRORS, [Mention(("cat/moved.png",), "looks like dog")], agreement="98 %")
 
@@ -167,7 +177,7 @@ def test_neither_places_nor_passwords_are_told(run: Run) -> None:
     """The report travels with the model; where it was made and from which mirror is nobody's business."""
     facts = report_facts(run)
 
-    assert facts.data == run.settings.data.name
+    assert facts.data == Path(run.settings.data).name
     assert str(run.settings.data.parent) not in repr(replace(facts, test=None))
     assert "secret" not in repr(facts)
     assert ("split", "0.7, 0.15, 0.15") in facts.settings
