@@ -58,8 +58,7 @@ def calibrate(grey: NDArray[np.uint8], targets: NDArray[np.int64]) -> Calibratio
     copies = float(np.quantile(_normal(correlate(originals, plant(originals))[0]), _OF_COPIES))
     first, second = _pairs_of_a_class(targets)
     of_pairs = _normal(correlate(grey[first], grey[second])[0])
-    of_different = of_pairs[of_pairs < max(copies, math.atanh(_LEAST))]  # the others are copies that the data came with
-    median, high = np.quantile(of_different, (0.5, _OF_DIFFERENT)) if len(of_different) else (0.0, 0.0)
+    median, high = _middle_and_end(of_pairs, copies)
     deviation = (high - median) / NormalDist().inv_cdf(_OF_DIFFERENT)
     seldom = median + deviation * NormalDist().inv_cdf(1 - _FALSE_PAIRS / max(1, _count_pairs(targets)))
     high = max(high, math.atanh(_LEAST_DIFFERENT))
@@ -71,6 +70,18 @@ def calibrate(grey: NDArray[np.uint8], targets: NDArray[np.int64]) -> Calibratio
         threshold=_bounded(threshold),
         together=_bounded((high + copies) / 2 if separate else math.inf),
     )
+
+
+def _middle_and_end(of_pairs: NDArray[np.float64], copies: float) -> tuple[float, float]:
+    """What half and 99 % of different pictures stay below, as far as they are different.
+
+    Pairs that come within a third of the way to copies are copies, which the data came with.
+    """
+    if not len(of_pairs):
+        return 0.0, 0.0
+    middle = float(np.median(of_pairs))
+    different = of_pairs[of_pairs < max(middle + (copies - middle) * 2 / 3, math.atanh(_LEAST))]
+    return middle, float(np.quantile(different, _OF_DIFFERENT)) if len(different) else middle
 
 
 def plant(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -125,6 +125,16 @@ def test_next_to_no_pictures_are_no_error(count: int) -> None:
     assert find(PICTURES[:count]).groups == ()
 
 
+def test_a_class_of_nothing_but_copies_still_shows_how_alike_different_pictures_are() -> None:
+    """Each picture in five forms: one pair in 25 is one picture, and says nothing about different ones."""
+    forms = plant(np.repeat(PICTURES[:20], 5, axis=0))
+
+    likeness = find(forms)
+
+    assert calibrate(forms[np.random.default_rng(0).permutation(100)], np.zeros(100, dtype=np.int64)).different < 0.6
+    assert likeness.groups == tuple(tuple(range(start, start + 5)) for start in range(0, 100, 5))
+
+
 def test_the_threshold_is_higher_where_different_pictures_are_alike() -> None:
     """Hands before one wall correlate as copies do elsewhere; a fixed threshold would join them."""
     common = PICTURES[0].astype(float) - 128
