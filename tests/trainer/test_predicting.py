@@ -133,6 +133,6 @@ def test_an_interrupted_run_goes_on_and_predicts_changed_and_failed_pictures_aga
         ("2.png", "blue"),
         ("3.png", "green"),
     ]
-    assert any("going on after 1 predictions" in said for said in progress.said)
+    assert any("going on after 1 prediction " in said for said in progress.said)
     rows = list(csv.DictReader((tmp_path / "p.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["label"] for row in rows] == ["blue", "red", "blue", "green"]
