@@ -471,7 +471,7 @@ class TooManyUnusable(BadData):
     """More pictures cannot be used than the limit allows."""
 
     def __init__(self, names_and_reasons: Sequence[tuple[str, str]], *, total: int, max_bad: float) -> None:
-        named = _some([f"{name}: {reason}" for name, reason in names_and_reasons])
+        named = _some([f"{name}: {reason.partition('. ')[0]}" for name, reason in names_and_reasons], most=3)
         super().__init__(
             f"{len(names_and_reasons)} of {total} pictures cannot be used ({named}); at most {max_bad:.0%} may. "
             "Mend or remove them, or raise --max-bad."

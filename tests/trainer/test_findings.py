@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainer.audit import examine_manifest
-from trainer.errors import BadData, LabelNotInTrain, SingleClass, TooManyMissing
+from trainer.errors import BadData, LabelNotInTrain, SingleClass, TooManyMissing, TooManyUnusable
 from trainer.finding_words import WORDS, tell
 from trainer.findings import Finding, Kind, Mention, Severity, names_in, sort_findings, stops_training
 from trainer.likeness_findings import find_across_splits, find_alike
@@ -170,3 +170,14 @@ def test_groups_across_given_splits_are_named_with_the_splits() -> None:
     (found,) = find_across_splits([*samples, sample("cat/4")], ["a", "a", "b", "b"])
 
     assert [(mention.names, mention.detail) for mention in found.mentions] == [(("cat/1", "cat/2"), "train and test")]
+
+
+def test_a_refusal_names_the_first_broken_pictures_with_what_is_wrong_but_without_advice() -> None:
+    """What to do is the same for all of them, and said once, at the end."""
+    broken = [(f"{number}.jpg", "it ends in the middle (byte 7). Copy it again.") for number in range(9)]
+
+    told = tell_obstacle(TooManyUnusable(broken, total=20, max_bad=0.1)).meaning
+
+    assert "9 of 20 pictures cannot be used (0.jpg: it ends in the middle (byte 7), 1.jpg" in told
+    assert "and 6 more" in told
+    assert "Copy it again" not in told
