@@ -17,7 +17,7 @@ from trainer.errors import TrainerError
 NANO_SIZE = 128
 NANO_RESIZE = 128
 NANO_WEIGHTS = Path(__file__).with_name("nano.safetensors")
-NANO_SHA256 = "cffae4592866bcaff90bb4d21e38bd5ca6467cadbd065f7caf008214b433fd2f"
+NANO_SHA256 = "72cf3f97397a6df837e2f8621199cdc5abea307a9f7f9c3fb4ef8e5d63fb7c38"
 
 
 class Layer(NamedTuple):

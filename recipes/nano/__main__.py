@@ -1,10 +1,12 @@
-"""`python -m recipes.nano PICTURES... --teacher FILE --work-dir DIR --out FILE`: distil `nano` with one command."""
+"""`python -m recipes.nano PICTURES... --teacher FILE --work-dir DIR --out FILE`: `nano` with one command."""
 
 import functools
 from collections.abc import Sequence
 
 import torch
 
+from recipes.nano import judge
+from recipes.nano.contenders import HANDMADE
 from recipes.nano.crop_set import Ask, CropSet, ask_through_onnx, ask_through_torch, make_crop_set
 from recipes.nano.distil import Distillation, distil, measure_scales
 from recipes.nano.network import read_teacher
@@ -43,6 +45,8 @@ def run(settings: Settings, progress: Progress) -> str:
     blended = blend(training.average.nano, teacher.nano, settings.teacher_share)
     digest = write_weights(blended, settings.out)
     progress.say(f"{settings.out}: SHA-256 {digest}", sha256=digest)
+    if settings.judges:
+        judge.main(_final_table(settings))
     return digest
 
 
@@ -52,6 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings.work_dir.mkdir(parents=True, exist_ok=True)
     with Log.open(settings.work_dir / "log.jsonl") as progress:
         run(settings, progress)
+
+
+def _final_table(settings: Settings) -> list[str]:
+    """The judge's arguments: the result beside its teacher and features made by hand."""
+    contenders = (f"nano={settings.out}", f"mobilenet_v2={settings.teacher}", HANDMADE)
+    named = [word for one in contenders for word in ("--backbone", one)]
+    where = ["--cache-dir", str(settings.work_dir / "cache"), "--threads", str(settings.threads)]
+    return [*map(str, settings.judges), *named, *where]
 
 
 def _device(wanted: str) -> torch.device:

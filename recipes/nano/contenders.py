@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.torch import load
 
 from recipes.nano.handmade import SPEC, handmade_features
 from shared.bundle import FEATURES
@@ -17,9 +18,12 @@ from shared.errors import PictureError
 from shared.preprocess import PreprocessSpec, preprocess
 from shared.session import Session, open_session
 from trainer.backbones import choose_backbone, find_weights
+from trainer.catalogue import NANO, get_entry
+from trainer.export import export_backbone
 from trainer.featurize import featurize
 from trainer.graph import backbone_graph
 from trainer.manifest import Sample
+from trainer.nano import build_nano
 
 HANDMADE = "handmade"
 
@@ -95,15 +99,26 @@ class HandmadeContender:
 
 
 def read_contender(description: str, cache_dir: Path) -> Contender:
-    """`handmade`, `NAME` or `NAME=WEIGHTS`; a backbone is exported if its graph is not in the cache."""
+    """`handmade`, `NAME` or `NAME=WEIGHTS`; a backbone is exported if its graph is not in the cache.
+
+    `nano=WEIGHTS` is a result of the recipe that is not shipped yet.
+    """
     if description == HANDMADE:
         return HandmadeContender()
     name, _, file = description.partition("=")
     weights_file = Path(file) if file else None
+    if name == NANO and weights_file is not None:
+        return _unshipped(weights_file)
     entry, _ = choose_backbone(name, weights_file)
     weights = find_weights(entry, weights_file, download=False)
     graph = backbone_graph(entry, weights, entry.spec, cache_dir)
     return GraphContender(entry.name, entry.spec, weights.path.stat().st_size, graph)
+
+
+def _unshipped(weights_file: Path) -> Contender:
+    nano, spec, data = build_nano(), get_entry(NANO).spec, weights_file.read_bytes()
+    nano.load_state_dict({name: value.float() for name, value in load(data).items()}, strict=True)
+    return GraphContender(f"{NANO} ({weights_file.stem})", spec, len(data), export_backbone(nano, spec))
 
 
 def prepare(data: bytes, spec: PreprocessSpec) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,12 +85,12 @@ class Distillation:
             network.load_state_dict(teacher.state_dict())
             network.to(device).to(memory_format=torch.channels_last)
         self.student.classifier.requires_grad_(False)
-        self._optimizer = torch.optim.Adam(value for value in self.student.parameters() if value.requires_grad)
+        self._optimizer = torch.optim.Adam(_scaled_groups(self.student))
 
     def train_step(self, pixels: Tensor, teacher: Answers, total_steps: int) -> float:
         """One batch; returns its loss."""
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate_at(self.step, total_steps, self._settings)
+            group["lr"] = group["scale"] * learning_rate_at(self.step, total_steps, self._settings)
         self._optimizer.zero_grad(set_to_none=True)
         batch_loss = 0.0
         for share, part, answers in self._chunks(pixels, teacher):
@@ -183,6 +184,19 @@ def learning_rate_at(step: int, total_steps: int, settings: Settings) -> float:
         return settings.learning_rate * (step + 1) / settings.warmup_steps
     left = (total_steps - step) / max(1.0, settings.cooldown_fraction * total_steps)
     return settings.learning_rate * 0.5 * (1 - math.cos(math.pi * min(1.0, left)))
+
+
+def _scaled_groups(network: Network) -> list[dict[str, Any]]:
+    """Steps in proportion to the tensor, because the folded norms leave weights of very different sizes.
+
+    With one rate for all, an expansion would change by 0.6 % a step and a depthwise filter by 0.01 %.
+    Source: Shazeer and Stern 2018, Adafactor, relative step sizes.
+    """
+    parameters = [value for value in network.parameters() if value.requires_grad]
+    return [
+        {"params": [value], "scale": float(value.detach().square().mean().sqrt().clamp_min(1e-3))}
+        for value in parameters
+    ]
 
 
 def _trained_count(pictures: int, settings: Settings) -> int:

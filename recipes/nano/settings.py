@@ -16,11 +16,12 @@ class Settings:
     teacher: Path
     work_dir: Path
     out: Path
+    judges: tuple[Path, ...] = ()
     epochs: int = 20
     batch_size: int = 64
     chunk_size: int = 16
-    learning_rate: float = 1.5e-4
-    warmup_steps: int = 100
+    learning_rate: float = 2.5e-3
+    warmup_steps: int = 50
     cooldown_fraction: float = 0.4
     average_decay: float = 0.998
     logit_weight: float = 1.0
@@ -42,9 +43,11 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--teacher", required=True, type=Path, help="MobileNetV2 state dict (torchvision's names)")
     parser.add_argument("--work-dir", required=True, type=Path, help="crops, checkpoints, log; resumes from here")
     parser.add_argument("--out", required=True, type=Path, help="weights file to write, .safetensors")
+    parser.add_argument("--judge", action="append", type=Path, default=[], help="labelled pictures for the final table")
     helps = {
         "epochs": "passes over the pictures; may be lowered on the way, as long as the cooldown has not begun",
         "chunk_size": "pictures computed at once on a CPU; 16 fit its caches and are 1.5 times as fast as 64",
+        "learning_rate": "peak, relative to the size (root mean square) of each tensor",
         "cooldown_fraction": "last part of the schedule, in which the learning rate falls to 0",
         "logit_weight": "weight of the class probabilities beside maps and features",
         "crop_sets": "crops kept of each picture; epoch e uses set e modulo this",
@@ -57,7 +60,8 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=type(default), default=default, help=f"{helps.get(name, '')} [{default}]")
     values = vars(parser.parse_args(arguments))
-    return Settings(**{**values, "pictures": tuple(values["pictures"])})
+    judges, pictures = tuple(values.pop("judge")), tuple(values.pop("pictures"))
+    return Settings(pictures=pictures, judges=judges, **values)
 
 
 def _defaults() -> dict[str, int | float | str]:

@@ -61,7 +61,7 @@ def settings(folder: Path, tmp_path: Path) -> Settings:
         out=tmp_path / "nano.safetensors",
         epochs=4,
         batch_size=4,
-        learning_rate=1e-3,
+        learning_rate=0.02,
         warmup_steps=2,
         chunk_size=3,
         crop_sets=1,

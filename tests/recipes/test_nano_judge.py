@@ -13,8 +13,10 @@ from recipes.nano.candidates import CANDIDATES
 from recipes.nano.contenders import HandmadeContender, read_contender
 from recipes.nano.handmade import colour_histograms, gradient_histograms, handmade_features
 from recipes.nano.network import Network
+from recipes.nano.release import write_weights
 from recipes.nano.settings import Settings
 from trainer.manifest import read_manifest
+from trainer.nano import build_nano
 from trainer.progress import Quiet
 
 
@@ -93,6 +95,19 @@ def test_nano_and_handmade_are_judged_in_one_table(
 def test_handmade_needs_no_weights(tmp_path: Path) -> None:
     """It is named like a backbone, but is none."""
     assert read_contender("handmade", tmp_path).file_bytes == 0
+
+
+@pytest.mark.slow
+def test_a_result_can_be_judged_before_it_is_shipped(tmp_path: Path) -> None:
+    """Named by its file, with the graph of its own weights."""
+    write_weights(build_nano(), tmp_path / "mine.safetensors")
+    pixels = np.full((128, 128, 3), 90, np.uint8)
+
+    mine, shipped = (read_contender(f"nano{file}", tmp_path) for file in (f"={tmp_path / 'mine.safetensors'}", ""))
+
+    assert mine.name == "nano (mine)"
+    assert mine.of_pixels(pixels).shape == shipped.of_pixels(pixels).shape
+    assert not np.allclose(mine.of_pixels(pixels), shipped.of_pixels(pixels))
 
 
 @pytest.mark.parametrize("name", CANDIDATES)

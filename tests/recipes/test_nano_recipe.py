@@ -18,7 +18,7 @@ from recipes.nano.pictures import Picture, draw_crop, list_pictures
 from recipes.nano.release import blend, write_weights
 from recipes.nano.settings import Settings, read_settings
 from tests.recipes.conftest import CPU
-from trainer.nano import Nano
+from trainer.nano import Nano, load_nano_state
 from trainer.progress import Quiet
 
 
@@ -161,9 +161,10 @@ def test_every_setting_is_a_flag(tmp_path: Path) -> None:
     """Whoever has a GPU wants more epochs, and whoever has none fewer."""
     words = [str(tmp_path), "--teacher", "t.pth", "--work-dir", "w", "--out", "o.safetensors", "--epochs", "3"]
 
-    settings = read_settings([*words, "--learning-rate", "0.5"])
+    settings = read_settings([*words, "--learning-rate", "0.5", "--judge", "a", "--judge", "b"])
 
     assert (settings.pictures, settings.epochs, settings.learning_rate) == ((tmp_path,), 3, 0.5)
+    assert settings.judges == (Path("a"), Path("b"))
 
 
 @pytest.mark.slow
@@ -177,3 +178,17 @@ def test_one_command_makes_a_weights_file_and_a_log(teacher: Network, settings: 
 
     assert digest == hashlib.sha256(settings.out.read_bytes()).hexdigest()
     assert digest == run(settings, Quiet())
+
+
+def test_no_tensor_that_ships_is_the_teachers(shared_data: Path) -> None:
+    """The package carries what we trained; a layer taken over unchanged would be somebody else's file."""
+    (file,) = (shared_data / "weights").glob("mobilenet_v2*.pth")
+    theirs = read_teacher(file).nano.state_dict()
+
+    same = {
+        name: float((value == theirs[name].half().float()).float().mean()) for name, value in load_nano_state().items()
+    }
+
+    assert same.keys() == theirs.keys()
+    # A channel that never fires has no gradient, and float16 rounds: up to a quarter of a small tensor may agree.
+    assert {name: share for name, share in same.items() if share > 0.25} == {}
