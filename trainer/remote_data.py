@@ -42,6 +42,7 @@ _TELLS = frozenset(
         *("last-modified", "lastmodified", "last_modified", "mtime", "modified", "updated", "created"),
     )
 )
+_ABSENT = (404, 410)
 _WAIT_S = 60.0
 _AT_ONCE = 8
 
@@ -157,7 +158,9 @@ def _listed_in(table: Path, place: _Place) -> Iterator[RemoteFile]:
 def _info(place: _Place, path: str) -> Mapping[str, Any] | None:
     try:
         return place.info(path)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if not _says_absent(error):
+            raise
         return None
 
 
@@ -231,7 +234,20 @@ def _reached(location: str) -> Iterator[None]:
     except FinialError:
         raise
     except FileNotFoundError as error:
-        raise DataUnreachable(shown(location), "there is no such file or folder") from error
+        raise DataUnreachable(shown(location), _why_not_found(error)) from error
     except Exception as error:
         detail = str(error).replace(location, shown(location)) or type(error).__name__
         raise DataUnreachable(shown(location), detail) from error
+
+
+def _says_absent(error: FileNotFoundError) -> bool:
+    """Whether the place itself says so; for http, fsspec raises this also when nobody answered, or not with a file."""
+    return error.__cause__ is None or getattr(error.__cause__, "status", None) in _ABSENT
+
+
+def _why_not_found(error: FileNotFoundError) -> str:
+    cause = error.__cause__
+    if cause is None or _says_absent(error):
+        return "there is no such file or folder"
+    status = getattr(cause, "status", None)
+    return f"the server answers {status} {getattr(cause, 'message', '')}".rstrip() if status else str(cause)

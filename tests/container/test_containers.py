@@ -75,6 +75,15 @@ def test_an_empty_data_folder_says_what_to_put_there(project: Project) -> None:
     assert "sample" in finished.errors + finished.output
 
 
+def test_the_trainer_can_ask_for_data_at_an_address(project: Project) -> None:
+    """Nobody listens at this one; that it is said so shows that the image has what talks to a server."""
+    finished = project.train("train", "http://127.0.0.1:9/pictures.zip")
+
+    assert finished.exit_code == 2
+    assert "Cannot connect to host" in finished.errors + finished.output
+    assert project.python("trainer", "import s3fs; print(s3fs.S3FileSystem.protocol[0])") == "s3"
+
+
 def test_the_sample_pictures_land_in_the_hosts_folder(pictures: Path) -> None:
     """The folder belongs to whoever cloned the repository; the trainer is somebody else and writes it all the same."""
     assert {path.name for path in pictures.iterdir()} == {"cracked", "uncracked"}

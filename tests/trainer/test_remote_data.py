@@ -27,10 +27,16 @@ class Handler(SimpleHTTPRequestHandler):
 
     asked: list[str]
     cut_after: int | None = None
+    overloaded_by: str | None = None
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
         super().do_GET()
+
+    def send_head(self):  # type: ignore[no-untyped-def]
+        if self.overloaded_by is not None and self.overloaded_by in self.path:
+            return self.send_error(503)
+        return super().send_head()
 
     def copyfile(self, source, outputfile) -> None:  # type: ignore[no-untyped-def]
         outputfile.write(source.read() if self.cut_after is None else source.read(self.cut_after))
@@ -40,9 +46,11 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path, *, cut_after: int | None = None) -> Iterator[tuple[str, list[str]]]:
+def serving(
+    folder: Path, *, cut_after: int | None = None, overloaded_by: str | None = None
+) -> Iterator[tuple[str, list[str]]]:
     asked: list[str] = []
-    handler = type("Served", (Handler,), {"asked": asked, "cut_after": cut_after})
+    handler = type("Served", (Handler,), {"asked": asked, "cut_after": cut_after, "overloaded_by": overloaded_by})
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -127,6 +135,28 @@ def test_a_table_brings_the_pictures_that_it_lists_and_misses_those_that_are_not
     assert [sample.label for sample in manifest.samples] == ["G", "G", "R"]
     assert manifest.missing == ("pictures/gone.png",)
     assert TrainSettings(data=f"{http[0]}/labels.csv").model_name == "labels"
+
+
+def test_a_listed_picture_that_the_server_fails_to_give_does_not_pass_for_missing(
+    tmp_path: Path, pictures: Path
+) -> None:
+    """A run that goes on without it would train on whatever the server happened to give that day."""
+    pytest.importorskip("aiohttp", reason="reading https:// needs aiohttp, which is not installed here")
+    rows = [f"{path.relative_to(pictures.parent).as_posix()}\t{path.parent.name}" for path in pictures.rglob("*.png")]
+    (pictures.parent / "labels.tsv").write_text("\n".join(rows))
+
+    with (
+        serving(pictures.parent, overloaded_by="red/1") as (site, _),
+        pytest.raises(DataUnreachable, match="the server answers 503"),
+    ):
+        read(f"{site}/labels.tsv", tmp_path)
+
+
+def test_a_server_that_does_not_answer_is_not_called_a_missing_file(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp", reason="reading https:// needs aiohttp, which is not installed here")
+
+    with pytest.raises(DataUnreachable, match="Cannot connect to host"):
+        read("http://127.0.0.1:9/pictures.zip", tmp_path)
 
 
 def test_a_picture_elsewhere_can_be_predicted(tmp_path: Path, pictures: Path, http: tuple[str, list[str]]) -> None:
