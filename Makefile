@@ -50,7 +50,7 @@ lint: $(INSTALLED)  ## ruff: format and rules
 	$(IN_VENV) -m ruff check .
 
 types: $(INSTALLED)  ## mypy
-	$(IN_VENV) -m mypy shared trainer service examples
+	$(IN_VENV) -m mypy $(addprefix -p ,shared trainer service recipes.nano examples bench)
 
 containers: $(INSTALLED)  ## build both images and run them; needs a Docker engine
 	$(IN_VENV) -m pytest -rs -m container $(ARGS)
