@@ -47,7 +47,7 @@ def _rows(data: Path, arguments: argparse.Namespace) -> Training:
     graph = backbone_graph(entry, find_weights(entry, arguments.weights, download=False), entry.spec, cache)
     manifest = audit_manifest(read_manifest(data, cache_dir=cache)).manifest
     features = featurize(manifest.samples, graph, entry.spec, cache_dir=cache, threads=arguments.threads)
-    usable = manifest.without([one.name for one in features.unreadable])
+    usable = manifest.of_rows(features.readable)
     alike = find_near_duplicates(features.statistics, targets_of(usable)).groups
     return arrange(usable, features.values, alike=alike, shares=(1.0, 0.0, 0.0), seed=0)
 

@@ -78,7 +78,7 @@ def _look(
 ) -> DataAudit:
     unreadable = (*manifest.unreadable, *features.unreadable)
     examined = examine_manifest(manifest)
-    usable = examined.manifest.without([one.name for one in unreadable])
+    usable = examined.manifest.of_rows(features.readable)
     audit = replace(examine_manifest(usable), conflicts=examined.conflicts)
     obstacles = map(tell_obstacle, _obstacles(manifest, audit, unreadable, settings))
     findings, notes = _find(audit, unreadable, features, settings, progress)

@@ -51,7 +51,7 @@ def leave_out_unreadable(audit: Audit, features: Features, *, max_bad: float, pr
     total = len(audit.manifest.samples) + len(audit.manifest.unreadable)
     refuse_too_many(unreadable, total=total, max_bad=max_bad)
     _name_unreadable(features.unreadable, progress)
-    left = audit_manifest(audit.manifest.without([one.name for one in features.unreadable]), max_conflicting=1.0)
+    left = audit_manifest(audit.manifest.of_rows(features.readable), max_conflicting=1.0)
     return replace(left, conflicts=audit.conflicts)
 
 

@@ -1,6 +1,7 @@
 """Which files under a folder are pictures: asked of their first bytes, never of their names alone."""
 
 import os
+import re
 import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ _TABLE_SUFFIXES = (".tsv", ".csv")
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff")
 _UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".jp2", ".jxl")
 _ENOUGH_TO_SNIFF = 16
+_LIKE_AN_ESCAPE = re.compile(r"\\x[89a-f][0-9a-f]")  # as an undecodable byte is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,15 @@ def is_named_like_a_picture(name: str) -> bool:
 
 
 def readable_name(path: str) -> str:
-    """A file's name as valid Unicode, so that it can be printed and stored anywhere."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A file's name as valid Unicode, so that it can be printed and stored anywhere. Different names stay different.
+
+    Bytes that are no UTF-8 become `\\xff`; there, and where a name has such letters in it, a backslash becomes two.
+    """
+    data = os.fsencode(path)
+    readable = data.decode("utf-8", "backslashreplace")
+    if _LIKE_AN_ESCAPE.search(readable) is None:
+        return readable
+    return data.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
 def _folder_around(names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """The words of the manifest: sample, split, what was passed over, and the manifest itself."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -69,6 +69,10 @@ class Manifest:
         """The manifest without the samples of these names. Labels stay, so that the audit can name an empty one."""
         gone = frozenset(names)
         return replace(self, samples=tuple(sample for sample in self.samples if sample.name not in gone))
+
+    def of_rows(self, rows: Iterable[int]) -> "Manifest":
+        """The manifest with the samples of these positions only, as `Features.readable` has them. Labels stay."""
+        return replace(self, samples=tuple(self.samples[row] for row in rows))
 
 
 def _line(sample: Sample) -> str:

@@ -479,6 +479,15 @@ def test_samples_can_be_left_out_and_labels_stay(data: Path) -> None:
     assert rest.digest != manifest.digest
 
 
+def test_samples_can_be_kept_by_their_rows(data: Path) -> None:
+    manifest = read(write(data, "cat/1.jpg", "cat/2.jpg", "dog/1.jpg"))
+
+    kept = manifest.of_rows((0, 1))
+
+    assert [sample.name for sample in kept.samples] == ["cat/1.jpg", "cat/2.jpg"]
+    assert kept.labels == ("cat", "dog")
+
+
 def age(folder: Path) -> None:
     """As if the files had been written an hour ago: what is just written may still change unseen."""
     for path in folder.rglob("*.jpg"):

@@ -176,6 +176,19 @@ def test_names_that_are_not_utf_8_are_shown_readably(tmp_path: Path) -> None:
     assert found.path.read_bytes() == JPEG
 
 
+def test_no_two_files_have_one_name(tmp_path: Path) -> None:
+    """A byte that is no UTF-8 is written like letters that another file may really have in its name."""
+    odd = [b"\xff.jpg", rb"\xff.jpg", rb"\\xff.jpg", rb"\xffa\b.jpg", b"\xffa\\b.jpg", b"\xffa\\\\b.jpg", rb"a\b.jpg"]
+    for name in odd:
+        with open(os.fsencode(tmp_path) + b"/" + name, "wb") as file:  # noqa: PTH123
+            file.write(JPEG)
+
+    found = names(tmp_path)
+
+    assert len(set(found)) == len(odd)
+    assert {r"\xff.jpg", r"\\xff.jpg", r"a\b.jpg"} <= set(found)
+
+
 def test_depth_is_no_limit(tmp_path: Path) -> None:
     folders = [tmp_path]
     for _ in range(1200):  # deeper than Python may recurse, shorter than the longest path
