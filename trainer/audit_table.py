@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trainer.data_audit import DataAudit
 from trainer.findings import Finding, Mention, Severity, of_severity
-from trainer.report_words import visible
+from trainer.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from trainer.pace import Pace
 from trainer.progress import Event, Phase, Stretch
+from trainer.visible import visible
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -45,8 +46,8 @@ class Terminal:
             yield Phase(show, already=stretch.already)
 
     def say(self, event: Event, text: str, fields: dict[str, Any]) -> None:  # noqa: ARG002 (the sentence says it all)
-        """Print the sentence; a warning says so."""
-        warning = event == "warning"
+        """Print the sentence, whatever names of files are in it; a warning says so."""
+        warning, text = event == "warning", visible(text)
         self._console.print(f"warning: {text}" if warning else text, style="yellow" if warning else None, markup=False)
 
 

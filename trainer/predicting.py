@@ -22,6 +22,7 @@ from trainer.scoring import Scored, Scorer
 from trainer.settings import PredictSettings
 from trainer.split_file import read_labels_by_digest, read_split_file
 from trainer.telling import name_each
+from trainer.visible import visible
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,11 @@ class PicturePrediction:
     def line(self) -> str:
         """For the terminal, with tabs: file, predicted label, score, actual label where it is known."""
         if self.problem is not None:
-            return f"{self.name}\t(not predicted)\t{self.problem}"
-        actual = f"\tactual: {self.actual}" if self.actual is not None else ""
-        return f"{self.name}\t{self.label}\t{self.score:.4f}{actual}"
+            fields = [self.name, "(not predicted)", self.problem]
+        else:
+            actual = [f"actual: {self.actual}"] if self.actual is not None else []
+            fields = [self.name, f"{self.label}", f"{self.score:.4f}", *actual]
+        return "\t".join(map(visible, fields))
 
     def as_json(self) -> dict[str, str | float | None]:
         """For `--json`, one object a picture."""

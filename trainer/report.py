@@ -10,6 +10,7 @@ from shared.files import write_atomically
 from trainer import charts
 from trainer import report_words as words
 from trainer.report_content import ReportFacts
+from trainer.visible import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -57,7 +58,7 @@ def render_card(facts: ReportFacts) -> str:
 
 def escape_markdown(text: str) -> str:
     """Text as it is to be read, on one line: what Markdown or HTML would take for markup is escaped."""
-    return _MARKDOWN.sub(lambda found: f"\\{found[0]}", words.visible(text))
+    return _MARKDOWN.sub(lambda found: f"\\{found[0]}", visible(text))
 
 
 def _escaped_if_text(value: Any) -> Any:
@@ -66,7 +67,7 @@ def _escaped_if_text(value: Any) -> Any:
 
 def _visible(value: Any) -> Any:
     # type, not isinstance: a Markup is a page's own part and keeps its line breaks.
-    return words.visible(value) if type(value) is str else value
+    return visible(value) if type(value) is str else value
 
 
 def _environment(*, autoescape: bool, finalize: Callable[[Any], Any]) -> "Environment":

@@ -33,13 +33,6 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def visible(text: str) -> str:
-    """Text on one line that can be written as UTF-8: control and undecodable characters become visible escapes."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
-
-
 def right_of(evaluation: Evaluation) -> int:
     """How many samples were labelled right."""
     return sum(row[k] for k, row in enumerate(evaluation.confusion))

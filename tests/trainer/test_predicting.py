@@ -111,6 +111,16 @@ def test_names_that_are_not_utf_8_are_printed_and_stored_readably(
     assert json.loads(capsys.readouterr().out)["file"] == readable
 
 
+def test_a_printed_line_is_one_line_and_cannot_steer_the_terminal() -> None:
+    """Whoever names a picture does not write a second answer below it; JSON and tables have the name itself."""
+    named = PicturePrediction("a\n\x1b[2Jb.png", "red", 0.5, None, None)
+    torn = PicturePrediction("c\td.png", None, None, None, "cannot be read: \x07")
+
+    assert named.line == "a\\n\\x1b[2Jb.png\tred\t0.5000"
+    assert torn.line == "c\\td.png\t(not predicted)\tcannot be read: \\x07"
+    assert named.as_json()["file"] == "a\n\x1b[2Jb.png"
+
+
 def test_an_interrupted_run_goes_on_and_predicts_changed_and_failed_pictures_again(
     tmp_path: Path, bundle: Bundle, data: Path
 ) -> None:

@@ -190,6 +190,14 @@ def test_a_terminal_shows_a_bar_with_rate_and_sentences_as_they_are() -> None:
     assert "warning: look out" in shown
 
 
+def test_names_of_files_cannot_steer_the_terminal() -> None:
+    stream = io.StringIO()
+
+    Terminal(stream).say("warning", "unreadable: \x1b[2J\x1b]0;mine now\x07\n.png", {})
+
+    assert stream.getvalue() == "warning: unreadable: \\x1b[2J\\x1b]0;mine now\\x07\\n.png\n"
+
+
 def test_a_phase_of_unknown_length_is_shown_too() -> None:
     stream, terminal = io.StringIO(), io.StringIO()
 

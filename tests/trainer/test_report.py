@@ -19,8 +19,9 @@ from trainer.evaluation import Evaluation, evaluate
 from trainer.mistakes import THUMBNAIL_PX, Mistake, make_thumbnail
 from trainer.report import CARD_FILE, REPORT_FILE, escape_markdown, render_card, render_report, write_report
 from trainer.report_content import BackboneFacts, HeadFacts, LabelCount, Noticed, ReportFacts, Shown
-from trainer.report_words import best_of, frequent_mix_ups, guessing_accuracy, percent, right_of, visible
+from trainer.report_words import best_of, frequent_mix_ups, guessing_accuracy, percent, right_of
 from trainer.samples import Sample
+from trainer.visible import visible
 
 ROOT = Path(__file__).resolve().parents[2]
 NASTY = (
@@ -342,3 +343,17 @@ def test_words_of_an_evaluation() -> None:
     ]
     assert best_of(test) is None
     assert visible("a\nb\u202ec ü") == "a\\nb\\u202ec ü"
+
+
+def test_groups_and_labels_that_nothing_tested_are_told() -> None:
+    """Who groups by patient must not read the interval as that of so many patients; nor 100 % as that of every label."""
+    some = evaluate(np.eye(3, dtype=np.float32)[[0, 0, 1]], np.array([0, 0, 1]), ("cat", "dog", "eel"), groups="aab")
+
+    page = Page(render_report(facts(labels=("cat", "dog", "eel"), test=some, settings=(("group-by", "site(1)"),))))
+    card = render_card(facts(labels=("cat", "dog", "eel"), test=some, settings=(("group-by", "site(1)"),)))
+
+    assert "They are 2 groups of pictures that belong together" in page.text
+    assert "Not tested: eel" in page.text
+    assert "--group-by site(1)" in page.text
+    assert "3 pictures are 2 groups" in card
+    assert "Not tested, because no picture was held out: eel" in card
