@@ -13,6 +13,7 @@ from trainer.label_errors import LabelError, calibrated, find_label_errors
 from trainer.metrics import SMALLEST_PROBABILITY, predicted_classes
 from trainer.training import Measured, Training
 
+ONE_LABEL = "there are fewer than two labels, so nothing can be told apart"
 NO_FOLDS = "some label has only one picture (or copies of one), so none can be held out"
 NOT_LEARNED = "heads that had not seen a picture do no better than always answering the most frequent label"
 
@@ -73,6 +74,8 @@ def audit_labels(
         seed: of the folds.
         threads: CPU threads of the solver.
     """
+    if len(np.unique(targets)) < 2:
+        return LabelAudit((), None, ONE_LABEL)
     judged, classes = _judgeable(targets, groups)
     if len(classes) < 2:
         return LabelAudit((), None, NO_FOLDS)

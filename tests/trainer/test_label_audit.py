@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.trainer.blobs import make_blobs
-from trainer.label_audit import NO_FOLDS, NOT_LEARNED, audit_labels, judge_labels, judge_measured
+from trainer.label_audit import NO_FOLDS, NOT_LEARNED, ONE_LABEL, audit_labels, judge_labels, judge_measured
 from trainer.samples import Sample, Split
 from trainer.training import Training, measure
 
@@ -74,12 +74,16 @@ def test_a_class_that_cannot_be_held_out_is_not_judged_and_spoils_nothing() -> N
     assert all(error.row != 7 for error in audit.errors)
 
 
-def test_without_two_classes_to_tell_apart_it_says_so() -> None:
+def test_without_two_classes_to_tell_apart_it_says_why() -> None:
+    """One label is another reason than two of which one has a single picture."""
     features, targets, groups = make_blobs(20, features=8, classes=2)
+    single = np.arange(20) == 7
 
-    audit = audit_labels(features, np.zeros_like(targets), groups, seed=0, threads=1)
+    of_one_label = audit_labels(features, np.zeros_like(targets), groups, seed=0, threads=1)
+    of_one_picture = audit_labels(features, single.astype(np.int64), groups, seed=0, threads=1)
 
-    assert (audit.errors, audit.agreement, audit.note) == ((), None, NO_FOLDS)
+    assert (of_one_label.errors, of_one_label.agreement, of_one_label.note) == ((), None, ONE_LABEL)
+    assert (of_one_picture.errors, of_one_picture.agreement, of_one_picture.note) == ((), None, NO_FOLDS)
 
 
 def test_a_training_judges_every_row_by_a_head_that_had_not_seen_it() -> None:
