@@ -10,13 +10,16 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Self, cast
+from typing import IO, cast
 
 from trainer.errors import ArchiveDamaged, ArchiveEncrypted, CacheNotWritable
 from trainer.member_names import safe_name
+from trainer.tar_stream import is_tar, open_tar
 from trainer.unpacked_size import Allowance
 
 _PIECE = 1024**2
+_MOST_LETTERS = 300
+_UTF_8 = 1 << 11
 _DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError),
     *(NotImplementedError, RuntimeError, ValueError),  # zipfile's, for what it cannot unpack
@@ -47,7 +50,11 @@ def unpack(archive: Path, folder: Path, *, origin: str, read: Callable[[int], No
     writer = _Writer(folder, origin, Allowance(folder, origin=origin, packed_bytes=archive.stat().st_size))
     with _damage_told(origin), archive.open("rb") as file:
         counted = cast("IO[bytes]", _Counted(file, read))  # it reads, seeks and tells; zipfile and tarfile ask no more
-        if zipfile.is_zipfile(archive):
+        start = file.read(tarfile.BLOCKSIZE)
+        file.seek(0)
+        if not is_tar(start) and zipfile.is_zipfile(
+            archive
+        ):  # a tar may end with a zip, and a zip start with a program
             _unpack_zip(counted, writer)
         else:
             _unpack_tar(counted, writer)
@@ -82,10 +89,14 @@ class _Writer:
     allowance: Allowance
     left_out: list[str] = field(default_factory=list)
     links: list[tuple[str, str]] = field(default_factory=list)
+    backslashed: dict[str, bool] = field(default_factory=dict)
 
     def name(self, name: str) -> str | None:
         self.allowance.file()
-        return safe_name(name, origin=self.origin)
+        safe = safe_name(name, origin=self.origin)
+        if safe is not None and self.backslashed.setdefault(safe, "\\" in name) != ("\\" in name):
+            raise ArchiveDamaged(self.origin, f"two of its files would have the name {safe}")
+        return safe
 
     def write(self, name: str, source: IO[bytes], modified_s: float) -> None:
         path = self.folder / name
@@ -102,21 +113,29 @@ class _Writer:
             os.utime(path, (modified_s, modified_s))
 
     def finish(self) -> None:
-        """Links to files of the archive become those files; any other is left out."""
-        for name, target in self.links:
-            path, leads_to = self.folder / name, self.folder / target
-            if not target or path.exists() or not leads_to.is_file():
-                self.left_out.append(name)
-                continue
-            with _writable(self.folder, self.origin, name):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                os.link(leads_to, path)
+        """Links to files of the archive, or to such links, become those files; any other is left out."""
+        waiting = self.links
+        while waiting:
+            further = [link for link in waiting if not self._link(*link)]
+            if len(further) == len(waiting):
+                break
+            waiting = further
+        self.left_out.extend(name for name, _ in waiting)
+
+    def _link(self, name: str, target: str) -> bool:
+        path, leads_to = self.folder / name, self.folder / target
+        if not target or path.exists() or not leads_to.is_file():
+            return False
+        with _writable(self.folder, self.origin, name):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.link(leads_to, path)
+        return True
 
 
 def _unpack_zip(file: IO[bytes], writer: _Writer) -> None:
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
-            name = writer.name(member.filename)
+            name = writer.name(_zip_name(member))
             if name is None or member.is_dir():
                 continue
             if member.flag_bits & 1:
@@ -129,8 +148,16 @@ def _unpack_zip(file: IO[bytes], writer: _Writer) -> None:
                 writer.write(name, source, modified_s)
 
 
+def _zip_name(member: zipfile.ZipInfo) -> str:
+    """The name; macOS and others write UTF-8 without the mark that says so, and nothing else decodes as that."""
+    if not member.flag_bits & _UTF_8:
+        with contextlib.suppress(UnicodeError):
+            return member.filename.encode("cp437").decode("utf-8")
+    return member.filename
+
+
 def _unpack_tar(file: IO[bytes], writer: _Writer) -> None:
-    with tarfile.open(fileobj=file, tarinfo=_StrictHeader) as archive:
+    with open_tar(file, writer.allowance.unpacked) as archive:
         for member in archive:
             name = writer.name(member.name)
             if name is None or member.isdir():
@@ -142,19 +169,6 @@ def _unpack_tar(file: IO[bytes], writer: _Writer) -> None:
             elif (source := archive.extractfile(member)) is not None:
                 with source:
                     writer.write(name, source, float(member.mtime))
-
-
-class _StrictHeader(tarfile.TarInfo):
-    """Tells a damaged or missing header from the archive's end; the tarfile module takes both for the end."""
-
-    @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
-        try:
-            return super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # typeshed lacks it; it is the end as it should be
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from error
 
 
 def _target(name: str, member: tarfile.TarInfo) -> str:
@@ -170,7 +184,7 @@ def _damage_told(origin: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise ArchiveDamaged(origin, str(error) or type(error).__name__) from error
+        raise ArchiveDamaged(origin, str(error)[:_MOST_LETTERS] or type(error).__name__) from error
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from trainer.errors import UnsafeName
 
+_MOST_LETTERS = 300
 _NOBODYS = ("__MACOSX",)  # what macOS puts beside the files of every archive
 
 
@@ -18,5 +19,5 @@ def safe_name(name: str, *, origin: str) -> str | None:
     plain = name.replace("\\", "/")
     parts = [part for part in plain.split("/") if part not in ("", ".")]
     if plain.startswith("/") or ".." in parts or "\0" in plain or (parts and parts[0][1:2] == ":"):
-        raise UnsafeName(origin, name)
+        raise UnsafeName(origin, name[:_MOST_LETTERS])
     return None if not parts or parts[0] in _NOBODYS else "/".join(parts)

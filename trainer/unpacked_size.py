@@ -26,10 +26,11 @@ class Allowance:
 
     def __init__(self, folder: Path, *, origin: str, packed_bytes: int | None = None) -> None:
         self._origin = origin
-        self._files = self._bytes = 0
+        self._files = self._bytes = self._unpacked = 0
         self._free = int(shutil.disk_usage(folder).free * _SHARE_OF_FREE)
         grown = None if packed_bytes is None else max(NEVER_TOO_MUCH_BYTES, MOST_TIMES * packed_bytes)
         self.most_bytes = self._free if grown is None else min(self._free, grown)
+        self._most_unpacked = grown
 
     def file(self) -> None:
         """One more file.
@@ -52,3 +53,13 @@ class Allowance:
             why = f"more than {self.most_bytes:,} bytes unpacked, {MOST_TIMES} times the archive"
             disk = f"at least {self._bytes:,} bytes, and the disk has room for {self._free:,}"
             raise TooLarge(self._origin, disk if self.most_bytes == self._free else why)
+
+    def unpacked(self, count: int) -> None:
+        """So many more bytes of a packed stream, written or passed over: what nobody keeps takes hours as well.
+
+        Raises:
+            TooLarge: they are too many.
+        """
+        self._unpacked += count
+        if self._most_unpacked is not None and self._unpacked > self._most_unpacked:
+            raise TooLarge(self._origin, f"more than {self._most_unpacked:,} bytes, {MOST_TIMES} times the archive")

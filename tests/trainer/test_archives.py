@@ -8,6 +8,7 @@ import os
 import stat
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -238,3 +239,93 @@ def test_of_several_files_of_one_name_the_last_counts(tmp_path: Path) -> None:
 def test_a_name_that_the_disk_cannot_hold_is_told(tmp_path: Path) -> None:
     with pytest.raises(CacheNotWritable, match="File name too long"):
         unpacked(write_tar(tmp_path / "a.tar", {"x" * 300 + ".jpg": b"1"}))
+
+
+def long_header(kind: bytes, size: int) -> bytes:
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = kind, size
+    return header.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE])
+@pytest.mark.parametrize("size", [300 * 1024, 40 * 1024**2])
+def test_a_header_that_would_fill_the_memory_is_refused_unread(tmp_path: Path, kind: bytes, size: int) -> None:
+    """The tarfile module reads the long name of a file whole, and decodes it, before anybody can ask how long it is."""
+    (tmp_path / "a.tar.bz2").write_bytes(bz2.compress(long_header(kind, size) + b"a" * size, 1))
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArchiveDamaged, match=f"a header of {size:,} bytes") as failed:
+            unpacked(tmp_path / "a.tar.bz2")
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < 5 * 1024**2
+    assert len(str(failed.value)) < 1000
+
+
+def test_long_names_as_programs_write_them_are_read(tmp_path: Path) -> None:
+    name = "cats/" + "long/" * 100 + "1.jpg"
+    for number, form in enumerate((tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)):
+        (tmp_path / str(number)).mkdir()
+        with tarfile.open(tmp_path / str(number) / "a.tar.gz", "w:gz", format=form) as archive:
+            archive.addfile(tarfile.TarInfo(name))
+        assert files_in(unpacked(tmp_path / str(number) / "a.tar.gz")[0]) == {name: b""}
+
+
+def test_what_is_passed_over_counts_as_unpacked_too(tmp_path: Path) -> None:
+    """Nothing of it is written, but a small archive could keep a run busy for days."""
+    announced = tarfile.TarInfo("__MACOSX/x")
+    announced.size = 10 * 1024**4
+    (tmp_path / "a.tar.bz2").write_bytes(bz2.compress(announced.tobuf(tarfile.GNU_FORMAT)))
+
+    with pytest.raises(TooLarge, match="200 times the archive"):
+        unpacked(tmp_path / "a.tar.bz2")
+
+
+def test_the_start_says_what_kind_of_archive_it_is(tmp_path: Path) -> None:
+    """A zip is known by its end, and a tar may well end with one."""
+    inner = write_zip(tmp_path / "inner.zip", {"wrong/1.jpg": b"wrong"}).read_bytes()
+    archive = write_tar(tmp_path / "a.tar", {"cats/1.jpg": b"cat", "old.zip": inner})
+
+    folder, _ = unpacked(archive)
+
+    assert files_in(folder) == {"cats/1.jpg": b"cat", "old.zip": inner}
+
+
+def test_a_zip_behind_a_program_is_a_zip(tmp_path: Path) -> None:
+    plain = write_zip(tmp_path / "plain.zip", {"cats/1.jpg": b"cat"}).read_bytes()
+    (tmp_path / "a.zip").write_bytes(b"#!/bin/sh\nexit\n" + plain)
+
+    assert files_in(unpacked(tmp_path / "a.zip")[0]) == {"cats/1.jpg": b"cat"}
+
+
+def test_names_in_utf_8_without_the_mark_that_says_so_are_read(tmp_path: Path) -> None:
+    """As macOS packs them; and one of old Windows stays what it is."""
+    archive = write_zip(tmp_path / "a.zip", {"Käfer/1.jpg": b"1", "B\u00c4r/1.jpg": b"2"})
+    data = archive.read_bytes().replace("BÄr".encode(), b"B\x8e_r"[:2] + b"_r")
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        parts = data.split(mark)
+        data = mark.join(
+            [parts[0], *(one[: offset - 3] + bytes([one[offset - 3] & ~8]) + one[offset - 2 :] for one in parts[1:])]
+        )
+    archive.write_bytes(data)
+
+    assert set(files_in(unpacked(archive)[0])) == {"Käfer/1.jpg", "BÄ_r/1.jpg"}
+
+
+def test_a_link_to_a_later_link_becomes_the_file(tmp_path: Path) -> None:
+    archive = write_tar(tmp_path / "a.tar", {"cats/1.jpg": b"cat"})
+    for name, target in (("cats/2.jpg", "3.jpg"), ("cats/3.jpg", "1.jpg"), ("round", "about"), ("about", "round")):
+        add_to_tar(archive, tarfile.SYMTYPE, name, target)
+
+    folder, left_out = unpacked(archive)
+
+    assert files_in(folder) == {f"cats/{number}.jpg": b"cat" for number in (1, 2, 3)}
+    assert left_out == ("round", "about")
+
+
+def test_two_files_that_would_have_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveDamaged, match=r"two of its files would have the name cats/1\.jpg"):
+        unpacked(write_tar(tmp_path / "a.tar", {"cats/1.jpg": b"1", "cats\\1.jpg": b"2"}))
