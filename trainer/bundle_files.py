@@ -11,6 +11,7 @@ from shared.bundle import FEATURES, LOGITS, MODEL_FILE, PROBABILITIES, BackboneI
 from shared.files import sha256_of, write_atomically
 from shared.golden import Golden, write_golden
 from trainer.backbones import BackboneEntry, Weights
+from trainer.cross_validation import CrossValidation
 from trainer.findings import Finding
 from trainer.head import HeadFit, write_head
 from trainer.locations import shown
@@ -94,12 +95,24 @@ def metrics_of(run: Run) -> dict[str, Any]:
 
 def headline_metrics(run: Run) -> dict[str, Any]:
     """The few numbers that bundle.json and `train --json` carry, and what they were measured on."""
-    evaluation = run.measured.test or run.measured.cross_validated
+    evaluation, folds = run.measured.test or run.measured.cross_validated, run.measured.folds
+    nested = {"folds": _headline_of_folds(folds)} if folds else {}
     if evaluation is None:
-        return {"measured_on": None, "n": 0}
+        return {"measured_on": None, "n": 0} | nested
     numbers = evaluation.as_json()
-    wanted = ("n", "accuracy", "accuracy_interval", "macro_accuracy", "log_loss", "log_loss_reduction")
-    return {"measured_on": "test" if run.measured.test else "cross_validated"} | {key: numbers[key] for key in wanted}
+    wanted = ("n", "groups", "accuracy", "accuracy_interval", "macro_accuracy", "log_loss", "log_loss_reduction")
+    return {
+        "measured_on": "test" if run.measured.test else "cross_validated",
+        **{key: numbers[key] for key in wanted},
+        "untested": list(evaluation.untested),
+        **nested,
+    }
+
+
+def _headline_of_folds(folds: CrossValidation) -> dict[str, Any]:
+    numbers = folds.as_json()
+    wanted = ("folds", "accuracy", "accuracy_interval", "macro_accuracy", "log_loss")
+    return {"n": folds.pooled[0].n} | {key: numbers[key] for key in wanted}
 
 
 def metadata_fields(run: Run) -> Mapping[str, Any]:

@@ -134,7 +134,7 @@ def cross_validate(
                 probabilities[held], l2 = _predict_held_out(features, targets, groups, held, len(labels), seed, threads)
                 results.append(_measure(probabilities[held], targets[held], labels, seed=seed, fold=fold, l2=l2))
                 phase.advance()
-            pooled.append(evaluate(probabilities, targets, labels))
+            pooled.append(evaluate(probabilities, targets, labels, groups=groups))
     return CrossValidation(
         labels=tuple(labels),
         folds=possible,

@@ -111,9 +111,9 @@ def _score_all(samples: tuple[Sample, ...], scorer: Scorer, progress: Progress) 
 def _evaluate(samples: tuple[Sample, ...], scored: list[Scored], scorer: Scorer) -> Evaluation:
     index = {label: position for position, label in enumerate(scorer.labels)}
     usable = [
-        (result.probabilities, index[sample.label])
+        (result.probabilities, index[sample.label], sample.digest)
         for sample, result in zip(samples, scored, strict=True)
         if result.probabilities is not None
     ]
-    probabilities = np.stack([row for row, _ in usable])
-    return evaluate(probabilities, np.array([target for _, target in usable], dtype=np.int64), scorer.labels)
+    probabilities, targets, digests = zip(*usable, strict=True)
+    return evaluate(np.stack(probabilities), np.array(targets, dtype=np.int64), scorer.labels, groups=digests)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer import metrics
-from trainer.intervals import Interval, wilson_interval
+from trainer.intervals import Interval, grouped_interval
 
 TOP_K = (1, 2, 3, 5, 10)
 
@@ -22,7 +22,7 @@ class ClassEvaluation:
         n: its samples.
         predicted: how many samples were predicted to be of it.
         accuracy: share of its samples that were recognised (recall), in [0, 1]; None without samples.
-        accuracy_interval: 95 % Wilson interval of it; None without samples.
+        accuracy_interval: 95 % interval of it, see `grouped_interval`; None without samples.
         precision: share of those predicted to be of it that are, in [0, 1]; None when there are none.
         log_loss: mean over its samples, in nats; None without samples.
     """
@@ -42,9 +42,10 @@ class Evaluation:
 
     Attributes:
         n: samples.
+        groups: of copies or of `--group-by` that they are in; n where each stands for itself.
         labels: K class names, in the order of class indices.
         accuracy: share of samples right, in [0, 1].
-        accuracy_interval: 95 % Wilson interval of it.
+        accuracy_interval: 95 % interval of it, see `grouped_interval`.
         macro_accuracy: mean of the per-class accuracies, over classes with a sample.
         log_loss: in nats.
         log_loss_reduction: 1 is perfect, 0 is guessing by label frequency, below 0 is worse; None for a single label.
@@ -54,6 +55,7 @@ class Evaluation:
     """
 
     n: int
+    groups: int
     labels: tuple[str, ...]
     accuracy: float
     accuracy_interval: Interval
@@ -64,10 +66,16 @@ class Evaluation:
     top_k: dict[int, float]
     confusion: tuple[tuple[int, ...], ...]
 
+    @property
+    def untested(self) -> tuple[str, ...]:
+        """Labels without a sample: the numbers say nothing about them."""
+        return tuple(one.label for one in self.per_class if not one.n)
+
     def as_json(self) -> dict[str, Any]:
         """Plain values that any JSON reader takes, keys always in the same order; unknown numbers are null."""
         return {
             "n": self.n,
+            "groups": self.groups,
             "accuracy": self.accuracy,
             "accuracy_interval": list(self.accuracy_interval),
             "macro_accuracy": self.macro_accuracy,
@@ -80,13 +88,20 @@ class Evaluation:
         }
 
 
-def evaluate(probabilities: metrics.Probabilities, targets: NDArray[np.int64], labels: Sequence[str]) -> Evaluation:
+def evaluate(
+    probabilities: metrics.Probabilities,
+    targets: NDArray[np.int64],
+    labels: Sequence[str],
+    *,
+    groups: Sequence[str] | None = None,
+) -> Evaluation:
     """Measure predictions.
 
     Args:
         probabilities: shape (N, K), rows sum to 1.
         targets: shape (N,), class indices in [0, K).
         labels: K class names.
+        groups: N group ids; samples of one group are not counted as independent of each other. Each its own, if None.
 
     Raises:
         ValueError: there is nothing to score, the lengths differ, or a probability is not a number.
@@ -96,22 +111,33 @@ def evaluate(probabilities: metrics.Probabilities, targets: NDArray[np.int64], l
     if not np.isfinite(probabilities).all():
         raise ValueError("a probability is not a finite number")
     confusion = metrics.confusion_matrix(probabilities, targets)
+    right = metrics.predicted_classes(probabilities) == targets
+    group = np.array([str(row) for row in range(len(targets))] if groups is None else list(groups), dtype=np.str_)
     return Evaluation(
         n=len(targets),
+        groups=len(np.unique(group)),
         labels=tuple(labels),
         accuracy=metrics.accuracy(probabilities, targets),
-        accuracy_interval=wilson_interval(int(confusion.trace()), len(targets)),
+        accuracy_interval=grouped_interval(right, group.tolist()),
         macro_accuracy=metrics.macro_accuracy(probabilities, targets),
         log_loss=metrics.log_loss(probabilities, targets),
         log_loss_reduction=metrics.log_loss_reduction(probabilities, targets),
-        per_class=_per_class(confusion, metrics.per_class_log_loss(probabilities, targets), labels),
+        per_class=_per_class(
+            confusion,
+            [_interval_of(targets == k, right, group) for k in range(len(labels))],
+            metrics.per_class_log_loss(probabilities, targets),
+            labels,
+        ),
         top_k={k: metrics.top_k_accuracy(probabilities, targets, k) for k in TOP_K if k == 1 or k < len(labels)},
         confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
 
 
 def _per_class(
-    confusion: NDArray[np.int64], log_losses: Sequence[float | None], labels: Sequence[str]
+    confusion: NDArray[np.int64],
+    intervals: Sequence[Interval | None],
+    log_losses: Sequence[float | None],
+    labels: Sequence[str],
 ) -> tuple[ClassEvaluation, ...]:
     right, actual, predicted = confusion.diagonal().tolist(), confusion.sum(1).tolist(), confusion.sum(0).tolist()
     return tuple(
@@ -120,12 +146,16 @@ def _per_class(
             n=actual[k],
             predicted=predicted[k],
             accuracy=right[k] / actual[k] if actual[k] else None,
-            accuracy_interval=wilson_interval(right[k], actual[k]) if actual[k] else None,
+            accuracy_interval=intervals[k],
             precision=right[k] / predicted[k] if predicted[k] else None,
             log_loss=log_losses[k],
         )
         for k, label in enumerate(labels)
     )
+
+
+def _interval_of(rows: NDArray[np.bool_], right: NDArray[np.bool_], group: NDArray[np.str_]) -> Interval | None:
+    return grouped_interval(right[rows], group[rows].tolist()) if rows.any() else None
 
 
 def _class_as_json(one: ClassEvaluation) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""How sure a number is: 95 % intervals for a share of samples, and for the mean over repeated folds."""
+"""How sure a number is: 95 % intervals for a share of samples, grouped or not, and for the mean over repeated folds."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 Interval = tuple[float, float]
 
@@ -21,11 +22,52 @@ def wilson_interval(right: int, n: int) -> Interval:
     """
     if not 0 <= right <= n or n < 1:
         raise ValueError(f"{right} right of {n}: expected 0 <= right <= n and n >= 1")
-    share, z_squared = right / n, Z_95**2
+    return _wilson(right / n, n)
+
+
+def grouped_interval(right: NDArray[np.bool_], groups: Sequence[str]) -> Interval:
+    """95 % interval of a share of samples that are right together or wrong together, as copies and series are.
+
+    Where every group has one sample this is `wilson_interval`. Otherwise it is that of fewer samples: as many as
+    independent ones would spread the share as widely as the groups do, and fewer still where there are few groups to
+    tell that from. Where all are right, or none, a group counts as a single sample.
+
+    Args:
+        right: shape (N,), at least one.
+        groups: N group ids.
+
+    Raises:
+        ValueError: there is no sample.
+
+    Source: E. Korn and B. Graubard, Confidence intervals for proportions with small expected number of positive counts
+    estimated from survey data, Survey Methodology 24 (1998), with Wilson's interval in place of the exact one, and the
+    degrees of freedom from the effective number of groups, which one large group makes small.
+    """
+    _, index = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
+    sizes, n = np.bincount(index), len(right)
+    if n < 1 or sizes.max() == 1:
+        return wilson_interval(int(right.sum()), n)
+    share, of_one_size = float(right.mean()), float((sizes**2).sum()) / n
+    degrees = max(1, int(n / of_one_size) - 1)
+    design_effect = _design_effect(right, index, share) if 0 < share < 1 else of_one_size
+    return _wilson(share, n / max(1.0, design_effect) * (Z_95 / students_t_95(degrees)) ** 2)
+
+
+def _design_effect(right: NDArray[np.bool_], group: NDArray[np.int64], share: float) -> float:
+    """How many times as widely groups spread the share as independent samples would; of one group, all N."""
+    excess = np.bincount(group, weights=right - share)
+    if len(excess) == 1:
+        return len(right)
+    spread = len(excess) / (len(excess) - 1) * float((excess**2).sum())
+    return spread / (len(right) * share * (1 - share))
+
+
+def _wilson(share: float, n: float) -> Interval:
+    z_squared = Z_95**2
     centre = (share + z_squared / (2 * n)) / (1 + z_squared / n)
     half_width = Z_95 / (1 + z_squared / n) * math.sqrt(share * (1 - share) / n + z_squared / (4 * n * n))
-    low = 0.0 if right == 0 else max(0.0, centre - half_width)
-    return low, 1.0 if right == n else min(1.0, centre + half_width)
+    low = 0.0 if share == 0 else max(0.0, centre - half_width)
+    return low, 1.0 if share == 1 else min(1.0, centre + half_width)
 
 
 def repeated_folds_interval(values: Sequence[float], *, folds: int) -> Interval:

@@ -148,6 +148,11 @@ class ReportFacts:
     seconds: tuple[tuple[str, float], ...]
 
     @property
+    def group_by(self) -> str | None:
+        """What `--group-by` was, None if it was not given."""
+        return dict(self.settings).get("group-by")
+
+    @property
     def measured(self) -> Evaluation | None:
         """The headline numbers: of the test split, else cross-validated."""
         return self.test or self.cross_validated

@@ -1,12 +1,16 @@
 """What a person reads on the terminal when a verb is done."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.bundle import Bundle
 from trainer.counting import counted
 
-_MEASURED_ON = {"test": "test pictures that nothing else has seen", "cross_validated": "pictures, cross-validated"}
+_MOST_NAMED = 5
+_MEASURED_ON = {
+    "test": ("test picture", "that nothing else has seen"),
+    "cross_validated": ("picture", "cross-validated"),
+}
 
 
 def training_summary(bundle: Bundle, metrics: Mapping[str, Any], *, unchanged: bool = False) -> str:
@@ -18,7 +22,7 @@ def training_summary(bundle: Bundle, metrics: Mapping[str, Any], *, unchanged: b
             if unchanged
             else f"Published {bundle.path}",
             f"Report    {bundle.path / 'report.html'}",
-            _accuracy_line(metrics),
+            *_accuracy_lines(metrics),
             f"Serve it with: python -m service --models-dir {models_dir}",
         ]
     )
@@ -40,10 +44,28 @@ def evaluation_summary(bundle: Bundle, numbers: Mapping[str, Any], unusable_coun
     return "\n".join(lines)
 
 
-def _accuracy_line(metrics: Mapping[str, Any]) -> str:
+def _accuracy_lines(metrics: Mapping[str, Any]) -> list[str]:
+    lines = [_measured_line(metrics)]
+    if untested := metrics.get("untested"):
+        lines.append(f"Untested  {_some_of(untested)}: no test picture, so the accuracy says nothing about it")
+    if folds := metrics.get("folds"):
+        lines.append(
+            f"Folds     {_with_interval(folds)} over {folds['folds']} nested folds of all {folds['n']:,} pictures"
+        )
+    return lines
+
+
+def _measured_line(metrics: Mapping[str, Any]) -> str:
     if metrics["measured_on"] is None:
-        return "Accuracy  not measured: there are too few pictures for a test split or a cross-validation"
-    return f"Accuracy  {_with_interval(metrics)} on {metrics['n']} {_MEASURED_ON[metrics['measured_on']]}"
+        return "Accuracy  not measured: neither a test split nor a cross-validation was possible"
+    noun, how = _MEASURED_ON[metrics["measured_on"]]
+    groups = f" in {counted(metrics['groups'], 'group')}" if metrics["groups"] < metrics["n"] else ""
+    return f"Accuracy  {_with_interval(metrics)} on {counted(metrics['n'], noun)}{groups} {how}"
+
+
+def _some_of(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - _MOST_NAMED} more" if len(labels) > _MOST_NAMED else ""
+    return ", ".join(labels[:_MOST_NAMED]) + more
 
 
 def _with_interval(numbers: Mapping[str, Any]) -> str:

@@ -166,10 +166,12 @@ def measure(
     test_probabilities = probabilities_of(fit.head.logits(training.features[test]))
     return Measured(
         fit=fit,
-        test=evaluate(test_probabilities, training.targets[test], training.labels) if len(test) else None,
+        test=_evaluated(training, test, test_probabilities) if len(test) else None,
         test_rows=test,
         test_probabilities=test_probabilities,
-        cross_validated=_out_of_fold(fit, training.targets[selection], training.labels),
+        cross_validated=_evaluated(training, selection, probabilities_of(fit.out_of_fold_logits))
+        if fit.folds
+        else None,
         folds=_nested(training, seed=seed, threads=threads, folds=folds, progress=progress) if folds else None,
     )
 
@@ -192,8 +194,9 @@ def _canonical(sample: Sample) -> tuple[str, str, str]:
     return (sample.digest, sample.label, sample.name)
 
 
-def _out_of_fold(fit: HeadFit, targets: NDArray[np.int64], labels: Sequence[str]) -> Evaluation | None:
-    return evaluate(probabilities_of(fit.out_of_fold_logits), targets, labels) if fit.folds else None
+def _evaluated(training: Training, rows: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Evaluation:
+    groups = [training.groups[row] for row in rows.tolist()]
+    return evaluate(probabilities, training.targets[rows], training.labels, groups=groups)
 
 
 @contextlib.contextmanager

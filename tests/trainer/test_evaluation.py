@@ -42,6 +42,7 @@ def test_json_has_what_scripts_look_for_and_every_reader_takes_it() -> None:
     text = json.dumps(found, allow_nan=False)
     assert list(json.loads(text)) == [
         "n",
+        "groups",
         "accuracy",
         "accuracy_interval",
         "macro_accuracy",
@@ -86,3 +87,22 @@ def test_a_probability_that_is_not_a_number_is_refused() -> None:
 
     with pytest.raises(ValueError, match="not a finite number"):
         evaluate(probabilities, TARGETS, LABELS)
+
+
+def test_pictures_of_one_group_do_not_make_an_interval_narrow() -> None:
+    probabilities, targets = np.tile(PROBABILITIES, (10, 1)), np.tile(TARGETS, 10)
+    groups = [str(row % 4) for row in range(40)]
+
+    alone, together = evaluate(probabilities, targets, LABELS), evaluate(probabilities, targets, LABELS, groups=groups)
+
+    assert (alone.groups, together.groups) == (40, 4)
+    assert together.accuracy_interval[0] < wilson_interval(3, 4)[0] < alone.accuracy_interval[0]
+    ant_alone, ant_together = alone.per_class[0].accuracy_interval, together.per_class[0].accuracy_interval
+    assert ant_alone is not None
+    assert ant_together is not None
+    assert ant_together[0] < ant_alone[0]
+
+
+def test_labels_that_no_sample_tests_are_named() -> None:
+    assert evaluate(PROBABILITIES[:1], TARGETS[:1], LABELS).untested == ("bee", "cat")
+    assert evaluate(PROBABILITIES, TARGETS, LABELS).untested == ()

@@ -1,10 +1,12 @@
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.intervals import repeated_folds_interval, students_t_95, wilson_interval
+from trainer.intervals import grouped_interval, repeated_folds_interval, students_t_95, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -78,3 +80,41 @@ def test_equal_values_leave_no_doubt() -> None:
 def test_a_single_value_has_no_interval(values: list[float], folds: int) -> None:
     with pytest.raises(ValueError, match="at least 2 of each"):
         repeated_folds_interval(values, folds=folds)
+
+
+def coverage(sizes: Sequence[int], share: float, *, alike: bool) -> float:
+    """How often the interval holds the share that the pictures were drawn with, in 400 draws."""
+    random, groups = np.random.default_rng(0), [str(group) for group, size in enumerate(sizes) for _ in range(size)]
+    held = 0
+    for _ in range(400):
+        draws = random.random(len(sizes)).repeat(sizes) if alike else random.random(sum(sizes))
+        low, high = grouped_interval(draws < share, groups)
+        held += low <= share <= high
+    return held / 400
+
+
+@pytest.mark.parametrize("sizes", [[10] * 30, [50] * 15, [5] * 100, [1] * 50 + [50], [1] * 95 + [2] * 5])
+def test_the_interval_of_groups_holds_the_share_whether_they_are_alike_or_not(sizes: list[int]) -> None:
+    """As if every picture stood for itself, 15 groups of 50 alike would be held in 28 of 100 draws."""
+    for share in (0.7, 0.9):
+        assert coverage(sizes, share, alike=True) > 0.92
+        assert coverage(sizes, share, alike=False) > 0.92
+
+
+def test_pictures_that_stand_for_themselves_have_the_plain_interval() -> None:
+    right = np.arange(40) < 31
+
+    assert grouped_interval(right, [str(row) for row in range(40)]) == wilson_interval(31, 40)
+
+
+def test_a_picture_copied_sixty_times_is_one_picture() -> None:
+    """Ten pictures that are all right prove little; one of them again and again proves no more."""
+    groups = [str(row) for row in range(10)] + ["0"] * 60
+
+    assert grouped_interval(np.ones(70, dtype=bool), groups)[0] < wilson_interval(10, 10)[0]
+
+
+def test_one_group_alone_says_nearly_nothing() -> None:
+    low, high = grouped_interval(np.arange(100) < 80, ["site"] * 100)
+
+    assert high - low > 0.9

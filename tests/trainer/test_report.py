@@ -346,7 +346,7 @@ def test_words_of_an_evaluation() -> None:
 
 
 def test_groups_and_labels_that_nothing_tested_are_told() -> None:
-    """Who groups by patient must not read the interval as that of so many patients; nor 100 % as that of every label."""
+    """Who groups by site must not read the interval as that of many sites, nor 100 % as that of every label."""
     some = evaluate(np.eye(3, dtype=np.float32)[[0, 0, 1]], np.array([0, 0, 1]), ("cat", "dog", "eel"), groups="aab")
 
     page = Page(render_report(facts(labels=("cat", "dog", "eel"), test=some, settings=(("group-by", "site(1)"),))))

@@ -1,0 +1,47 @@
+"""trainer/summaries.py: the last lines on the terminal say what was measured, and what was not."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.trainer.tiny_bundle import publish_tiny
+from trainer.summaries import training_summary
+
+NUMBERS: dict[str, Any] = {
+    "measured_on": "test",
+    "n": 70,
+    "groups": 70,
+    "accuracy": 0.9,
+    "accuracy_interval": [0.8, 0.95],
+    "untested": [],
+}
+
+
+def summary(folder: Path, **changes: Any) -> str:
+    return training_summary(publish_tiny(folder / "models"), NUMBERS | changes)
+
+
+def test_the_interval_stands_beside_the_accuracy(tmp_path: Path) -> None:
+    text = summary(tmp_path)
+
+    assert "Accuracy  0.9000 (95 % interval 0.8000 to 0.9500) on 70 test pictures that nothing else has seen" in text
+    assert "Untested" not in text
+
+
+def test_groups_and_untested_labels_are_said(tmp_path: Path) -> None:
+    text = summary(tmp_path, n=1, groups=1, untested=[f"label {number}" for number in range(7)])
+
+    assert "on 1 test picture that" in text
+    assert "Untested  label 0, label 1, label 2, label 3, label 4 and 2 more: no test picture" in text
+    assert "on 70 test pictures in 11 groups" in summary(tmp_path / "grouped", groups=11)
+
+
+def test_nested_folds_are_not_kept_to_the_report(tmp_path: Path) -> None:
+    folds = {"n": 200, "folds": 5, "accuracy": 0.86, "accuracy_interval": [0.8, 0.9]}
+
+    assert "Folds     0.8600 (95 % interval 0.8000 to 0.9000) over 5 nested folds of all 200" in summary(
+        tmp_path, folds=folds
+    )
+
+
+def test_without_any_number_nothing_is_claimed(tmp_path: Path) -> None:
+    assert "not measured" in training_summary(publish_tiny(tmp_path), {"measured_on": None, "n": 0})
