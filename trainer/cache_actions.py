@@ -57,7 +57,7 @@ def prune(settings: CacheSettings, progress: Progress) -> ActionResult:
             checked=phase.advance,
         )
     if not settings.dry_run:
-        remove(removals)
+        remove(removals, settings.cache_dir)
     return _told(settings.cache_dir, removals, dry_run=settings.dry_run)
 
 

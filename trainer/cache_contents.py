@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from shared.files import sha256_of_file
 from trainer.cache_description import last_used, read_description
-from trainer.data_folder import list_data
+from trainer.data_folder import is_archive_home, list_data
 from trainer.errors import CachePartDamaged
 from trainer.feature_cache import FEATURES_FOLDER
 from trainer.graph import GRAPHS_FOLDER
@@ -16,6 +16,7 @@ from trainer.part_file import digests_in, list_parts
 from trainer.part_file import list_abandoned as list_abandoned_in
 from trainer.stat_cache import STAT_FOLDER, is_whole_stat_file
 from trainer.statistics_cache import STATISTICS_FOLDER
+from trainer.unpacked_listing import read_whole
 
 Kind = Literal["features", "statistics", "graph", "hashes", "data"]
 
@@ -95,7 +96,11 @@ def list_abandoned(cache_dir: Path) -> list[Path]:
 
 
 def find_damaged(entry: CacheEntry) -> Iterator[DamagedFile | None]:
-    """For each file of an entry, in order: what is wrong with it, or None."""
+    """For each file of an entry, in order: what is wrong with it, or None; for data that of the whole comes last."""
+    if entry.kind == "data":
+        yield from (None for _ in entry.files[1:])
+        yield _find_wrong_data(entry)
+        return
     for path in entry.files:
         try:
             yield None if _is_whole(entry.kind, path) else DamagedFile(path, "its bytes are not those it promises")
@@ -105,9 +110,13 @@ def find_damaged(entry: CacheEntry) -> Iterator[DamagedFile | None]:
             yield DamagedFile(path, f"cannot be read: {error.strerror or error}")
 
 
+def _find_wrong_data(entry: CacheEntry) -> DamagedFile | None:
+    """Names and sizes of what was unpacked; contents are hashed when they are read, and recognised by that."""
+    wrong = read_whole(entry.path) if is_archive_home(entry.path) else None
+    return DamagedFile(entry.path, wrong) if isinstance(wrong, str) and entry.path.exists() else None
+
+
 def _is_whole(kind: Kind, path: Path) -> bool:
-    if kind == "data":
-        return True  # hashed when it is read, and recognised by that
     if kind == "hashes":
         return is_whole_stat_file(path)
     return path.stem.rpartition("-")[2] == sha256_of_file(path)  # part-<SHA-256>.parquet, <key>-<SHA-256>.onnx

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.cache_contents import CacheEntry, find_damaged, list_abandoned, read_contents
+from trainer.data_folder import aside, list_data
 from trainer.errors import FingerprintNotFound
 
 
@@ -53,14 +54,17 @@ def plan_removals(
     return removals
 
 
-def remove(removals: Sequence[Removal]) -> None:
+def remove(removals: Sequence[Removal], cache_dir: Path) -> None:
     """Remove what was planned; what is gone already is as good.
 
     Raises:
         OSError: something cannot be removed.
     """
+    data = frozenset(list_data(cache_dir))
     for one in removals:
-        if one.path.is_dir():
+        if one.path in data:
+            shutil.rmtree(aside(one.path))
+        elif one.path.is_dir():
             shutil.rmtree(one.path)
         else:
             one.path.unlink(missing_ok=True)
@@ -70,7 +74,8 @@ def _damaged(entry: CacheEntry, checked: Callable[[], None]) -> Iterator[Removal
     for damage in find_damaged(entry):
         checked()
         if damage is not None:
-            yield Removal(damage.path, f"damaged: {damage.detail}", damage.path.stat().st_size)
+            size_bytes = entry.size_bytes if damage.path == entry.path else damage.path.stat().st_size
+            yield Removal(damage.path, f"damaged: {damage.detail}", size_bytes)
 
 
 def _whole(entry: CacheEntry, reason: str) -> Removal:

@@ -1,26 +1,26 @@
 """Brings the data to where it can be read: an archive is unpacked once, data elsewhere is fetched once."""
 
 import contextlib
-import json
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import PublishConflict
+from shared.files import flush_folder, flush_tree
 from shared.lock import locked, locked_folder
 from trainer.archives import unpack
 from trainer.cache_description import describe
-from trainer.data_folder import DATA_FOLDER, archive_home
+from trainer.data_folder import DATA_FOLDER, STAGING_PREFIX, archive_home, aside
 from trainer.errors import CacheNotWritable, DataUnreachable
 from trainer.hashing import Unreadable, hash_files
 from trainer.locations import archive_suffix, local_path, shown, stem
 from trainer.progress import Progress
 from trainer.samples import PassedOver
 from trainer.stat_cache import StatCache
+from trainer.unpacked_listing import read_whole, write_listing
 
-_STAGING_PREFIX, _LEFT_OUT = ".staging-", "left-out.json"
 _MOST_S = 60.0
 
 
@@ -68,15 +68,14 @@ def local_data(location: str, *, cache_dir: Path, progress: Progress, rehash: bo
 
 
 def unpacked(digest: str, cache_dir: Path) -> LocalData | None:
-    """What lies unpacked of the archive with this SHA-256, if it does."""
+    """What lies unpacked of the archive with this SHA-256, if all of it does."""
     home = archive_home(digest, cache_dir)
-    try:
-        left_out = json.loads((home / _LEFT_OUT).read_bytes())
-        (folder,) = (path for path in home.iterdir() if path.is_dir())
-    except (OSError, ValueError):
+    whole = read_whole(home)
+    if isinstance(whole, str):
         return None
+    folder, listing = whole
     describe(home, {"data": folder.name})  # notes that it was used
-    return LocalData(folder, tuple(PassedOver(name, "neither a file nor a folder") for name in left_out))
+    return LocalData(folder, tuple(PassedOver(name, "neither a file nor a folder") for name in listing.left_out))
 
 
 def unpack_once(archive: Path, digest: str, location: str, *, cache_dir: Path, progress: Progress) -> LocalData:
@@ -86,9 +85,8 @@ def unpack_once(archive: Path, digest: str, location: str, *, cache_dir: Path, p
         folder.mkdir()
         with progress.phase("unpack", total=archive.stat().st_size, unit="byte") as phase:
             left_out = unpack(archive, folder, origin=shown(location), read=phase.advance)
-        (beside / _LEFT_OUT).write_text(json.dumps(left_out))
         describe(beside, {"data": shown(location)})
-        _put(beside, archive_home(digest, cache_dir))
+        _put(beside, folder, left_out, archive_home(digest, cache_dir))
     done = unpacked(digest, cache_dir)
     if done is None:
         raise CacheNotWritable(cache_dir / DATA_FOLDER, "what was unpacked a moment ago is gone")
@@ -104,7 +102,7 @@ def staging(cache_dir: Path) -> Iterator[Path]:
             parent.mkdir(parents=True, exist_ok=True)
             with locked(parent / ".lock", wait_s=_MOST_S):  # or another run might remove what is not locked yet
                 _remove_leftovers(parent)
-                folder = parent / f"{_STAGING_PREFIX}{secrets.token_hex(8)}"
+                folder = parent / f"{STAGING_PREFIX}{secrets.token_hex(8)}"
                 folder.mkdir()
                 stack.enter_context(locked_folder(folder))
         except OSError as error:
@@ -113,15 +111,23 @@ def staging(cache_dir: Path) -> Iterator[Path]:
         yield folder
 
 
-def _put(folder: Path, home: Path) -> None:
+def _put(beside: Path, folder: Path, left_out: Sequence[str], home: Path) -> None:
+    """Give it its name once all is on the disk; what has the name, and is not whole, makes place."""
     try:
-        folder.rename(home)
+        write_listing(beside, folder, left_out)
+        flush_tree(beside)
+        with locked(home.parent / ".lock", wait_s=_MOST_S):
+            if home.exists():
+                if not isinstance(read_whole(home), str):  # another run was quicker
+                    return
+                shutil.rmtree(aside(home), ignore_errors=True)
+            beside.rename(home)
+            flush_folder(home.parent)
     except OSError as error:
-        if not home.is_dir():  # where it is, another run was quicker
-            raise CacheNotWritable(home, error.strerror or str(error)) from error
+        raise CacheNotWritable(home, error.strerror or str(error)) from error
 
 
 def _remove_leftovers(parent: Path) -> None:
-    for folder in parent.glob(f"{_STAGING_PREFIX}*"):
+    for folder in parent.glob(f"{STAGING_PREFIX}*"):
         with contextlib.suppress(PublishConflict, OSError), locked_folder(folder):
             shutil.rmtree(folder, ignore_errors=True)

@@ -45,7 +45,7 @@ def is_tar(start: bytes) -> bool:
         return True
     try:
         tarfile.TarInfo.frombuf(start[: tarfile.BLOCKSIZE], "utf-8", "surrogateescape")
-    except tarfile.HeaderError:  # type: ignore[attr-defined]  # typeshed lacks it
+    except tarfile.HeaderError:
         return False
     return True
 

@@ -1,8 +1,9 @@
 """trainer/data_source.py: an archive is unpacked once, whole or not at all, and read as the folder that it holds."""
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.trainer.test_archives import add_to_tar, write_tar, write_zip
 from tests.trainer.tiny_bundle import paint, publish_tiny
 from trainer.__main__ import main
+from trainer.data_folder import aside, list_data
 from trainer.data_source import local_data
 from trainer.errors import ArchiveDamaged, BadData, CacheNotWritable, DataMissing
 from trainer.manifest import read_manifest
@@ -186,3 +188,59 @@ def test_two_runs_at_once_find_the_same(tmp_path: Path, files: dict[str, bytes])
 
     assert read(archive, tmp_path, Meanwhile()) == EXPECTED
     assert not list((cache_dir / "data").glob(".staging-*"))
+
+
+def unpacked_red(tmp_path: Path) -> Path:
+    (folder,) = (path for path in (tmp_path / "cache" / "data").glob("*/*/red") if path.is_dir())
+    return folder
+
+
+def lose_a_picture(home: Path) -> None:
+    next(home.rglob("*.png")).unlink()
+
+
+def cut_a_picture(home: Path) -> None:
+    os.truncate(next(home.rglob("*.png")), 10)
+
+
+def lose_the_list(home: Path) -> None:
+    (home / "contents.json").unlink()
+
+
+@pytest.mark.parametrize("damage", [lose_a_picture, cut_a_picture, lose_the_list])
+def test_what_is_no_longer_whole_is_found_and_unpacked_again(
+    tmp_path: Path, files: dict[str, bytes], damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half of an archive would pass for all of it, and no run would ever unpack it again."""
+    archive, cache_dir = write_zip(tmp_path / "a.zip", files), tmp_path / "cache"
+    read(archive, tmp_path)
+    damage(unpacked_red(tmp_path).parents[1])
+
+    assert main(["cache", "verify", "--cache-dir", str(cache_dir)]) == 3
+    assert "gone" in capsys.readouterr().out
+    assert read(archive, tmp_path) == EXPECTED
+    assert main(["cache", "verify", "--cache-dir", str(cache_dir)]) == 0
+    assert not list((cache_dir / "data").glob(".staging-*"))
+
+
+def test_prune_removes_what_is_no_longer_whole(tmp_path: Path, files: dict[str, bytes]) -> None:
+    read(write_zip(tmp_path / "a.zip", files), tmp_path)
+    home = unpacked_red(tmp_path).parents[1]
+    lose_a_picture(home)
+
+    assert main(["cache", "prune", "--cache-dir", str(tmp_path / "cache")]) == 0
+
+    assert not home.exists()
+
+
+def test_what_is_being_removed_has_lost_its_name_before(tmp_path: Path, files: dict[str, bytes]) -> None:
+    """A prune that is killed half-way leaves nothing that a run would take."""
+    archive, cache_dir = write_zip(tmp_path / "a.zip", files), tmp_path / "cache"
+    read(archive, tmp_path)
+    home = unpacked_red(tmp_path).parents[1]
+
+    moved = aside(home)
+
+    assert (home.exists(), moved.is_dir(), list_data(cache_dir)) == (False, True, [])
+    assert read(archive, tmp_path) == EXPECTED
+    assert not moved.exists()
