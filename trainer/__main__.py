@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from shared.errors import FinialError
+from trainer.visible import visible
 
 PROGRAM = "python -m trainer"
 EXIT_DONE, EXIT_USAGE, EXIT_BAD_DATA, EXIT_INTERRUPTED = 0, 2, 3, 130
@@ -74,7 +75,8 @@ def _what_the_system_refused(error: OSError) -> str:
 
 
 def _complain(message: str) -> None:
-    print(f"{PROGRAM}: {message}", file=sys.stderr)  # noqa: T201
+    shown = "\n".join(map(visible, message.split("\n")))  # names of files are in it, and some messages have lines
+    print(f"{PROGRAM}: {shown}", file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -40,6 +40,19 @@ def test_bad_data_ends_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert str(tmp_path) in capsys.readouterr().err
 
 
+def test_what_is_wrong_with_a_file_is_said_without_letting_its_name_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "a\x1b[2Jb"
+    (folder / "cat").mkdir(parents=True)
+
+    main(["train", str(folder), "--cache-dir", str(tmp_path / "cache")])
+
+    told = capsys.readouterr().err
+    assert "a\\x1b[2Jb" in told
+    assert "\x1b[2J" not in told
+
+
 def test_rolling_back_a_model_that_is_not_there_names_those_that_are(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
