@@ -1,11 +1,13 @@
 """trainer/label_audit.py: labels judged by heads that had not seen the pictures."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tests.trainer.blobs import make_blobs
+from trainer.head import fit_linear_probe
 from trainer.label_audit import NO_FOLDS, NOT_LEARNED, ONE_LABEL, audit_labels, judge_labels, judge_measured
 from trainer.samples import Sample, Split
 from trainer.training import Training, measure
@@ -86,21 +88,59 @@ def test_without_two_classes_to_tell_apart_it_says_why() -> None:
     assert (of_one_picture.errors, of_one_picture.agreement, of_one_picture.note) == ((), None, NO_FOLDS)
 
 
+def test_the_closer_look_finds_flips_that_the_first_one_learned_from() -> None:
+    """It also takes back some of the alarms that they caused."""
+    found, false = [0, 0], [0, 0]
+    for seed in (1, 2):
+        features, targets, groups = make_blobs(300, features=64, classes=3, distance=2, seed=seed)
+        wrong = np.random.default_rng(1).choice(300, 30, replace=False)
+        given = flip(targets, wrong, 3)
+        fit = fit_linear_probe(features, given, groups, class_count=3, seed=0, threads=1)
+
+        looks = judge_labels(fit.out_of_fold_logits, given), audit_labels(features, given, groups, seed=0, threads=1)
+
+        for look, audit in enumerate(looks):
+            rows = {error.row for error in audit.errors}
+            found[look] += len(rows & set(wrong.tolist()))
+            false[look] += len(rows - set(wrong.tolist()))
+    assert found[1] >= found[0] + 3
+    assert false[1] < false[0]
+
+
+def training_of(features: NDArray[np.float32], given: NDArray[np.int64], groups: list[str]) -> Training:
+    """A third of the rows is in each split."""
+    splits: list[Split] = [("train", "validation", "test")[row // 3 % 3] for row in range(len(given))]
+    samples = tuple(Sample(Path(group), group, str(k), group, None) for group, k in zip(groups, given, strict=True))
+    return Training(samples, ("0", "1", "2"), features, given, tuple(groups), tuple(splits))
+
+
 def test_a_training_judges_every_row_by_a_head_that_had_not_seen_it() -> None:
     """Out of fold on train and validation, by the measured head on test: flips are found in all three splits."""
     features, targets, groups = make_blobs(300, features=64, classes=3, distance=3)
-    splits: list[Split] = [("train", "validation", "test")[row // 3 % 3] for row in range(300)]
     wrong = np.random.default_rng(3).choice(300, 15, replace=False)
     given = flip(targets, wrong, 3)
-    samples = tuple(Sample(Path(group), group, str(k), group, None) for group, k in zip(groups, given, strict=True))
-    training = Training(samples, ("0", "1", "2"), features, given, tuple(groups), tuple(splits))
+    training = training_of(features, given, groups)
 
     audit = judge_measured(training, measure(training, seed=0, threads=1, folds=0))
 
     found = {error.row for error in audit.errors} & set(wrong.tolist())
     assert len(found) >= 10
-    assert {splits[row] for row in found} == {"train", "validation", "test"}
+    assert {training.splits[row] for row in found} == {"train", "validation", "test"}
     assert all(error.given == given[error.row] for error in audit.errors)
+
+
+def test_on_test_a_training_believes_the_measured_head_and_no_other() -> None:
+    """A head that has seen the test split would agree with its labels, also with the wrong ones."""
+    features, targets, groups = make_blobs(300, features=64, classes=3, distance=4)
+    training = training_of(features, targets, groups)
+    measured = measure(training, seed=0, threads=1, folds=0)
+    answers = measured.test_probabilities.copy()
+    answers[5] = np.roll(answers[5], 1)  # the measured head is sure of another label here
+    row = int(measured.test_rows[5])
+
+    audit = judge_measured(training, replace(measured, test_probabilities=answers))
+
+    assert [(error.row, error.suggested) for error in audit.errors] == [(row, (int(targets[row]) + 1) % 3)]
 
 
 def test_a_training_without_folds_judges_nothing() -> None:

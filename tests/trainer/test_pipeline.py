@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.tiny_bundle import paint
-from trainer.errors import ClassTooSmall, TooManyUnusable
+from tests.trainer.tiny_bundle import paint, publish_tiny
+from trainer.errors import ClassTooSmall, ReplayWeightsMissing, TooManyUnusable
 from trainer.pipeline import train
 from trainer.progress import Quiet
 from trainer.settings import TrainSettings
@@ -36,3 +36,15 @@ def test_a_class_of_which_no_picture_can_be_opened_is_named(tmp_path: Path) -> N
         train(settings(tmp_path, 0.5), progress)
 
     assert any("unreadable" in warning and "blue/1.png" in warning for warning in progress.warnings)
+
+
+def test_a_run_is_not_repeated_with_other_weights(tmp_path: Path) -> None:
+    """The numbers would differ, and nobody would know why."""
+    bundle = publish_tiny(tmp_path / "models", backbone="nano")
+    for colour in ("red", "green"):
+        for number in range(3):
+            paint(tmp_path / "data" / colour / f"{number}.png", colour, size=20 + number)
+    values = {"data": tmp_path / "data", "models_dir": tmp_path / "models", "cache_dir": tmp_path / "cache"}
+
+    with pytest.raises(ReplayWeightsMissing, match="0" * 64):
+        train(TrainSettings.model_validate(values | {"from": bundle.path, "threads": 1}), Quiet())

@@ -16,8 +16,11 @@ from trainer.split_file import SPLIT_FILE, format_split_file
 RGB = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
 
 
-def publish_tiny(models_dir: Path, rows: Iterable[tuple[str, str, Split]] = ()) -> Bundle:
-    """Publish it as `colours`; `rows` are digest, label and split of what it was trained on."""
+def publish_tiny(models_dir: Path, rows: Iterable[tuple[str, str, Split]] = (), *, backbone: str = "none") -> Bundle:
+    """Publish it as `colours`; `rows` are digest, label and split of what it was trained on.
+
+    `backbone` is what its metadata call the one it was trained with; the weights that they name are nobody's.
+    """
     model = colour_model(len(COLOURS), SPEC)
     with staging_folder(models_dir, "colours") as folder:
         (folder / MODEL_FILE).write_bytes(model)
@@ -25,7 +28,8 @@ def publish_tiny(models_dir: Path, rows: Iterable[tuple[str, str, Split]] = ()) 
         (folder / "metrics.json").write_text(json.dumps({}), encoding="utf-8")
         (folder / SPLIT_FILE).write_bytes(format_split_file((*row, row[0]) for row in rows))
         write_golden(folder, golden_of(model, SPEC))
-        seal(folder, metadata_fields("colours", COLOURS, SPEC))
+        fields = metadata_fields("colours", COLOURS, SPEC)
+        seal(folder, {**fields, "backbone": {**fields["backbone"], "name": backbone}})
         return publish(folder, models_dir)
 
 
