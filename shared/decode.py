@@ -31,10 +31,10 @@ from shared.exif import orientation_of
 from shared.gif_file import read_gif
 from shared.jpeg_file import read_jpeg
 from shared.png_file import read_png
-from shared.tiff_file import refuse_cut_directory
+from shared.tiff_file import refuse_cut_directory, refuse_fax
 from shared.webp_file import webp_size
 
-DECODER_REVISION = 1
+DECODER_REVISION = 2
 """Raised whenever decode or preprocess may give other pixels than before; part of every feature fingerprint."""
 
 SERVICE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
@@ -198,6 +198,7 @@ def _decode_bmp(data: bytes, _at_least: Size | None, limits: DecodeLimits) -> Im
 
 def _decode_tiff(data: bytes, _at_least: Size | None, limits: DecodeLimits) -> Image.Image:
     refuse_cut_directory(data)
+    refuse_fax(data)
     image = _open(TiffImagePlugin.TiffImageFile, data, limits)
     if (
         sum((right - left) * (bottom - top) for left, top, right, bottom in _painted(image))

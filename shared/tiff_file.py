@@ -10,7 +10,9 @@ from typing import Literal
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _BIG_TIFF = 43
-_ORIENTATION_TAG, _NUMBER_BYTES = 0x0112, {3: 2, 4: 4}  # SHORT, LONG
+_COMPRESSION_TAG, _ORIENTATION_TAG = 0x0103, 0x0112
+_NUMBER_BYTES = {3: 2, 4: 4}  # SHORT, LONG
+_FAX = (2, 3, 4, 32771)  # CCITT: modified Huffman, T.4, T.6, and modified Huffman on word borders
 
 
 def refuse_cut_directory(data: bytes) -> None:
@@ -26,17 +28,31 @@ def refuse_cut_directory(data: bytes) -> None:
             raise ValueError("its directory points beyond its end")
 
 
+def refuse_fax(data: bytes) -> None:
+    """Pass a TIFF that is no fax: fax codes have no checksum, and the decoder paints on over damage.
+
+    Raises:
+        ValueError: it is one, or the directory is cut.
+    """
+    if _number(data, _COMPRESSION_TAG) in _FAX:
+        raise ValueError("it is compressed as a fax (CCITT), in which damage does not show; save it as PNG")
+
+
 def tiff_orientation(data: bytes) -> int:
     """Orientation of the first picture, 1 to 8; if it is missing or says anything else, it counts as upright, 1.
 
     Raises:
         ValueError: the directory is cut.
     """
+    found = _number(data, _ORIENTATION_TAG)
+    return found if found is not None and 1 <= found <= 8 else 1
+
+
+def _number(data: bytes, wanted: int) -> int | None:
     for tag, value_type, _, field in _entries(data):
-        if tag == _ORIENTATION_TAG and value_type in _NUMBER_BYTES:
-            value = int.from_bytes(field[: _NUMBER_BYTES[value_type]], _order(data))
-            return value if 1 <= value <= 8 else 1
-    return 1
+        if tag == wanted and value_type in _NUMBER_BYTES:
+            return int.from_bytes(field[: _NUMBER_BYTES[value_type]], _order(data))
+    return None
 
 
 def _entries(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:

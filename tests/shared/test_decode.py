@@ -199,6 +199,11 @@ REFUSED_ON_PURPOSE = {
     "pillow/16bit.s.tif": "signed grey",
     "pillow/hopper.Lab.tif": "CIELAB",
     "pillow/lab-red.tif": "CIELAB",
+    **{f"pillow/g4_orientation_{number}.tif": "fax" for number in (1, 3, 5, 7)},
+    "pillow/hopper_g4.tif": "fax",
+    "pillow/compression.tif": "fax",
+    "pillow/crash-0da013a13571cc8eb457a39fee8db18f8a3c7127.tif": "fax",
+    "pillow/crash-74d2a78403a5a59db1fb0a2b8735ac068a75f6e3.tif": "fax",
 }
 READ_ON_PURPOSE = {
     "pillow/png_decompression_dos.png",  # the bomb is in a text chunk, which is not looked at

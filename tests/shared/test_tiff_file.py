@@ -37,6 +37,15 @@ def test_a_whole_directory_passes(big_tiff: bool) -> None:  # noqa: FBT001
     assert largest_difference(decode(data, limits=TRAINER_LIMITS), scene()) == 0
 
 
+@pytest.mark.parametrize("compression", ["tiff_ccitt", "group3", "group4"])
+def test_a_fax_is_refused_for_damage_in_it_does_not_show(compression: str) -> None:
+    """One flipped bit changed up to a third of the pixels, and the decoder only complained on stderr."""
+    data = encode(scene().convert("1"), "TIFF", compression=compression)
+
+    with pytest.raises(PictureCorrupt, match="save it as PNG"):
+        decode(data, limits=TRAINER_LIMITS)
+
+
 def test_missing_strips_are_refused() -> None:
     """Pillow leaves them black."""
     # 2 x 2 px grey in strips of one row, and an offset for one strip only.
