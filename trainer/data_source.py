@@ -30,10 +30,12 @@ class LocalData:
 
     Attributes:
         path: a folder, or a file that is no archive.
+        home: the folder that all of it lies in, where it was unpacked or fetched; None for what is the user's own.
         left_out: what an archive held besides regular files.
     """
 
     path: Path
+    home: Path | None = None
     left_out: tuple[PassedOver, ...] = ()
 
 
@@ -75,7 +77,9 @@ def unpacked(digest: str, cache_dir: Path) -> LocalData | None:
         return None
     folder, listing = whole
     describe(home, {"data": folder.name})  # notes that it was used
-    return LocalData(folder, tuple(PassedOver(name, "neither a file nor a folder") for name in listing.left_out))
+    return LocalData(
+        folder, folder, tuple(PassedOver(name, "neither a file nor a folder") for name in listing.left_out)
+    )
 
 
 def unpack_once(archive: Path, digest: str, location: str, *, cache_dir: Path, progress: Progress) -> LocalData:

@@ -179,6 +179,16 @@ class UnsafeName(BadData):
         )
 
 
+class UnsafeRow(BadData):
+    """A table that came with an archive, or from elsewhere, lists a file of this machine's own."""
+
+    def __init__(self, table: Path, path: Path) -> None:
+        super().__init__(
+            f"{table}: it lists {path}, which did not come with it. Expected only files of that archive or address: "
+            "find out where it comes from before you use it, or unpack it yourself and name the folder."
+        )
+
+
 class TooLarge(BadData):
     """What an archive, or a folder elsewhere, holds is more than may be put on the disk."""
 

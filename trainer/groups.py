@@ -45,13 +45,16 @@ def name_groups(group_by: str, names: Sequence[str], cells: Sequence[Mapping[str
         GroupsWithoutTable: a column of no table. GroupColumnMissing: the table has no such column.
         GroupingSaysNothing: all pictures are in one group, or none is in any.
     """
-    if group_by.startswith(_COLUMN):
-        groups = _by_column(group_by.removeprefix(_COLUMN).strip(), cells)
-    else:
-        groups = _by_pattern(group_by, names)
+    column = column_of(group_by)
+    groups = _by_pattern(group_by, names) if column is None else _by_column(column, cells)
     if len(groups) > 1 and len(set(groups)) == 1:
         raise GroupingSaysNothing(group_by, groups[0], names[0])
     return groups
+
+
+def column_of(group_by: str) -> str | None:
+    """The column that it names, if it names one."""
+    return group_by.removeprefix(_COLUMN).strip() if group_by.startswith(_COLUMN) else None
 
 
 def valid_grouping(group_by: str) -> str:

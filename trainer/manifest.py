@@ -13,7 +13,7 @@ from trainer.label_choice import guess, read_as_asked
 from trainer.picture_files import FoundFile, FoundFiles, find_files
 from trainer.prediction_table import is_prediction_table
 from trainer.progress import Progress, Quiet
-from trainer.readings import Reading, read_by_table
+from trainer.readings import Reading, read_by_table, require_inside, require_one_group
 from trainer.samples import Manifest, PassedOver, Sample, Split
 from trainer.stat_cache import StatCache
 
@@ -54,6 +54,8 @@ def read_manifest(
     progress = progress or Quiet()
     local = local_data(os.fspath(data), cache_dir=cache_dir, progress=progress, rehash=rehash)
     reading, labels_from, passed_over = _read_labels(local.path, labels)
+    if local.home is not None:
+        require_inside(reading, local.home)
     _require_printable(reading)
     _require_few_missing(reading, max_missing)
     cache = StatCache(cache_dir, local.path, warn=progress.warn)
@@ -98,6 +100,8 @@ def _read_labels(data: Path, labels: str) -> tuple[Reading, str, tuple[PassedOve
 
 def _groups(reading: Reading, group_by: str | None) -> tuple[str | None, ...]:
     names = [picture.name for picture in reading.pictures]
+    if group_by is not None:
+        require_one_group(reading, group_by)
     return name_groups(group_by, names, reading.cells_of) if group_by is not None else (None,) * len(names)
 
 

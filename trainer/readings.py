@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.errors import LabelTableInvalid
+from trainer.errors import LabelTableInvalid, UnsafeRow
+from trainer.groups import column_of
 from trainer.label_table import TableRow, read_label_table
 from trainer.layout import (
     Place,
@@ -34,6 +35,7 @@ class Reading:
         choose: the flag that asks for this reading.
         table: the table that was read, if one was.
         cells_of: what the table says of each picture, by the names of its header; empty without a table.
+        repeated: rows of the table that name a picture again, each with the first that names it.
     """
 
     pictures: Sequence[FoundFile]
@@ -45,6 +47,7 @@ class Reading:
     choose: str
     table: Path | None = None
     cells_of: tuple[Mapping[str, str], ...] = ()
+    repeated: tuple[tuple[TableRow, TableRow], ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -113,13 +116,17 @@ def read_by_table(table: Path, folder: Path, pictures: Iterable[FoundFile] = ())
     """
     listed: dict[str, tuple[FoundFile, TableRow]] = {}
     missing: list[str] = []
+    repeated: list[tuple[TableRow, TableRow]] = []
     for row in read_label_table(table):
         path = _find(row.path, folder, table.parent)
         if path is None:
             missing.append(row.path)
             continue
         found = FoundFile(path, _name_in(folder, path))
-        _require_agreement(table, listed.setdefault(found.name, (found, row))[1], row)
+        _, first = listed.setdefault(found.name, (found, row))
+        if first is not row:
+            _require_agreement(table, first, row)
+            repeated.append((first, row))
     unlabelled = [
         PassedOver(found.name, f"line {row.line} of {table.name} gives it no label")
         for found, row in listed.values()
@@ -137,7 +144,45 @@ def read_by_table(table: Path, folder: Path, pictures: Iterable[FoundFile] = ())
         choose=f"--labels {shlex.quote(str(table))}",
         table=table,
         cells_of=tuple(row.cells for _, row in listed.values()),
+        repeated=tuple(repeated),
     )
+
+
+def require_inside(reading: Reading, home: Path) -> None:
+    """A table that came with the data lists nothing else; one of the user's own may list what it will.
+
+    Args:
+        reading: of data that was unpacked or fetched.
+        home: the folder that all of it lies in.
+
+    Raises:
+        UnsafeRow: a row leads elsewhere, by its name or by a link.
+    """
+    inside = home.resolve()
+    if reading.table is not None and reading.table.resolve().is_relative_to(inside):
+        for picture in reading.pictures:
+            if not picture.path.resolve().is_relative_to(inside):
+                raise UnsafeRow(reading.table, picture.path)
+
+
+def require_one_group(reading: Reading, group_by: str) -> None:
+    """Rows of one picture say the same in the column that groups are taken from.
+
+    Raises:
+        LabelTableInvalid: they contradict each other.
+    """
+    column = column_of(group_by)
+    if column is None or reading.table is None:
+        return
+    for first, second in reading.repeated:
+        one, other = (_cell(row, column) for row in (first, second))
+        if one != other:
+            detail = f"{second.path} is of group {other!r} here, but of {one!r} on line {first.line}"
+            raise LabelTableInvalid(reading.table, detail, line=second.line)
+
+
+def _cell(row: TableRow, column: str) -> str:
+    return next((cell for name, cell in row.cells.items() if name.casefold() == column.casefold()), "")
 
 
 def _find(path: str, *folders: Path) -> Path | None:

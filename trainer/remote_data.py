@@ -81,14 +81,14 @@ def fetch(location: str, *, cache_dir: Path, progress: Progress) -> LocalData:
             with _reached(location):
                 listed = _list(place)
             _get_all(place, listed, mirror, progress)
-            return LocalData(mirror.folder)
+            return LocalData(mirror.folder, mirror.folder)
         name = safe_name(last_name(location), origin=shown(location)) or "data"
         _get_all(place, [_remote_file(name, place.path, info)], mirror, progress, others_stay=True)
         if is_table(Path(name)):
             with _reached(location):
                 listed = [_remote_file(name, place.path, info), *_listed_in(mirror.folder / name, place)]
             _get_all(place, listed, mirror, progress)
-        return LocalData(mirror.folder / name)
+        return LocalData(mirror.folder / name, mirror.folder)
 
 
 def _open(location: str) -> _Place:

@@ -13,7 +13,7 @@ from tests.trainer.tiny_bundle import paint, publish_tiny
 from trainer.__main__ import main
 from trainer.data_folder import aside, list_data
 from trainer.data_source import local_data
-from trainer.errors import ArchiveDamaged, BadData, CacheNotWritable, DataMissing
+from trainer.errors import ArchiveDamaged, BadData, CacheNotWritable, DataMissing, UnsafeRow
 from trainer.manifest import read_manifest
 from trainer.predicting import predict
 from trainer.progress import Phase, Progress, Quiet, Stretch
@@ -244,3 +244,28 @@ def test_what_is_being_removed_has_lost_its_name_before(tmp_path: Path, files: d
     assert (home.exists(), moved.is_dir(), list_data(cache_dir)) == (False, True, [])
     assert read(archive, tmp_path) == EXPECTED
     assert not moved.exists()
+
+
+@pytest.mark.parametrize("spelling", ["{absolute}", "../../../../private/id.png", "..\\..\\..\\..\\private\\id.png"])
+def test_a_table_in_an_archive_cannot_list_files_of_this_machine(
+    tmp_path: Path, files: dict[str, bytes], spelling: str
+) -> None:
+    """They would be learned, named in the report, and shown in it."""
+    private = paint(tmp_path / "private" / "id.png", "red", size=30)
+    rows = [f"{name},{name.split('/')[0]}" for name in files]
+    rows.append(f"{spelling.format(absolute=private)},red")
+    table = "path,label\n" + "\n".join(rows)
+    archive = write_zip(tmp_path / "a.zip", files | {"labels.csv": table.encode()})
+
+    with pytest.raises(UnsafeRow, match=r"id\.png, which did not come with it"):
+        read_manifest(archive, labels="labels.csv", cache_dir=tmp_path / "cache")
+
+
+def test_a_table_of_the_users_own_may_list_what_it_will(tmp_path: Path, files: dict[str, bytes]) -> None:
+    archive, own = write_zip(tmp_path / "a.zip", files), tmp_path / "own.csv"
+    other = paint(tmp_path / "other" / "2.png", "red", size=30)
+    own.write_text("path,label\nred/0.png,R\ngreen/0.png,G\n" + f"{other},R\n")
+
+    manifest = read_manifest(archive, labels=str(own), cache_dir=tmp_path / "cache")
+
+    assert sorted(sample.label for sample in manifest.samples) == ["G", "R", "R"]

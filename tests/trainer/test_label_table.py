@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.trainer.tiny_bundle import paint
 from trainer.errors import LabelTableInvalid
 from trainer.label_table import TableRow, read_label_table
+from trainer.manifest import read_manifest
 
 
 def table(tmp_path: Path, content: str | bytes, name: str = "labels.csv") -> Path:
@@ -126,3 +128,15 @@ def test_the_tables_of_the_ml_net_tutorials_are_read(shared_data: Path) -> None:
         ("pizza3.jpg", "food"),
         ("teddy6.jpg", "toy"),
     ]
+
+
+def test_rows_of_one_picture_that_are_of_two_groups_are_refused_when_groups_are_asked_for(tmp_path: Path) -> None:
+    """The first would win in silence, and a picture of both patients be in two splits."""
+    for number, colour in enumerate(("red", "red", "green", "green")):
+        paint(tmp_path / "pictures" / f"{number}.png", colour, size=20 + number)
+    rows = [f"{number}.png,{label},{number % 2}" for number, label in enumerate("aabb")]
+    own = table(tmp_path / "pictures", "\n".join(["path,label,Patient", *rows, "./0.png,a,1"]))
+
+    assert len(read_manifest(own, cache_dir=tmp_path / "cache").samples) == 4
+    with pytest.raises(LabelTableInvalid, match=r"line 6: \./0\.png is of group '1' here, but of '0' on line 2"):
+        read_manifest(own, group_by="column:patient", cache_dir=tmp_path / "cache")
