@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz")
 
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+_IN_TEXT = re.compile(rf"({_ADDRESS.pattern})(?:[^\s/?#@]*@)?([^\s?#]*)(?:[?#]\S*)?")
 
 
 def is_address(location: str) -> bool:
@@ -27,6 +28,23 @@ def shown(location: str) -> str:
         return location
     parts = urlsplit(location)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def without_secrets(text: str, location: str) -> str:
+    """A message of others as it may be printed: what addresses in it may hold besides their paths is cut off.
+
+    Args:
+        text: any; libraries quote an address in their own way before they repeat it.
+        location: the one that is known to be spoken of.
+    """
+    if is_address(location):
+        text = text.replace(location, shown(location))
+    text = _IN_TEXT.sub(r"\1\2", text)
+    parts = urlsplit(location) if is_address(location) else None
+    for secret in (parts.query, parts.fragment, parts.password) if parts else ():
+        for spelling in (secret, unquote(secret)) if secret else ():
+            text = text.replace(spelling, "...")
+    return text
 
 
 def archive_suffix(name: str) -> str:

@@ -81,13 +81,16 @@ class Mirror:
             self._known[name] = state or ""
 
     def drop_others(self, names: Collection[str]) -> None:
-        """Remove the files that are not among `names`: they are gone where they came from."""
+        """Remove the files that are not among `names`, and emptied folders: they are gone where they came from."""
         kept = frozenset(names)
-        for folder, _, files in os.walk(self.folder):
+        for folder, _, files in os.walk(self.folder, topdown=False):
             for file in files:
                 path = Path(folder, file)
                 if path.relative_to(self.folder).as_posix() not in kept:
                     path.unlink()
+            if folder != str(self.folder):
+                with contextlib.suppress(OSError):  # not empty
+                    Path(folder).rmdir()
 
     def require_room(self, size_bytes: int, *, files: int) -> None:
         """Learn before fetching for an hour that the disk is too small.
@@ -95,10 +98,14 @@ class Mirror:
         Raises:
             TooLarge: it is.
         """
-        allowance = Allowance(self._home, origin=self._origin)
+        allowance = self.allowance()
         for _ in range(files):
             allowance.file()
         allowance.bytes(size_bytes)
+
+    def allowance(self) -> Allowance:
+        """What may be written here from now on."""
+        return Allowance(self._home, origin=self._origin)
 
     def _read(self) -> dict[str, str]:
         known: dict[str, str] = {}

@@ -14,35 +14,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from shared.errors import FinialError
 from shared.files import sha256_of, sha256_of_file, write_atomically
 from trainer.cache_description import describe
 from trainer.data_folder import address_home
 from trainer.data_source import LocalData, staging, unpack_once, unpacked
-from trainer.errors import DataUnreachable, ExtraMissing
+from trainer.errors import DataUnreachable
 from trainer.label_table import read_label_table
 from trainer.locations import archive_suffix, last_name, shown
 from trainer.member_names import safe_name
 from trainer.mirror import Mirror, RemoteFile
 from trainer.picture_files import is_table
 from trainer.progress import Phase, Progress
+from trainer.remote_errors import package_there, reached, says_absent
+from trainer.samples import PassedOver
+from trainer.unpacked_size import Allowance
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-_PACKAGES = {
-    **dict.fromkeys(("http", "https"), "aiohttp"),
-    **dict.fromkeys(("s3", "s3a"), "s3fs"),
-    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
-    **dict.fromkeys(("az", "abfs", "abfss"), "adlfs"),
-}
 _TELLS = frozenset(
     (
         *("etag", "e_tag", "content-md5", "md5hash", "generation"),
         *("last-modified", "lastmodified", "last_modified", "mtime", "modified", "updated", "created"),
     )
 )
-_ABSENT = (404, 410)
 _WAIT_S = 60.0
 _AT_ONCE = 8
 
@@ -68,7 +63,7 @@ def fetch(location: str, *, cache_dir: Path, progress: Progress) -> LocalData:
         BadData: an archive is damaged, encrypted, too large or unsafe.
         CacheNotWritable: there is no place for it.
     """
-    with _reached(location):
+    with reached(location, cache_dir):
         place = _open(location)
         info = {} if location.endswith("/") else place.info(place.path)
     home = address_home(sha256_of(location.encode()), cache_dir)
@@ -78,14 +73,14 @@ def fetch(location: str, *, cache_dir: Path, progress: Progress) -> LocalData:
     with mirror.held():
         describe(home, {"data": shown(location)})
         if not info or info.get("type") == "directory":
-            with _reached(location):
-                listed = _list(place)
+            with reached(location, cache_dir):
+                listed, left_out = _list(place)
             _get_all(place, listed, mirror, progress)
-            return LocalData(mirror.folder, mirror.folder)
+            return LocalData(mirror.folder, mirror.folder, left_out)
         name = safe_name(last_name(location), origin=shown(location)) or "data"
         _get_all(place, [_remote_file(name, place.path, info)], mirror, progress, others_stay=True)
         if is_table(Path(name)):
-            with _reached(location):
+            with reached(location, cache_dir):
                 listed = [_remote_file(name, place.path, info), *_listed_in(mirror.folder / name, place)]
             _get_all(place, listed, mirror, progress)
         return LocalData(mirror.folder / name, mirror.folder)
@@ -97,12 +92,12 @@ def _open(location: str) -> _Place:
     scheme = urlsplit(location).scheme.lower()
     options: dict[str, Any] = {}
     if scheme in ("http", "https"):
-        with _package(location, scheme):
+        with package_there(location, scheme):
             import aiohttp
         # aiohttp gives up on any download after five minutes, and knows nothing of proxies unless asked.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_WAIT_S, sock_read=_WAIT_S)
         options = {"client_kwargs": {"timeout": timeout, "trust_env": True}}
-    with _package(location, scheme):
+    with package_there(location, scheme):
         files, path = url_to_fs(location, use_listings_cache=False, skip_instance_cache=True, **options)
     return _Place(files, path, location)
 
@@ -116,9 +111,10 @@ def _fetch_archive(
         if state is not None and known["state"] == state and (done := unpacked(known["digest"], cache_dir)):
             return done
     with staging(cache_dir) as beside:
-        archive = beside / "archive"
-        with progress.phase("fetch", total=info.get("size"), unit="byte") as phase, _reached(place.location):
-            _get(place, place.path, archive, phase)
+        archive, size = beside / "archive", info.get("size")
+        Allowance(beside, origin=shown(place.location)).bytes(size or 0)
+        with progress.phase("fetch", total=size, unit="byte") as phase, reached(place.location, beside):
+            _get(place, place.path, archive, Allowance(beside, origin=shown(place.location)), phase)
         _require_whole(archive, info, place.location)
         digest = sha256_of_file(archive)
         done = unpacked(digest, cache_dir) or unpack_once(
@@ -129,19 +125,30 @@ def _fetch_archive(
     return done
 
 
-def _list(place: _Place) -> list[RemoteFile]:
-    """Every file below the address; hidden ones are left where they are."""
+def _list(place: _Place) -> tuple[list[RemoteFile], tuple[PassedOver, ...]]:
+    """Every file below the address; hidden ones are left where they are, and of several of one name all but the first.
+
+    The first is that whose path sorts first: which one is taken does not depend on what comes quicker.
+    """
     found: Mapping[str, Mapping[str, Any]] = place.files.find(place.path, detail=True)
-    base = place.path.rstrip("/")
-    listed = []
-    for path, info in found.items():
-        relative = path.removeprefix(base)
-        if urlsplit(place.location).scheme.lower() in ("http", "https"):
-            relative = unquote(urlsplit(relative).path)
-        name = safe_name(relative.lstrip("/"), origin=shown(place.location))
-        if name is not None and not any(part.startswith(".") for part in name.split("/")):
-            listed.append(_remote_file(name, path, info))
-    return listed
+    listed: dict[str, RemoteFile] = {}
+    left_out: list[PassedOver] = []
+    for path, info in sorted(found.items()):
+        name = _local_name(path, place)
+        if name is None or any(part.startswith(".") for part in name.split("/")):
+            continue
+        if name in listed:
+            left_out.append(PassedOver(name, "another file there has the same name, and was taken"))
+        else:
+            listed[name] = _remote_file(name, path, info)
+    return list(listed.values()), tuple(left_out)
+
+
+def _local_name(path: str, place: _Place) -> str | None:
+    relative = path.removeprefix(place.path.rstrip("/"))
+    if urlsplit(place.location).scheme.lower() in ("http", "https"):
+        relative = unquote(urlsplit(relative).path)
+    return safe_name(relative.lstrip("/"), origin=shown(place.location))
 
 
 def _listed_in(table: Path, place: _Place) -> Iterator[RemoteFile]:
@@ -159,7 +166,7 @@ def _info(place: _Place, path: str) -> Mapping[str, Any] | None:
     try:
         return place.info(path)
     except FileNotFoundError as error:
-        if not _says_absent(error):
+        if not says_absent(error):
             raise
         return None
 
@@ -170,16 +177,17 @@ def _get_all(
     """Fetch what the mirror does not have yet."""
 
     def get(file: RemoteFile) -> None:
-        with _reached(place.location):
+        with reached(place.location, mirror.folder):
             state = file.state or _state(place.info(file.path))
             if state is None or not mirror.has(file.name, state):
                 with mirror.receive(file.name, state) as target:
-                    _get(place, file.path, target)
+                    _get(place, file.path, target, allowance)
 
     if not others_stay:
         mirror.drop_others({file.name for file in listed})
     wanted = [file for file in listed if file.state is None or not mirror.has(file.name, file.state)]
     mirror.require_room(sum(file.size or 0 for file in wanted), files=len(listed))
+    allowance = mirror.allowance()
     if wanted:
         with progress.phase("fetch", total=len(wanted)) as phase, ThreadPoolExecutor(_AT_ONCE) as threads:
             try:
@@ -189,11 +197,13 @@ def _get_all(
                 threads.shutdown(cancel_futures=True)
 
 
-def _get(place: _Place, path: str, target: Path, phase: Phase | None = None) -> None:
+def _get(place: _Place, path: str, target: Path, allowance: Allowance, phase: Phase | None = None) -> None:
+    """Fetch one file; not more than there is room for, however much was announced."""
     from fsspec.callbacks import Callback
 
     class Counted(Callback):  # type: ignore[misc]  # fsspec has no types
         def relative_update(self, inc: int = 1) -> None:
+            allowance.bytes(inc)
             if phase is not None:
                 phase.advance(inc)
 
@@ -214,40 +224,3 @@ def _state(info: Mapping[str, Any]) -> str | None:
     """What tells that a file is the same still; None where nothing but its size is known."""
     told = {key.lower(): str(value) for key, value in info.items() if key.lower() in _TELLS and value is not None}
     return json.dumps(told | {"size": info.get("size")}, sort_keys=True) if told else None
-
-
-@contextlib.contextmanager
-def _package(location: str, scheme: str) -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise ExtraMissing(shown(location), package=_PACKAGES.get(scheme, f"for fsspec's {scheme}://")) from error
-    except ValueError as error:
-        raise DataUnreachable(shown(location), str(error)) from error
-
-
-@contextlib.contextmanager
-def _reached(location: str) -> Iterator[None]:
-    """Every file system has errors of its own, which share no root."""
-    try:
-        yield
-    except FinialError:
-        raise
-    except FileNotFoundError as error:
-        raise DataUnreachable(shown(location), _why_not_found(error)) from error
-    except Exception as error:
-        detail = str(error).replace(location, shown(location)) or type(error).__name__
-        raise DataUnreachable(shown(location), detail) from error
-
-
-def _says_absent(error: FileNotFoundError) -> bool:
-    """Whether the place itself says so; for http, fsspec raises this also when nobody answered, or not with a file."""
-    return error.__cause__ is None or getattr(error.__cause__, "status", None) in _ABSENT
-
-
-def _why_not_found(error: FileNotFoundError) -> str:
-    cause = error.__cause__
-    if cause is None or _says_absent(error):
-        return "there is no such file or folder"
-    status = getattr(cause, "status", None)
-    return f"the server answers {status} {getattr(cause, 'message', '')}".rstrip() if status else str(cause)

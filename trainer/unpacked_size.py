@@ -1,6 +1,7 @@
 """How much an archive, or a folder elsewhere, may put on the disk: a small file can claim to hold terabytes."""
 
 import shutil
+import threading
 from pathlib import Path
 
 from trainer.errors import TooLarge
@@ -25,7 +26,7 @@ class Allowance:
     """
 
     def __init__(self, folder: Path, *, origin: str, packed_bytes: int | None = None) -> None:
-        self._origin = origin
+        self._origin, self._lock = origin, threading.Lock()
         self._files = self._bytes = self._unpacked = 0
         self._free = int(shutil.disk_usage(folder).free * _SHARE_OF_FREE)
         grown = None if packed_bytes is None else max(NEVER_TOO_MUCH_BYTES, MOST_TIMES * packed_bytes)
@@ -43,12 +44,13 @@ class Allowance:
             raise TooLarge(self._origin, f"more than {MOST_FILES:,} files")
 
     def bytes(self, count: int) -> None:
-        """So many more bytes, written or announced.
+        """So many more bytes, written or announced. May be called from several threads.
 
         Raises:
             TooLarge: they are too many.
         """
-        self._bytes += count
+        with self._lock:
+            self._bytes += count
         if self._bytes > self.most_bytes:
             why = f"more than {self.most_bytes:,} bytes unpacked, {MOST_TIMES} times the archive"
             disk = f"at least {self._bytes:,} bytes, and the disk has room for {self._free:,}"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.locations import archive_suffix, is_address, local_path, shown, stem
+from trainer.locations import archive_suffix, is_address, local_path, shown, stem, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,16 @@ def test_data_is_named_after_its_last_part(location: str, name: str) -> None:
 def test_a_secret_in_an_address_is_not_shown() -> None:
     assert shown("https://me:secret@host/a.zip?X-Signature=secret#secret") == "https://host/a.zip"
     assert shown("data/a?b#c@d.zip") == "data/a?b#c@d.zip"
+
+
+def test_a_message_of_others_loses_the_secrets_of_every_address_in_it() -> None:
+    signed = "https://me:pass%2Fword@host/a.zip?sig=one%2Ftwo"
+    text = f"500, url=URL('https://host/a.zip?sig=one/two'), {signed}, s3://k:w@b/c#d, GET /a.zip?sig=one%2Ftwo failed"
+
+    told = without_secrets(text, signed)
+
+    assert told == "500, url=URL('https://host/a.zip https://host/a.zip, s3://b/c GET /a.zip?... failed"
+    assert without_secrets("/a/b?c#d", "/a") == "/a/b?c#d"
 
 
 def test_a_file_address_is_a_path() -> None:

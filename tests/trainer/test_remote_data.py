@@ -1,23 +1,29 @@
 """trainer/remote_data.py: data is fetched once, over HTTP, from S3 and from whatever else fsspec reads."""
 
+import errno
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.trainer.test_archives import write_tar, write_zip
 from tests.trainer.tiny_bundle import paint, publish_tiny
-from trainer.errors import DataUnreachable, ExtraMissing
+from trainer.data_source import local_data
+from trainer.errors import CacheNotWritable, DataUnreachable, ExtraMissing, TooLarge
 from trainer.manifest import read_manifest
 from trainer.predicting import predict
 from trainer.progress import Quiet
 from trainer.settings import PredictSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 EXPECTED = [("green/0 é.png", "green"), ("green/1 é.png", "green"), ("red/0 é.png", "red"), ("red/1 é.png", "red")]
 
@@ -268,3 +274,112 @@ def test_s3_gives_folders_and_archives(tmp_path: Path, pictures: Path, bucket: s
 def test_a_bucket_that_is_not_there_is_told(tmp_path: Path, bucket: str) -> None:
     with pytest.raises(DataUnreachable):
         read("s3://nobodys/a.zip", tmp_path)
+
+
+class Refusing(Handler):
+    """Announces an archive, and then fails to give it."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.send_header("ETag", '"1"')
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_error(500)
+
+
+@pytest.mark.parametrize("query", ["sv=2024&sig=SECRET%2Fab%2Bcd%3D", "sig=SECRETplain", "a=K%2F2&sig=SECRET~x%7Ey"])
+def test_a_signature_is_not_told_however_the_client_spells_it(tmp_path: Path, query: str) -> None:
+    pytest.importorskip("aiohttp", reason="reading https:// needs aiohttp, which is not installed here")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with pytest.raises(DataUnreachable, match="the server answers 500 Internal Server Error") as failed:
+                read(f"http://127.0.0.1:{server.server_port}/a.zip?{query}", tmp_path)
+        finally:
+            server.shutdown()
+            thread.join()
+
+    assert "SECRET" not in str(failed.value) and "sig" not in str(failed.value)
+
+
+def make_file_system(answer: Callable[[Any], None]) -> type:
+    """A file system of one file of unknown size, which answers as it is told to when that is fetched."""
+    from fsspec import AbstractFileSystem
+
+    class Answering(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+        protocol = "answering"
+
+        def info(self, path: str, **_options: object) -> dict[str, object]:
+            return {"name": path, "type": "file", "size": None}
+
+        def get_file(self, _path: str, target: str, callback: Any, **_options: object) -> None:
+            Path(target).write_bytes(b"some")
+            answer(callback)
+
+    return Answering
+
+
+def endless(callback: Any) -> None:
+    for _ in range(10):
+        callback.relative_update(10**15)
+    raise AssertionError("nobody stopped it")
+
+
+def full(_callback: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("name", ["a.zip", "1.jpg"])
+@pytest.mark.parametrize(
+    ("answer", "error", "told"),
+    [(endless, TooLarge, "the disk has room for"), (full, CacheNotWritable, "No space left")],
+)
+def test_no_more_is_fetched_than_the_disk_holds(
+    tmp_path: Path, name: str, answer: Callable[[Any], None], error: type[Exception], told: str
+) -> None:
+    """Also where no length is announced; and a full disk is not called a fault of the network."""
+    import fsspec
+
+    fsspec.register_implementation("answering", make_file_system(answer), clobber=True)
+
+    with pytest.raises(error, match=told):
+        read(f"answering://host/{name}", tmp_path)
+
+
+@pytest.fixture
+def memory() -> Iterator["AbstractFileSystem"]:
+    import fsspec
+
+    files = fsspec.filesystem("memory")
+    yield files
+    files.rm("/finial-test", recursive=True)
+
+
+def test_of_two_files_that_would_have_one_name_the_first_is_taken_and_the_other_named(
+    tmp_path: Path, memory: "AbstractFileSystem"
+) -> None:
+    """Which of them would come first is for chance to say, if they are fetched at once."""
+    for name, data in (("b.jpg", b"0"), ("a\\1.jpg", b"2"), ("a/1.jpg", b"1")):
+        memory.pipe_file(f"/finial-test/{name}", data)
+
+    found = local_data("memory://finial-test/", cache_dir=tmp_path, progress=Quiet())
+
+    assert {path.name: path.read_bytes() for path in found.path.rglob("*.jpg")} == {"b.jpg": b"0", "1.jpg": b"1"}
+    assert [one.name for one in found.left_out] == ["a/1.jpg"]
+
+
+def test_a_folder_may_become_a_file_and_a_file_a_folder(tmp_path: Path, memory: "AbstractFileSystem") -> None:
+    def fetched(*names: str) -> set[str]:
+        for name in names:
+            memory.pipe_file(f"/finial-test/{name}", b"1")
+        folder = local_data("memory://finial-test/", cache_dir=tmp_path, progress=Quiet()).path
+        memory.rm("/finial-test", recursive=True)
+        memory.pipe_file("/finial-test/rest", b"1")
+        return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+    assert fetched("a/b/1.jpg") == {"a/b/1.jpg"}
+    assert fetched("a") == {"a", "rest"}
+    assert fetched("a/1.jpg") == {"a/1.jpg", "rest"}
