@@ -1,7 +1,7 @@
 """The labels of a whole data set, judged by heads that did not see the pictures: a first look, then a closer one."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,15 +51,38 @@ class _Rows:
         kept = ~left_out
         return _Rows(self.features[kept], self.targets[kept], _those(self.groups, kept))
 
-    def fit(self, *, seed: int, threads: int) -> HeadFit:
+    def fit(self, *, seed: int, threads: int, on_steps: Callable[[int], None]) -> HeadFit:
         """The default head, with what its folds say of the rows that they held out."""
-        return fit_linear_probe(
-            self.features, self.targets, self.groups, class_count=self.class_count, seed=seed, threads=threads
+        fit = fit_linear_probe(
+            self.features,
+            self.targets,
+            self.groups,
+            class_count=self.class_count,
+            seed=seed,
+            threads=threads,
+            on_step=lambda _step: on_steps(1),
         )
+        on_steps(_steps_of_a_look() - len(fit.swept))  # strengths that were not worth trying are done too
+        return fit
+
+
+def count_steps() -> int:
+    """How many steps `audit_labels` has: the strengths that its two looks try."""
+    return 2 * _steps_of_a_look()
+
+
+def _unheard(_steps: int) -> None:
+    """Nobody wants to know how far it is."""
 
 
 def audit_labels(
-    features: NDArray[np.float32], targets: NDArray[np.int64], groups: Sequence[str], *, seed: int, threads: int
+    features: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    *,
+    seed: int,
+    threads: int,
+    on_steps: Callable[[int], None] = _unheard,
 ) -> LabelAudit:
     """Judge every label by cross-validation, then again by heads that did not learn from the groups of suspects.
 
@@ -73,6 +96,7 @@ def audit_labels(
         groups: N group ids; a head that judges a row has seen none of its group.
         seed: of the folds.
         threads: CPU threads of the solver.
+        on_steps: told of the steps that are done, `count_steps` in all.
     """
     if len(np.unique(targets)) < 2:
         return LabelAudit((), None, ONE_LABEL)
@@ -80,7 +104,7 @@ def audit_labels(
     if len(classes) < 2:
         return LabelAudit((), None, NO_FOLDS)
     rows = _Rows(features[judged], np.searchsorted(classes, targets[judged]), [groups[row] for row in judged.tolist()])
-    found = _look_twice(rows, seed=seed, threads=threads)
+    found = _look_twice(rows, seed=seed, threads=threads, on_steps=on_steps)
     errors = (
         replace(one, row=int(judged[one.row]), given=int(classes[one.given]), suggested=int(classes[one.suggested]))
         for one in found.errors
@@ -125,13 +149,21 @@ def _judgeable(targets: NDArray[np.int64], groups: Sequence[str]) -> tuple[NDArr
     return np.flatnonzero(np.isin(targets, classes)), classes
 
 
-def _look_twice(rows: _Rows, *, seed: int, threads: int) -> LabelAudit:
-    first = judge_labels(rows.fit(seed=seed, threads=threads).out_of_fold_logits, rows.targets)
+def _steps_of_a_look() -> int:
+    from trainer.sweep import STRENGTHS
+
+    return len(STRENGTHS)
+
+
+def _look_twice(rows: _Rows, *, seed: int, threads: int, on_steps: Callable[[int], None]) -> LabelAudit:
+    fit = rows.fit(seed=seed, threads=threads, on_steps=on_steps)
+    first = judge_labels(fit.out_of_fold_logits, rows.targets)
     doubted = {rows.groups[error.row] for error in first.errors}
     trusted = np.array([group not in doubted for group in rows.groups])
     if not first.errors or len(_judgeable(rows.targets[trusted], _those(rows.groups, trusted))[1]) < rows.class_count:
+        on_steps(_steps_of_a_look())  # there is no second look
         return first
-    closer = rows.without(~trusted).fit(seed=seed, threads=threads)
+    closer = rows.without(~trusted).fit(seed=seed, threads=threads, on_steps=on_steps)
     logits = np.empty((len(trusted), rows.class_count), dtype=np.float32)
     logits[trusted] = closer.out_of_fold_logits
     logits[~trusted] = closer.head.logits(rows.features[~trusted])

@@ -1,5 +1,6 @@
 """Which of many pictures are alike: a few candidates for each, found by their patterns, then compared in full."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from trainer.neighbours import nearest
 from trainer.patterns import coarse, patterns_of, turnless
 
 _NEIGHBOURS = (3, 12, 48)
+_ROWS_AT_ONCE = 2048
 _PAIRS_AT_ONCE = 4096
 _WORTH_ALIGNING = 0.5
 """Patterns of a copy correlate by this much before they are aligned, in all but 2 % of copies cropped by 6 %."""
@@ -25,7 +27,7 @@ class FoundPairs:
     turn: NDArray[np.int64]
 
 
-def find_pairs(grey: NDArray[np.uint8], threshold: float) -> FoundPairs:
+def find_pairs(grey: NDArray[np.uint8], threshold: float, *, on_rows: Callable[[int], None]) -> FoundPairs:
     """All pairs that correlate by the threshold or more, most alike first, as far as candidates have found them.
 
     Candidates are the three pictures with the most similar patterns, as they are and in any orientation. A picture
@@ -34,21 +36,30 @@ def find_pairs(grey: NDArray[np.uint8], threshold: float) -> FoundPairs:
     Args:
         grey: shape (N, 32, 32).
         threshold: a correlation.
+        on_rows: told of every few rows whose candidates have been compared, N in all. The few rows that are asked
+            again do not count again.
     """
     patterns = patterns_of(grey)
     searched = (coarse(patterns), coarse(turnless(patterns)))
     asked, tried = np.arange(len(grey)), np.empty(0, dtype=np.int64)
     found: list[FoundPairs] = []
     for count in _NEIGHBOURS:
-        candidates = np.unique(np.concatenate([_codes(asked, nearest(kind, asked, count)) for kind in searched]))
-        new = np.setdiff1d(candidates, tried, assume_unique=True)
-        found.append(_confirm(grey, patterns, new, threshold))
-        tried = np.union1d(tried, new)
+        for part in _parts(asked, _ROWS_AT_ONCE):
+            candidates = np.unique(np.concatenate([_codes(part, nearest(kind, part, count)) for kind in searched]))
+            new = np.setdiff1d(candidates, tried, assume_unique=True)
+            found.append(_confirm(grey, patterns, new, threshold))
+            tried = np.union1d(tried, new)
+            if count == _NEIGHBOURS[0]:
+                on_rows(len(part))
         ends = np.concatenate([end for one in found for end in (one.first, one.second)])
         asked = np.flatnonzero(np.bincount(ends, minlength=len(grey)) >= count)
         if not len(asked):
             break
     return _most_alike_first(found)
+
+
+def _parts(values: NDArray[np.int64], at_once: int) -> Iterator[NDArray[np.int64]]:
+    return (values[start : start + at_once] for start in range(0, len(values), at_once))
 
 
 def _codes(asked: NDArray[np.int64], neighbours: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -62,7 +73,7 @@ def _confirm(
     grey: NDArray[np.uint8], patterns: NDArray[np.float32], codes: NDArray[np.int64], threshold: float
 ) -> FoundPairs:
     first, second = codes >> 32, codes & 0xFFFFFFFF
-    parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(codes), _PAIRS_AT_ONCE)]
+    parts = list(_parts(np.arange(len(codes)), _PAIRS_AT_ONCE))
     unaligned = [best_turns(patterns[first[part]], patterns[second[part]])[0] for part in parts]
     worth = np.concatenate([np.empty(0), *unaligned]) >= _WORTH_ALIGNING
     first, second = first[worth], second[worth]

@@ -1,7 +1,7 @@
 """Near duplicates: pictures that are one picture, resized, encoded again, brightened, cropped a little or turned."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,13 @@ class Likeness:
     note: str | None
 
 
-def find_near_duplicates(statistics: StatisticsTable, targets: NDArray[np.int64]) -> Likeness:
+def _unheard(_rows: int) -> None:
+    """Nobody wants to know how far it is."""
+
+
+def find_near_duplicates(
+    statistics: StatisticsTable, targets: NDArray[np.int64], *, on_rows: Callable[[int], None] = _unheard
+) -> Likeness:
     """Compare the small grey pictures of all rows.
 
     The result depends on the pictures and their labels only: not on the backbone, and not on the order of the rows.
@@ -63,15 +69,17 @@ def find_near_duplicates(statistics: StatisticsTable, targets: NDArray[np.int64]
     Args:
         statistics: N rows.
         targets: shape (N,), class indices.
+        on_rows: told of every few rows that are done, N in all.
     """
     rows = _distinct(statistics.digests)
     telling = rows[are_telling(statistics.grey[rows])]
     untold = len(rows) - len(telling)
+    on_rows(len(targets) - (len(telling) if len(telling) > 1 else 0))  # what is not compared is done
     if len(telling) < 2:
         return Likeness((), threshold=1.0, groups=(), oversized=(), note=_note(untold, are_separate=True))
     grey = statistics.grey[telling]
     calibration = calibrate(grey, targets[telling])
-    found = find_pairs(grey, calibration.threshold)
+    found = find_pairs(grey, calibration.threshold, on_rows=on_rows)
 
     patterns = patterns_of(grey)
 

@@ -4,11 +4,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from tests.trainer.blobs import make_blobs
 from trainer.head import fit_linear_probe
-from trainer.label_audit import NO_FOLDS, NOT_LEARNED, ONE_LABEL, audit_labels, judge_labels, judge_measured
+from trainer.label_audit import (
+    NO_FOLDS,
+    NOT_LEARNED,
+    ONE_LABEL,
+    audit_labels,
+    count_steps,
+    judge_labels,
+    judge_measured,
+)
 from trainer.samples import Sample, Split
 from trainer.training import Training, measure
 
@@ -36,6 +45,20 @@ def test_clean_labels_are_left_alone() -> None:
     features, targets, groups = make_blobs(300, features=64, classes=3, distance=4)
 
     assert audit_labels(features, targets, groups, seed=0, threads=1).errors == ()
+
+
+@pytest.mark.parametrize("flipped", [0, 30])
+def test_every_step_is_told_with_and_without_a_second_look(flipped: int) -> None:
+    features, targets, groups = make_blobs(200, features=32, classes=2, distance=4)
+    told: list[int] = []
+
+    audit = audit_labels(
+        features, flip(targets, np.arange(flipped), 2), groups, seed=0, threads=1, on_steps=told.append
+    )
+
+    assert bool(audit.errors) == bool(flipped)
+    assert sum(told) == count_steps()
+    assert len(told) > 10
 
 
 def test_nothing_is_claimed_where_nothing_can_be_learned() -> None:

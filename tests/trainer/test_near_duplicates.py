@@ -49,6 +49,19 @@ def test_different_pictures_have_no_near_duplicates() -> None:
     assert (likeness.pairs, likeness.groups, likeness.oversized, likeness.note) == ((), (), (), None)
 
 
+def test_every_row_is_told_once_when_it_is_done() -> None:
+    """Copies that are asked again for more of them, and rows that are not compared, are no reason to count wrong."""
+    grey = np.concatenate(
+        [make_pictures(2100, seed=3), np.repeat(PICTURES[:1], 7, axis=0), np.zeros_like(PICTURES[:5])]
+    )
+    told: list[int] = []
+
+    find_near_duplicates(statistics_of(grey), np.zeros(len(grey), dtype=np.int64), on_rows=told.append)
+
+    assert sum(told) == len(grey)
+    assert len(told) > 2
+
+
 def test_a_mirrored_copy_is_found_and_said_to_be_turned() -> None:
     likeness = find(np.concatenate([PICTURES, PICTURES[:3, :, ::-1]]))
 
