@@ -9,7 +9,6 @@ from trainer.bundle_files import Run, headline_metrics
 from trainer.counting import counted
 from trainer.data_findings import find_in_data, tell_worth_a_look
 from trainer.differences import Differences
-from trainer.errors import WeightsMissing
 from trainer.featurize import Features, featurize
 from trainer.gates import check_accuracy
 from trainer.golden_pictures import make_golden
@@ -149,15 +148,13 @@ def train(
 
 
 def _choose(settings: TrainSettings, progress: Progress, earlier: Earlier | None) -> tuple[BackboneEntry, Weights, str]:
+    if earlier is not None and settings.weights is None and settings.backbone == earlier.backbone:
+        progress.say(f"Backbone: {earlier.reason}", backbone=earlier.backbone)
+        return *earlier.find_weights(settings.weights_url), earlier.reason
     entry, reason = choose_backbone(settings.backbone, settings.weights, no_nano=not settings.nano)
     progress.say(f"Backbone: {reason}", backbone=entry.name)
     download = settings.backbone is not None
-    try:
-        weights = find_weights(entry, settings.weights, download=download, weights_url=settings.weights_url)
-    except WeightsMissing as error:
-        raise error if earlier is None else earlier.weights_missing(error) from error
-    if earlier is not None and settings.weights is None and settings.backbone == earlier.backbone:
-        earlier.require_weights(weights.sha256)
+    weights = find_weights(entry, settings.weights, download=download, weights_url=settings.weights_url)
     return entry, weights, reason
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from shared.bundle import Bundle, BundleMetadata, read_bundle
 from shared.publish import resolve
+from trainer.backbones import BackboneEntry, Weights, choose_backbone, find_weights
 from trainer.differences import Differences, compare
 from trainer.errors import ReplayWeightsMissing, WeightsMissing
 from trainer.samples import Sample
 from trainer.settings import TrainSettings
 from trainer.split_file import read_labels_by_digest
+from trainer.weights import PUBLISHED
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,30 @@ class Earlier:
             recorded["backbone"] = metadata.backbone.name
         return TrainSettings.model_validate(recorded | {"name": metadata.name} | mine)
 
-    def require_weights(self, sha256: str) -> None:
-        """The weights that were found without being named are those of the earlier run.
+    @property
+    def reason(self) -> str:
+        """Why its backbone is used again, a sentence."""
+        return f"{self.backbone}, as in {self.bundle.path}; weights: {self.bundle.metadata.backbone.weights}."
+
+    def find_weights(self, weights_url: str | None) -> tuple[BackboneEntry, Weights]:
+        """Its backbone with its weights: embedded, cached, or published ones downloaded again.
 
         Raises:
-            ReplayWeightsMissing: they are not.
+            ReplayWeightsMissing: they cannot be had without being named, or are others by now.
         """
-        if sha256 != self.bundle.metadata.backbone.weights_sha256:
-            raise self.weights_missing(f"those that were found have {sha256}.")
+        entry, _ = choose_backbone(self.backbone, None)
+        published = self.bundle.metadata.backbone.weights.startswith(PUBLISHED)
+        try:
+            weights = find_weights(entry, None, download=published, weights_url=weights_url)
+        except WeightsMissing as error:
+            raise self._weights_missing(
+                str(error) if published else "a bundle does not say where files lie."
+            ) from error
+        if weights.sha256 != self.bundle.metadata.backbone.weights_sha256:
+            raise self._weights_missing(f"those that were found have {weights.sha256}.")
+        return entry, weights
 
-    def weights_missing(self, found: WeightsMissing | str) -> ReplayWeightsMissing:
+    def _weights_missing(self, found: str) -> ReplayWeightsMissing:
         """The error that says which file is wanted."""
         backbone = self.bundle.metadata.backbone
         return ReplayWeightsMissing(

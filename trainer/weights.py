@@ -15,6 +15,8 @@ from trainer.catalogue import NANO, BackboneEntry, get_entry
 from trainer.errors import UsageError, WeightsDamaged, WeightsMissing, WeightsUnreadable
 
 PUBLISHED_AT = "https://download.pytorch.org/models"
+PUBLISHED = "torchvision "
+"""What `Weights.source` begins with where they are published ones."""
 NANO_FILE = Path(__file__).with_name("nano.safetensors")
 
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.(?:pth|pt|safetensors)$")
@@ -65,7 +67,7 @@ def find_weights(
         if not download:
             raise _missing(entry, f"{path.name} is not cached, and a download was not asked for by naming the backbone")
         _download(entry, path, weights_url or PUBLISHED_AT)
-    return _hashed(path, source=f"torchvision {entry.weights_name}")
+    return _hashed(path, source=f"{PUBLISHED}{entry.weights_name}")
 
 
 def fetch_weights(name: str, *, weights_url: str | None = None) -> Weights:

@@ -19,7 +19,7 @@ from trainer.errors import ReplayWeightsMissing
 from trainer.live_metrics import FeaturizedPicture, HeadStep
 from trainer.pipeline import TrainResult, train
 from trainer.progress import Phase, Progress, Quiet, Stretch
-from trainer.replay import read_earlier
+from trainer.replay import Earlier, read_earlier
 from trainer.scoring import Scorer
 
 PER_CLASS = 17
@@ -116,15 +116,37 @@ def test_a_repeated_run_says_what_differs(
     assert "model.onnx" in printed and "accuracy" in printed
 
 
+def earlier_with(trained: TrainResult, **backbone: str) -> Earlier:
+    """The run as if its backbone had been another one."""
+    earlier = read_earlier(trained.bundle.path)
+    changed = earlier.bundle.metadata.backbone.model_copy(update=backbone)
+    metadata = earlier.bundle.metadata.model_copy(update={"backbone": changed})
+    return replace(earlier, bundle=replace(earlier.bundle, metadata=metadata))
+
+
 def test_weights_that_are_not_those_of_the_run_are_named_by_their_hash(trained: TrainResult) -> None:
     earlier = read_earlier(trained.bundle.path)
-    backbone = earlier.bundle.metadata.backbone.model_copy(update={"weights_sha256": "ab" * 32})
-    metadata = earlier.bundle.metadata.model_copy(update={"backbone": backbone})
-    moved = replace(earlier, bundle=replace(earlier.bundle, metadata=metadata))
 
-    earlier.require_weights(earlier.bundle.metadata.backbone.weights_sha256)
+    assert earlier.find_weights(None)[1].sha256 == earlier.bundle.metadata.backbone.weights_sha256
     with pytest.raises(ReplayWeightsMissing, match=f"{'ab' * 32}.*--weights FILE"):
-        moved.require_weights(earlier.bundle.metadata.backbone.weights_sha256)
+        earlier_with(trained, weights_sha256="ab" * 32).find_weights(None)
+
+
+def test_a_run_with_a_local_file_asks_for_it_and_downloads_nothing(
+    trained: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Published weights of that name are other ones, and nobody asked for a download."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    nowhere = "http://127.0.0.1:9"
+    mine = earlier_with(trained, name="mobilenet_v2", weights="mine.pth", weights_sha256="ab" * 32)
+    published = earlier_with(trained, name="mobilenet_v2", weights="torchvision V1", weights_sha256="ab" * 32)
+
+    with pytest.raises(ReplayWeightsMissing, match=r"\(mine.pth\).*--weights FILE") as asked:
+        mine.find_weights(nowhere)
+    with pytest.raises(ReplayWeightsMissing, match="could not be downloaded"):
+        published.find_weights(nowhere)
+
+    assert "download" not in str(asked.value)
 
 
 def test_a_bundle_of_another_schema_cannot_be_repeated(tmp_path: Path, trained: TrainResult) -> None:
