@@ -101,7 +101,7 @@ def test_a_later_training_is_picked_up_and_featurises_nothing_again(served: Serv
     picture = next((pictures / "cracked").iterdir())
     before = served.predict(picture)
 
-    training = json.loads(served.project.train("train", "/data", "--json").or_fail())
+    training = json.loads(served.project.train("train", "/data", "--seed", "1", "--json").or_fail())
     wait_until(lambda: served.predict(picture)["version"] != before["version"])
 
     assert training["featurized"] == 0
