@@ -23,7 +23,7 @@ def list_all(settings: CacheSettings, _progress: Progress) -> ActionResult:
     if rows:
         text = f"{columns([tuple(_HEADS), *(_cells(row) for row in rows)])}\n{text}"
     if abandoned := list_abandoned(settings.cache_dir):
-        text += f" {len(abandoned)} unfinished files of runs that were killed; `cache prune` removes them."
+        text += f" {len(abandoned)} unfinished files or folders of runs that were killed; `cache prune` removes them."
     values = {"cache_dir": str(settings.cache_dir), "size_bytes": total, "entries": rows, "unfinished": len(abandoned)}
     return ActionResult(text, values)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from shared.files import sha256_of_file
 from trainer.cache_description import last_used, read_description
 from trainer.data_folder import is_archive_home, list_data
+from trainer.data_leftovers import list_leftovers
 from trainer.errors import CachePartDamaged
 from trainer.feature_cache import FEATURES_FOLDER
 from trainer.graph import GRAPHS_FOLDER
@@ -90,9 +91,10 @@ def read_contents(cache_dir: Path) -> list[CacheEntry]:
 
 
 def list_abandoned(cache_dir: Path) -> list[Path]:
-    """Files that killed runs left half-written; those of the last hour may still be written."""
+    """What killed runs left half-written: files (those of the last hour may still be written), and folders of data."""
     folders = [folder for name in _FOLDERS for folder in sorted((cache_dir / name).glob("*"))]
-    return [path for folder in (*folders, *(cache_dir / name for name in _FILES)) for path in list_abandoned_in(folder)]
+    files = [path for one in (*folders, *(cache_dir / name for name in _FILES)) for path in list_abandoned_in(one)]
+    return files + list_leftovers(cache_dir)
 
 
 def find_damaged(entry: CacheEntry) -> Iterator[DamagedFile | None]:

@@ -43,7 +43,7 @@ def plan_removals(
     entries = read_contents(cache_dir)
     if fingerprint is not None:
         return [_whole(_named(entries, fingerprint), "named by --fingerprint")]
-    removals = [Removal(path, "unfinished", path.stat().st_size) for path in list_abandoned(cache_dir)]
+    removals = [Removal(path, "unfinished", _size(path)) for path in list_abandoned(cache_dir)]
     moment = time.time() if now is None else now
     for entry in entries:
         unused_s = moment - entry.last_used
@@ -76,6 +76,10 @@ def _damaged(entry: CacheEntry, checked: Callable[[], None]) -> Iterator[Removal
         if damage is not None:
             size_bytes = entry.size_bytes if damage.path == entry.path else damage.path.stat().st_size
             yield Removal(damage.path, f"damaged: {damage.detail}", size_bytes)
+
+
+def _size(path: Path) -> int:
+    return sum(one.stat().st_size for one in (path, *path.rglob("*")) if one.is_file())
 
 
 def _whole(entry: CacheEntry, reason: str) -> Removal:

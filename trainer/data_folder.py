@@ -6,7 +6,7 @@ from pathlib import Path
 DATA_FOLDER = "data"
 STAGING_PREFIX = ".staging-"
 """Names of folders that are being filled or removed; nothing in them is ever used."""
-_ELSEWHERE = "elsewhere"
+ELSEWHERE = "elsewhere"
 
 
 def archive_home(digest: str, cache_dir: Path) -> Path:
@@ -16,7 +16,7 @@ def archive_home(digest: str, cache_dir: Path) -> Path:
 
 def address_home(address_digest: str, cache_dir: Path) -> Path:
     """The folder that what lies at an address, of this SHA-256, is mirrored in."""
-    return cache_dir / DATA_FOLDER / _ELSEWHERE / address_digest[:32]
+    return cache_dir / DATA_FOLDER / ELSEWHERE / address_digest[:32]
 
 
 def aside(home: Path) -> Path:
@@ -25,16 +25,16 @@ def aside(home: Path) -> Path:
     Raises:
         OSError: it cannot be renamed.
     """
-    data = home.parent.parent if home.parent.name == _ELSEWHERE else home.parent
+    data = home.parent.parent if home.parent.name == ELSEWHERE else home.parent
     return home.rename(data / f"{STAGING_PREFIX}{secrets.token_hex(8)}")
 
 
 def list_data(cache_dir: Path) -> list[Path]:
     """All of these folders that are there, in a fixed order; what is still being unpacked is not among them."""
-    found = [*(cache_dir / DATA_FOLDER).glob("[!.]*"), *(cache_dir / DATA_FOLDER / _ELSEWHERE).glob("[!.]*")]
-    return sorted(path for path in found if path.is_dir() and path.name != _ELSEWHERE)
+    found = [*(cache_dir / DATA_FOLDER).glob("[!.]*"), *(cache_dir / DATA_FOLDER / ELSEWHERE).glob("[!.]*")]
+    return sorted(path for path in found if path.is_dir() and path.name != ELSEWHERE)
 
 
 def is_archive_home(home: Path) -> bool:
     """Whether it is what an archive is unpacked in, not a mirror."""
-    return home.parent.name != _ELSEWHERE
+    return home.parent.name != ELSEWHERE

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from shared.errors import PublishConflict
 from shared.files import flush_folder, flush_tree
@@ -15,7 +16,7 @@ from trainer.cache_description import describe
 from trainer.data_folder import DATA_FOLDER, STAGING_PREFIX, archive_home, aside
 from trainer.errors import CacheNotWritable, DataUnreachable
 from trainer.hashing import Unreadable, hash_files
-from trainer.locations import archive_suffix, local_path, shown, stem
+from trainer.locations import archive_suffix, names_a_machine, local_path, shown, stem
 from trainer.progress import Progress
 from trainer.samples import PassedOver
 from trainer.stat_cache import StatCache
@@ -61,6 +62,9 @@ def local_data(location: str, *, cache_dir: Path, progress: Progress, rehash: bo
         from trainer.remote_data import fetch
 
         return fetch(location, cache_dir=cache_dir, progress=progress)
+    if names_a_machine(location):
+        detail = f"it names the machine {urlsplit(location).netloc!r}; expected file:/// and a path from the root"
+        raise DataUnreachable(shown(location), detail)
     if not archive_suffix(path.name) or not path.is_file():
         return LocalData(path)
     (digest,) = hash_files([path], StatCache(cache_dir, path, warn=progress.warn), rehash=rehash, progress=progress)

@@ -22,6 +22,11 @@ def local_path(location: str) -> Path | None:
     return Path(unquote(urlsplit(location).path)) if location.lower().startswith("file://") else None
 
 
+def names_a_machine(location: str) -> bool:
+    """Whether a file:// address names another machine: in file://data/flowers, data is one, and no folder."""
+    return location.lower().startswith("file://") and urlsplit(location).netloc.lower() not in ("", "localhost")
+
+
 def shown(location: str) -> str:
     """The location as it may be printed and stored: without password, key or signature."""
     if not is_address(location):

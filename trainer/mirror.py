@@ -5,11 +5,13 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.errors import PublishConflict
 from shared.lock import locked
+from trainer.data_leftovers import FETCHING_PREFIX
 from trainer.errors import CacheNotWritable
 from trainer.unpacked_size import Allowance
 
@@ -49,16 +51,31 @@ class Mirror:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Nobody else fetches meanwhile; a second run waits, and then finds everything there."""
+    def held(self, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Nobody else fetches meanwhile; a second run waits, and then finds everything there.
+
+        Args:
+            waits: called before waiting, if another run fetches now.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CacheNotWritable(self._home, error.strerror or str(error)) from error
-        with locked(self._home / ".lock", wait_s=_WAIT_S):
-            for left in self._home.glob(".fetching-*"):  # of a killed run
+        with self._locked(waits):
+            for left in self._home.glob(f"{FETCHING_PREFIX}*"):  # of a killed run
                 left.unlink(missing_ok=True)
             self._known = self._read()
+            yield
+
+    @contextlib.contextmanager
+    def _locked(self, waits: Callable[[], None]) -> Iterator[None]:
+        lock = self._home / ".lock"
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locked(lock, wait_s=0))
+            except PublishConflict:
+                waits()
+                stack.enter_context(locked(lock, wait_s=_WAIT_S))
             yield
 
     def has(self, name: str, state: str) -> bool:
@@ -68,7 +85,7 @@ class Mirror:
     @contextlib.contextmanager
     def receive(self, name: str, state: str | None) -> Iterator[Path]:
         """A path to write the file to; once that is done, it takes its place. May be used from several threads."""
-        temporary = self._home / f".fetching-{secrets.token_hex(8)}"
+        temporary = self._home / f"{FETCHING_PREFIX}{secrets.token_hex(8)}"
         try:
             yield temporary
             target = self.folder / name

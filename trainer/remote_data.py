@@ -70,7 +70,7 @@ def fetch(location: str, *, cache_dir: Path, progress: Progress) -> LocalData:
     if archive_suffix(last_name(location)):
         return _fetch_archive(place, info, home, cache_dir=cache_dir, progress=progress)
     mirror = Mirror(home, origin=shown(location))
-    with mirror.held():
+    with mirror.held(lambda: progress.say(f"another run fetches {shown(location)}; this one waits for it to end")):
         describe(home, {"data": shown(location)})
         if not info or info.get("type") == "directory":
             with reached(location, cache_dir):

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from shared.lock import locked, locked_folder
 from tests.trainer.test_archives import add_to_tar, write_tar, write_zip
 from tests.trainer.tiny_bundle import paint, publish_tiny
 from trainer.__main__ import main
 from trainer.data_folder import aside, list_data
 from trainer.data_source import local_data
-from trainer.errors import ArchiveDamaged, BadData, CacheNotWritable, DataMissing, UnsafeRow
+from trainer.errors import ArchiveDamaged, BadData, CacheNotWritable, DataMissing, DataUnreachable, UnsafeRow
 from trainer.manifest import read_manifest
 from trainer.predicting import predict
 from trainer.progress import Phase, Progress, Quiet, Stretch
@@ -269,3 +270,40 @@ def test_a_table_of_the_users_own_may_list_what_it_will(tmp_path: Path, files: d
     manifest = read_manifest(archive, labels=str(own), cache_dir=tmp_path / "cache")
 
     assert sorted(sample.label for sample in manifest.samples) == ["G", "R", "R"]
+
+
+def test_a_file_address_that_names_a_machine_is_refused(tmp_path: Path) -> None:
+    """Instead of reading /flowers, which nobody named."""
+    with pytest.raises(DataUnreachable, match="it names the machine 'data'; expected file:///"):
+        read("file://data/flowers", tmp_path)
+
+
+def test_what_killed_runs_left_is_seen_and_pruned_and_nothing_that_is_still_used(
+    tmp_path: Path, files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache_dir, data = tmp_path / "cache", tmp_path / "cache" / "data"
+    read(write_zip(tmp_path / "a.zip", files), tmp_path)
+    digest = unpacked_red(tmp_path).parents[1].name
+    left = [data / ".staging-1", data / "elsewhere" / "b" / ".fetching-1", data / "elsewhere" / "c.json"]
+    kept = [data / ".staging-2", data / "elsewhere" / "d" / ".fetching-2", data / "elsewhere" / "e.json"]
+    for folder, fetched, note in (left, kept):
+        for place in (folder, fetched.parent):
+            place.mkdir(parents=True)
+        (folder / "half").write_bytes(b"12345")
+        fetched.write_bytes(b"123")
+        note.write_text(json.dumps({"state": "x", "digest": digest if note == kept[2] else "0" * 64}))
+    command = ["--json", "--cache-dir", str(cache_dir)]
+
+    note_bytes = left[2].stat().st_size
+    with locked_folder(kept[0]), locked(kept[1].parent / ".lock", wait_s=0):
+        main(["cache", "list", *command])
+        listed = json.loads(capsys.readouterr().out)
+        main(["cache", "prune", *command])
+        pruned = json.loads(capsys.readouterr().out)["removed"]
+
+    assert listed["unfinished"] == 3
+    assert {one["path"]: one["size_bytes"] for one in pruned} == {
+        str(path): size for path, size in zip(left, (5, 3, note_bytes), strict=True)
+    }
+    assert not any(path.exists() for path in left) and all(path.exists() for path in kept)
+    assert read(tmp_path / "a.zip", tmp_path) == EXPECTED

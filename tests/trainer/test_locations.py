@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.locations import archive_suffix, is_address, local_path, shown, stem, without_secrets
+from trainer.locations import archive_suffix, is_address, names_a_machine, local_path, shown, stem, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,12 @@ def test_a_file_address_is_a_path() -> None:
     assert local_path("file:///data/a%20b.zip") == Path("/data/a b.zip")
     assert local_path("data/a%20b.zip") == Path("data/a%20b.zip")
     assert local_path("s3://bucket/a.zip") is None
+
+
+def test_a_file_address_of_two_slashes_names_another_machine() -> None:
+    assert names_a_machine("file://data/flowers")
+    assert not names_a_machine("file:///data") and not names_a_machine("file://localhost/data")
+    assert not names_a_machine("data/flowers") and not names_a_machine("s3://data/flowers")
 
 
 def test_an_address_has_a_scheme() -> None:

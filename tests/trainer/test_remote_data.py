@@ -18,6 +18,7 @@ from tests.trainer.tiny_bundle import paint, publish_tiny
 from trainer.data_source import local_data
 from trainer.errors import CacheNotWritable, DataUnreachable, ExtraMissing, TooLarge
 from trainer.manifest import read_manifest
+from trainer.mirror import Mirror
 from trainer.predicting import predict
 from trainer.progress import Quiet
 from trainer.settings import PredictSettings, TrainSettings
@@ -383,3 +384,21 @@ def test_a_folder_may_become_a_file_and_a_file_a_folder(tmp_path: Path, memory: 
     assert fetched("a/b/1.jpg") == {"a/b/1.jpg"}
     assert fetched("a") == {"a", "rest"}
     assert fetched("a/1.jpg") == {"a/1.jpg", "rest"}
+
+
+def test_a_run_that_waits_for_another_says_so(tmp_path: Path) -> None:
+    """Up to a day, which would look like a run that hangs."""
+    told = threading.Event()
+    mirror = Mirror(tmp_path / "home", origin="s3://bucket")
+
+    def wait() -> None:
+        with Mirror(tmp_path / "home", origin="s3://bucket").held(told.set):
+            pass
+
+    waiting = threading.Thread(target=wait)
+    with mirror.held(lambda: pytest.fail("nobody fetches")):
+        waiting.start()
+        assert told.wait(timeout=60)
+    waiting.join(timeout=60)
+
+    assert not waiting.is_alive()
