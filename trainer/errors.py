@@ -458,12 +458,13 @@ class NoClassesFound(BadData):
 
 
 class TooFewForFolds(BadData):
-    """A label has a single picture, or only copies of one; a cross-validation cannot hold it out."""
+    """All pictures of a label are one group; a cross-validation cannot hold it out."""
 
     def __init__(self, label: str) -> None:
         super().__init__(
-            f"the label {label!r} has only one picture (or copies of one), so no fold can hold it out and still "
-            "learn it. Add different pictures of it, or leave out --folds."
+            f"the label {label!r} has a single group of pictures (one picture and its copies, or what --group-by keeps "
+            "together), so no fold can hold it out and still learn it. Add pictures of it, group finer, or leave out "
+            "--folds."
         )
 
 

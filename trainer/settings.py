@@ -162,6 +162,7 @@ class PredictSettings(TrainerSettings):
     """Predict the labels of pictures, a few or whole folders."""
 
     bundle: CliPositionalArg[Path] = Field(description="models/NAME (its current version) or models/NAME/VERSION.")
+    json_: bool = Field(False, alias="json", description="Print one JSON object a picture, each on a line of its own.")
     paths: CliPositionalArg[list[Location]] = Field(
         description="Pictures, folders or archives of pictures, here or at an s3:// or https:// address."
     )

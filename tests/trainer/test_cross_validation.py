@@ -77,7 +77,7 @@ def test_a_class_with_few_groups_lowers_the_number_of_folds() -> None:
 def test_a_class_with_one_group_cannot_be_cross_validated() -> None:
     features, _, groups = make_blobs(6, features=4, classes=2)
 
-    with pytest.raises(TooFewForFolds, match="'bee' has only one picture"):
+    with pytest.raises(TooFewForFolds, match="'bee' has a single group"):
         cross_validate(features, np.array([0] * 5 + [1]), groups, LABELS[:2], folds=3, seeds=(0,), threads=1)
 
 
