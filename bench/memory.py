@@ -44,8 +44,8 @@ def main() -> None:
         runs = {}
         for count in (arguments.small, arguments.large):
             folder = Path(scratch) / str(count)
-            _write_pictures(folder / "pictures", count)
-            runs[count] = _run(folder, graph, arguments.threads)
+            write_pictures(folder / "pictures", count)
+            runs[count] = run(folder, graph, arguments.threads)
             print(f"{count:>8,} pictures: {_words(runs[count])}", flush=True)
     few, many = runs.values()
     growth = {name: round(many[name] - few[name], 1) for name in few}
@@ -81,7 +81,7 @@ def _export(arguments: argparse.Namespace, graph: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _write_pictures(folder: Path, count: int) -> None:
+def write_pictures(folder: Path, count: int) -> None:
     """Small JPEGs of smooth noise, no two alike, in a few classes."""
     random = np.random.default_rng(0)
     for number in range(count):
@@ -91,7 +91,8 @@ def _write_pictures(folder: Path, count: int) -> None:
         noise.resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC).save(path, quality=85)
 
 
-def _run(folder: Path, graph: Path, threads: int) -> dict[str, float]:
+def run(folder: Path, graph: Path, threads: int) -> dict[str, float]:
+    """Peaks in MB (10^6 bytes) of featurising folder/pictures with a graph, whose spec lies beside it, in a new process."""
     os.link(graph, folder / graph.name)
     os.link(graph.with_suffix(".json"), folder / "graph.json")
     command = [sys.executable, "-m", "bench.memory", "--measure", str(folder), "--threads", str(threads)]
