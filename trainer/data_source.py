@@ -16,7 +16,7 @@ from trainer.cache_description import describe
 from trainer.data_folder import DATA_FOLDER, STAGING_PREFIX, archive_home, aside
 from trainer.errors import CacheNotWritable, DataUnreachable
 from trainer.hashing import Unreadable, hash_files
-from trainer.locations import archive_suffix, names_a_machine, local_path, shown, stem
+from trainer.locations import archive_suffix, local_path, names_a_machine, shown, stem
 from trainer.progress import Progress
 from trainer.samples import PassedOver
 from trainer.stat_cache import StatCache

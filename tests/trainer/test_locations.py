@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.locations import archive_suffix, is_address, names_a_machine, local_path, shown, stem, without_secrets
+from trainer.locations import archive_suffix, is_address, local_path, names_a_machine, shown, stem, without_secrets
 
 
 @pytest.mark.parametrize(
