@@ -92,7 +92,7 @@ def write_pictures(folder: Path, count: int) -> None:
 
 
 def run(folder: Path, graph: Path, threads: int) -> dict[str, float]:
-    """Peaks in MB (10^6 bytes) of featurising folder/pictures with a graph that its spec lies beside, in a new process."""
+    """Peaks in MB (10^6 bytes) of featurising folder/pictures with a graph, in a new process."""
     os.link(graph, folder / graph.name)
     os.link(graph.with_suffix(".json"), folder / "graph.json")
     command = [sys.executable, "-m", "bench.memory", "--measure", str(folder), "--threads", str(threads)]
