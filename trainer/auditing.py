@@ -8,23 +8,24 @@ from pathlib import Path
 import numpy as np
 
 from trainer.audit import Audit, examine_manifest, find_obstacles
-from trainer.backbones import BackboneEntry, choose_backbone, find_weights
-from trainer.counting import counted
+from trainer.backbones import BackboneEntry
 from trainer.data_audit import AuditedLabel, DataAudit
 from trainer.data_findings import find_in_data
 from trainer.errors import BadData, LabelNotInTrain, TooManyMissing, TooManyUnusable
-from trainer.featurize import Features, featurize
+from trainer.featurize import Features
 from trainer.findings import Finding, sort_findings
-from trainer.graph import backbone_graph
-from trainer.label_audit import LabelAudit, audit_labels
+from trainer.intake import read_told
+from trainer.label_audit import LabelAudit, audit_labels, count_steps
+from trainer.likeness_telling import compare_pictures
 from trainer.locations import last_name, shown
-from trainer.manifest import Manifest, read_manifest
+from trainer.manifest import Manifest
 from trainer.manifest_findings import find_in_manifest, tell_obstacle
-from trainer.near_duplicates import Likeness, find_near_duplicates
+from trainer.near_duplicates import Likeness
 from trainer.progress import Progress
+from trainer.run_backbone import open_backbone
 from trainer.samples import PassedOver
 from trainer.settings import AuditSettings
-from trainer.training import Training, arrange, require_learnable, targets_of
+from trainer.training import Training, arrange, require_learnable
 from trainer.unusable import refuse_too_many
 
 _EVERYTHING_TO_TRAIN = (1.0, 0.0, 0.0)
@@ -38,39 +39,10 @@ def audit_data(settings: AuditSettings, progress: Progress | None = None) -> Dat
         UsageError: a setting cannot be carried out.
     """
     progress = progress or Progress()
-    manifest = read_manifest(
-        settings.data,
-        labels=settings.labels,
-        group_by=settings.group_by,
-        cache_dir=settings.cache_dir,
-        max_missing=1.0,
-        rehash=settings.rehash,
-        progress=progress,
-    )
-    found = f"{counted(len(manifest.samples), 'picture')}, {counted(len(manifest.labels), 'label')}"
-    progress.say(f"{found} from {manifest.labels_from}.")
-    entry, features = _featurize(examine_manifest(manifest).manifest, settings, progress)
-    return _look(manifest, entry, features, settings, progress)
-
-
-def _featurize(manifest: Manifest, settings: AuditSettings, progress: Progress) -> tuple[BackboneEntry, Features]:
-    entry, reason = choose_backbone(settings.backbone, settings.weights, no_nano=not settings.nano)
-    progress.say(f"Backbone: {reason}", backbone=entry.name)
-    weights = find_weights(
-        entry, settings.weights, download=settings.backbone is not None, weights_url=settings.weights_url
-    )
-    graph = backbone_graph(entry, weights, entry.spec, settings.cache_dir, progress=progress)
-    features = featurize(
-        manifest.samples,
-        graph,
-        entry.spec,
-        cache_dir=settings.cache_dir,
-        backbone=entry.name,
-        provider=settings.provider,
-        threads=settings.thread_count,
-        progress=progress,
-    )
-    return entry, features
+    manifest = read_told(settings, progress, max_missing=1.0, group_by=settings.group_by, rehash=settings.rehash)
+    backbone = open_backbone(settings, progress)
+    features = backbone.featurize(examine_manifest(manifest).manifest.samples, settings, progress)
+    return _look(manifest, backbone.entry, features, settings, progress)
 
 
 def _look(
@@ -104,17 +76,26 @@ def _find(
     """Findings, and notes on what could not be looked at; `features` has a row for each audited sample."""
     if not audit.manifest.samples:
         return find_in_manifest(audit, unreadable), ()
-    with progress.phase("compare pictures"):
-        likeness = find_near_duplicates(features.statistics, targets_of(audit.manifest))
+    likeness = compare_pictures(audit.manifest, features.statistics, progress)
     training = arrange(
         audit.manifest, features.values, alike=likeness.groups, shares=_EVERYTHING_TO_TRAIN, seed=settings.seed
     )
-    with progress.phase("judge labels"):
-        judged = audit_labels(
-            training.features, training.targets, training.groups, seed=settings.seed, threads=settings.thread_count
-        )
-    findings = find_in_data(audit, unreadable, features.statistics, likeness, training, judged)
+    judged = _judge_labels(training, settings, progress)
+    with progress.phase("look through pictures"):
+        findings = find_in_data(audit, unreadable, features.statistics, likeness, training, judged)
     return (*_held_out(training), *findings), _notes(judged, likeness)
+
+
+def _judge_labels(training: Training, settings: AuditSettings, progress: Progress) -> LabelAudit:
+    with progress.phase("judge labels", total=count_steps()) as phase:
+        return audit_labels(
+            training.features,
+            training.targets,
+            training.groups,
+            seed=settings.seed,
+            threads=settings.thread_count,
+            on_steps=phase.advance,
+        )
 
 
 def _held_out(training: Training) -> tuple[Finding, ...]:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from shared.bundle import Bundle
-from trainer.counting import counted
 from trainer.errors import NothingSelected, UnknownLabels
 from trainer.evaluation import Evaluation, evaluate
+from trainer.intake import name_not_read, read_told
 from trainer.learned_from import learned_digests, learned_warning
 from trainer.locations import shown
-from trainer.manifest import Manifest, PassedOver, Sample, read_manifest
+from trainer.manifest import Manifest, PassedOver, Sample
 from trainer.progress import Progress
 from trainer.scoring import Scored, Scorer
 from trainer.settings import EvaluateSettings
@@ -44,17 +44,8 @@ def evaluate_bundle(settings: EvaluateSettings, progress: Progress | None = None
         BundleError, SessionError: the bundle cannot be used.
     """
     progress = progress or Progress()
-    manifest = read_manifest(
-        settings.data,
-        labels=settings.labels,
-        cache_dir=settings.cache_dir,
-        max_missing=settings.max_bad,
-        progress=progress,
-    )
-    pictures = f"{counted(len(manifest.samples), 'picture')}, {counted(len(manifest.labels), 'label')}"
-    progress.say(f"{pictures} from {manifest.labels_from}.")
-    name_each(progress, "passed over", [f"{one.name} ({one.reason})" for one in manifest.passed_over])
-    name_each(progress, "listed but missing", manifest.missing)
+    manifest = read_told(settings, progress, max_missing=settings.max_bad)
+    name_not_read(manifest, progress)
     scorer = Scorer(settings.bundle, threads=settings.thread_count, provider=settings.provider, progress=progress)
     samples = _select(manifest, settings, scorer.bundle)
     _refuse_unknown_labels(samples, scorer)

@@ -6,11 +6,40 @@ from dataclasses import replace
 from trainer.audit import Audit, audit_manifest
 from trainer.counting import counted
 from trainer.featurize import Features
-from trainer.manifest import PassedOver, read_manifest
+from trainer.manifest import Manifest, PassedOver, read_manifest
 from trainer.progress import Progress
-from trainer.settings import TrainSettings
+from trainer.settings import AuditSettings, EvaluateSettings, TrainSettings
 from trainer.telling import name_each
 from trainer.unusable import refuse_too_many
+
+
+def read_told(
+    settings: TrainSettings | AuditSettings | EvaluateSettings,
+    progress: Progress,
+    *,
+    max_missing: float,
+    group_by: str | None = None,
+    rehash: bool = False,
+) -> Manifest:
+    """The manifest of `settings.data`, of which is said how many pictures and labels it has; see `read_manifest`."""
+    manifest = read_manifest(
+        settings.data,
+        labels=settings.labels,
+        group_by=group_by,
+        cache_dir=settings.cache_dir,
+        max_missing=max_missing,
+        rehash=rehash,
+        progress=progress,
+    )
+    found = f"{counted(len(manifest.samples), 'picture')}, {counted(len(manifest.labels), 'label')}"
+    progress.say(f"{found} from {manifest.labels_from}.")
+    return manifest
+
+
+def name_not_read(manifest: Manifest, progress: Progress) -> None:
+    """Name the files that are no samples, and those that a table lists and are not there."""
+    name_each(progress, "passed over", [f"{one.name} ({one.reason})" for one in manifest.passed_over])
+    name_each(progress, "listed but missing", manifest.missing)
 
 
 def read_audited(settings: TrainSettings, progress: Progress) -> Audit:
@@ -19,19 +48,10 @@ def read_audited(settings: TrainSettings, progress: Progress) -> Audit:
     Raises:
         BadData: there is nothing to learn from, or too much of it cannot be used.
     """
-    manifest = read_manifest(
-        settings.data,
-        labels=settings.labels,
-        group_by=settings.group_by,
-        cache_dir=settings.cache_dir,
-        max_missing=settings.max_bad,
-        rehash=settings.rehash,
-        progress=progress,
+    manifest = read_told(
+        settings, progress, max_missing=settings.max_bad, group_by=settings.group_by, rehash=settings.rehash
     )
-    found = f"{counted(len(manifest.samples), 'picture')}, {counted(len(manifest.labels), 'label')}"
-    progress.say(f"{found} from {manifest.labels_from}.")
-    name_each(progress, "passed over", [f"{one.name} ({one.reason})" for one in manifest.passed_over])
-    name_each(progress, "listed but missing", manifest.missing)
+    name_not_read(manifest, progress)
     _name_unreadable(manifest.unreadable, progress)
     if manifest.unreadable:
         total = len(manifest.samples) + len(manifest.unreadable)

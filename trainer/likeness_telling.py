@@ -1,15 +1,22 @@
-"""What a run says of near duplicates: how many it keeps together, and by name those that contradict the data."""
+"""What is said of near duplicates: how far the search is, how many are kept together, which contradict the data."""
 
 from collections.abc import Sequence
 
 from trainer.counting import counted
-from trainer.near_duplicates import Likeness
+from trainer.near_duplicates import Likeness, find_near_duplicates
+from trainer.picture_statistics import StatisticsTable
 from trainer.progress import Progress
-from trainer.samples import Sample
+from trainer.samples import Manifest, Sample
 from trainer.telling import name_each
-from trainer.training import Training
+from trainer.training import Training, targets_of
 
 _SHOWN = 4
+
+
+def compare_pictures(manifest: Manifest, statistics: StatisticsTable, progress: Progress) -> Likeness:
+    """`find_near_duplicates` with a bar; `statistics` has a row for each sample."""
+    with progress.phase("compare pictures", total=len(manifest.samples)) as phase:
+        return find_near_duplicates(statistics, targets_of(manifest), on_rows=phase.advance)
 
 
 def tell_likeness(likeness: Likeness, samples: Sequence[Sample], training: Training, progress: Progress) -> None:

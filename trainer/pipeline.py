@@ -4,29 +4,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.bundle import Bundle
-from trainer.backbones import BackboneEntry, Weights, build_backbone, choose_backbone, find_weights
+from trainer.backbones import build_backbone
 from trainer.bundle_files import Run, headline_metrics
-from trainer.counting import counted
-from trainer.data_findings import find_in_data, tell_worth_a_look
 from trainer.differences import Differences
-from trainer.featurize import Features, featurize
-from trainer.gates import check_accuracy
+from trainer.featurize import Features
+from trainer.findings import Finding
 from trainer.golden_pictures import make_golden
-from trainer.graph import attach_head, backbone_graph
+from trainer.graph import attach_head
 from trainer.intake import leave_out_unreadable, read_audited
-from trainer.label_audit import judge_measured
-from trainer.likeness_telling import tell_likeness
+from trainer.learning import Learned, learn, look_through
 from trainer.live_metrics import OnMetrics
 from trainer.manifest import Manifest
-from trainer.moves import tell_moves
-from trainer.near_duplicates import find_near_duplicates
 from trainer.parity import prove_parity
 from trainer.progress import Progress
 from trainer.publishing import publish_run, require_writable
-from trainer.replay import Earlier, read_earlier
+from trainer.replay import read_earlier
+from trainer.run_backbone import RunBackbone, open_backbone
 from trainer.run_record import Timings
 from trainer.settings import TrainSettings
-from trainer.training import arrange, final_fit, measure, require_learnable, targets_of
 
 
 @dataclass(frozen=True)
@@ -75,8 +70,7 @@ def train(
         UsageError: a setting cannot be carried out, e.g. weights that are not to be had.
         GateFailed: a check before publishing failed; nothing was published.
     """
-    progress = progress or Progress()
-    timings = Timings()
+    progress, timings = progress or Progress(), Timings()
     earlier = read_earlier(settings.from_) if settings.from_ else None
     settings = earlier.settings(settings) if earlier else settings
     require_writable(settings.models_dir)
@@ -84,58 +78,17 @@ def train(
     with timings.measure("read"):
         audit = read_audited(settings, progress)
     with timings.measure("export"):
-        entry, weights, reason = _choose(settings, progress, earlier)
-        graph = backbone_graph(entry, weights, entry.spec, settings.cache_dir, progress=progress)
+        backbone = open_backbone(settings, progress, earlier=earlier)
     with timings.measure("featurize"):
-        features = _featurize(audit.manifest, entry, weights, graph, settings, progress, on_metrics)
+        samples = audit.manifest.samples
+        features = backbone.featurize(samples, settings, progress, engine=settings.engine, on_metrics=on_metrics)
         audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=progress)
     with timings.measure("fit"):
-        likeness = find_near_duplicates(features.statistics, targets_of(audit.manifest))
-        training = arrange(
-            audit.manifest, features.values, alike=likeness.groups, shares=settings.split, seed=settings.seed
-        )
-        tell_likeness(likeness, audit.manifest.samples, training, progress)
-        require_learnable(training)
-        model_folder = settings.models_dir / settings.model_name
-        tell_moves(training, model=model_folder, seed=settings.seed, shares=settings.split, progress=progress)
-        measured = measure(
-            training,
-            seed=settings.seed,
-            threads=settings.thread_count,
-            folds=settings.folds,
-            progress=progress,
-            on_metrics=on_metrics,
-        )
-        if measured.fit.note:
-            progress.warn(measured.fit.note)
-        check_accuracy(measured, settings.min_accuracy)
-        final = final_fit(training, measured, settings.final_fit, seed=settings.seed, threads=settings.thread_count)
+        learned = learn(audit, features, settings, progress, on_metrics)
     with timings.measure("audit"):
         unreadable = (*audit.manifest.unreadable, *features.unreadable)
-        judged = judge_measured(training, measured)
-        findings = find_in_data(audit, unreadable, features.statistics, likeness, training, judged)
-        tell_worth_a_look(findings, progress)
-    model = attach_head(graph, final.head, labels=training.labels, spec=entry.spec)
-    golden = make_golden(model, training.samples, entry.spec, keep_pictures=settings.pictures)
-    with timings.measure("parity"), progress.phase("compare with torch"):
-        prove_parity(build_backbone(entry, weights), graph, entry.spec, images=golden.images, head=final.head)
-    run = Run(
-        settings=settings,
-        manifest=audit.manifest,
-        findings=findings,
-        entry=entry,
-        weights=weights,
-        backbone_reason=reason,
-        graph=graph,
-        model=model,
-        golden=golden,
-        training=training,
-        measured=measured,
-        final=final,
-        featurized=features.featurized,
-        from_cache=features.from_cache,
-        timings=timings,
-    )
+        findings = look_through(audit, unreadable, features, learned, progress)
+    run = _attach(settings, audit.manifest, backbone, features, learned, findings, timings, progress)
     published = publish_run(run, progress)
     return TrainResult(
         bundle=published.bundle,
@@ -143,46 +96,41 @@ def train(
         metrics=headline_metrics(run),
         featurized=features.featurized,
         from_cache=features.from_cache,
-        differences=earlier.compare(published.bundle, published.made, training.samples) if earlier else None,
+        differences=earlier.compare(published.bundle, published.made, run.training.samples) if earlier else None,
     )
 
 
-def _choose(settings: TrainSettings, progress: Progress, earlier: Earlier | None) -> tuple[BackboneEntry, Weights, str]:
-    if earlier is not None and settings.weights is None and settings.backbone == earlier.backbone:
-        progress.say(f"Backbone: {earlier.reason}", backbone=earlier.backbone)
-        return *earlier.find_weights(settings.weights_url), earlier.reason
-    entry, reason = choose_backbone(settings.backbone, settings.weights, no_nano=not settings.nano)
-    progress.say(f"Backbone: {reason}", backbone=entry.name)
-    download = settings.backbone is not None
-    weights = find_weights(entry, settings.weights, download=download, weights_url=settings.weights_url)
-    return entry, weights, reason
-
-
-def _featurize(
-    manifest: Manifest,
-    entry: BackboneEntry,
-    weights: Weights,
-    graph: bytes,
+def _attach(
     settings: TrainSettings,
+    manifest: Manifest,
+    backbone: RunBackbone,
+    features: Features,
+    learned: Learned,
+    findings: tuple[Finding, ...],
+    timings: Timings,
     progress: Progress,
-    on_metrics: OnMetrics | None,
-) -> Features:
-    features = featurize(
-        manifest.samples,
-        graph,
-        entry.spec,
-        cache_dir=settings.cache_dir,
-        backbone=entry.name,
-        engine=settings.engine,
-        module=lambda: build_backbone(entry, weights),
-        provider=settings.provider,
-        threads=settings.thread_count,
-        progress=progress,
-        on_metrics=on_metrics,
-    )
-    progress.say(
-        f"Featurised {counted(features.featurized, 'picture')}, {features.from_cache:,} came from the cache.",
+) -> Run:
+    """The run with its served graph, which answers as torch does: backbone and head in one."""
+    entry, training = backbone.entry, learned.training
+    model = attach_head(backbone.graph, learned.final.head, labels=training.labels, spec=entry.spec)
+    golden = make_golden(model, training.samples, entry.spec, keep_pictures=settings.pictures)
+    with timings.measure("parity"), progress.phase("compare with torch"):
+        module = build_backbone(entry, backbone.weights)
+        prove_parity(module, backbone.graph, entry.spec, images=golden.images, head=learned.final.head)
+    return Run(
+        settings=settings,
+        manifest=manifest,
+        findings=findings,
+        entry=entry,
+        weights=backbone.weights,
+        backbone_reason=backbone.reason,
+        graph=backbone.graph,
+        model=model,
+        golden=golden,
+        training=training,
+        measured=learned.measured,
+        final=learned.final,
         featurized=features.featurized,
         from_cache=features.from_cache,
+        timings=timings,
     )
-    return features

@@ -13,6 +13,7 @@ from trainer.auditing import audit_data
 from trainer.data_audit import DataAudit
 from trainer.errors import NotFitForTraining
 from trainer.findings import Kind, Severity
+from trainer.label_audit import count_steps
 from trainer.pipeline import train
 from trainer.progress import Quiet
 from trainer.settings import AuditSettings, TrainSettings
@@ -30,9 +31,13 @@ def folder(tmp_path: Path) -> Path:
     return write_folder(tmp_path / "data", per_class=24)
 
 
-def audited(folder: Path, cache: Path, **settings: object) -> DataAudit:
+def settings_for(folder: Path, cache: Path, **settings: object) -> AuditSettings:
     given = {"data": folder, "cache_dir": cache, "backbone": "nano", "threads": 1} | settings
-    return audit_data(AuditSettings.model_validate(given), Quiet())
+    return AuditSettings.model_validate(given)
+
+
+def audited(folder: Path, cache: Path, **settings: object) -> DataAudit:
+    return audit_data(settings_for(folder, cache, **settings), Quiet())
 
 
 def found(audit: DataAudit) -> dict[Kind, list[tuple[str, ...]]]:
@@ -46,6 +51,17 @@ def test_good_pictures_pass(folder: Path, cache: Path) -> None:
     assert (audit.pictures, audit.usable) == (48, 48)
     assert [(one.label, one.usable) for one in audit.counts] == [("dots", 24), ("stripes", 24)]
     assert not {Kind.UNREADABLE, Kind.CONFLICTING, Kind.EXACT_DUPLICATES, Kind.WRONG_EXTENSION} & set(found(audit))
+
+
+def test_every_long_step_is_shown_to_its_end(folder: Path, cache: Path) -> None:
+    """Minutes each, on a hundred thousand pictures."""
+    progress = Quiet()
+
+    audit_data(settings_for(folder, cache), progress)
+
+    done = dict(progress.phases)
+    assert (done["compare pictures"], done["judge labels"]) == (48, count_steps())
+    assert "look through pictures" in done
 
 
 def test_everything_is_told_at_once(folder: Path, cache: Path) -> None:
@@ -178,6 +194,8 @@ def test_a_training_says_and_shows_what_its_audit_found(folder: Path, cache: Pat
     result = train(TrainSettings.model_validate(given), progress)
 
     report = (result.bundle.path / "report.html").read_text(encoding="utf-8")
+    assert dict(progress.phases)["compare pictures"] == 49
+    assert {"fit final head", "look through pictures"} <= set(dict(progress.phases))
     assert any(said.startswith("Worth a look: dark pictures (1), first dots/black.png") for said in progress.said)
     assert "Dark pictures: 1" in report
     assert 'alt="dots/black.png"' in report

@@ -1,0 +1,88 @@
+"""Learning, as `train` does it: from usable pictures and their features to a measured head and the one to publish."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trainer.audit import Audit
+from trainer.data_findings import find_in_data, tell_worth_a_look
+from trainer.featurize import Features
+from trainer.findings import Finding
+from trainer.gates import check_accuracy
+from trainer.head import HeadFit
+from trainer.label_audit import judge_measured
+from trainer.likeness_telling import compare_pictures, tell_likeness
+from trainer.live_metrics import OnMetrics
+from trainer.moves import tell_moves
+from trainer.near_duplicates import Likeness
+from trainer.progress import Progress
+from trainer.samples import PassedOver
+from trainer.settings import TrainSettings
+from trainer.training import Measured, Training, arrange, final_fit, measure, require_learnable
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What came of it.
+
+    Attributes:
+        likeness: near duplicates among the samples of the manifest.
+        training: the samples in canonical order, with groups and splits.
+        measured: the head that never saw the test split, and its numbers.
+        final: the head to publish.
+    """
+
+    likeness: Likeness
+    training: Training
+    measured: Measured
+    final: HeadFit
+
+
+def learn(
+    audit: Audit, features: Features, settings: TrainSettings, progress: Progress, on_metrics: OnMetrics | None
+) -> Learned:
+    """Group, split, fit and measure, then fit again on everything; `features` has a row for each audited sample.
+
+    Raises:
+        LabelNotInTrain: a label would be tested without having been learned.
+        GateFailed: the accuracy is below what was asked for.
+    """
+    likeness = compare_pictures(audit.manifest, features.statistics, progress)
+    training = _arrange(audit, features, likeness, settings, progress)
+    measured = measure(
+        training,
+        seed=settings.seed,
+        threads=settings.thread_count,
+        folds=settings.folds,
+        progress=progress,
+        on_metrics=on_metrics,
+    )
+    if measured.fit.note:
+        progress.warn(measured.fit.note)
+    check_accuracy(measured, settings.min_accuracy)
+    with progress.phase("fit final head"):
+        final = final_fit(training, measured, settings.final_fit, seed=settings.seed, threads=settings.thread_count)
+    return Learned(likeness, training, measured, final)
+
+
+def look_through(
+    audit: Audit, unreadable: Sequence[PassedOver], features: Features, learned: Learned, progress: Progress
+) -> tuple[Finding, ...]:
+    """Everything that was found in the data; what a person should look at is said."""
+    with progress.phase("look through pictures"):
+        judged = judge_measured(learned.training, learned.measured)
+        findings = find_in_data(audit, unreadable, features.statistics, learned.likeness, learned.training, judged)
+    tell_worth_a_look(findings, progress)
+    return findings
+
+
+def _arrange(
+    audit: Audit, features: Features, likeness: Likeness, settings: TrainSettings, progress: Progress
+) -> Training:
+    training = arrange(
+        audit.manifest, features.values, alike=likeness.groups, shares=settings.split, seed=settings.seed
+    )
+    tell_likeness(likeness, audit.manifest.samples, training, progress)
+    require_learnable(training)
+    model_folder = settings.models_dir / settings.model_name
+    tell_moves(training, model=model_folder, seed=settings.seed, shares=settings.split, progress=progress)
+    return training
