@@ -54,8 +54,15 @@ def plan_removals(
     return removals
 
 
-def remove(removals: Sequence[Removal], cache_dir: Path) -> None:
-    """Remove what was planned; what is gone already is as good.
+def remove(
+    removals: Sequence[Removal], cache_dir: Path, *, remove_folder: Callable[[Path], None] = shutil.rmtree
+) -> None:
+    """Remove what was planned; what is gone already is as good. Data loses its name first.
+
+    Args:
+        removals: from `plan_removals`.
+        cache_dir: of the same cache.
+        remove_folder: removes a folder with all in it.
 
     Raises:
         OSError: something cannot be removed.
@@ -63,9 +70,9 @@ def remove(removals: Sequence[Removal], cache_dir: Path) -> None:
     data = frozenset(list_data(cache_dir))
     for one in removals:
         if one.path in data:
-            shutil.rmtree(aside(one.path))
+            remove_folder(aside(one.path))
         elif one.path.is_dir():
-            shutil.rmtree(one.path)
+            remove_folder(one.path)
         else:
             one.path.unlink(missing_ok=True)
 

@@ -12,7 +12,8 @@ from shared.lock import locked, locked_folder
 from tests.trainer.test_archives import add_to_tar, write_tar, write_zip
 from tests.trainer.tiny_bundle import paint, publish_tiny
 from trainer.__main__ import main
-from trainer.data_folder import aside, list_data
+from trainer.cache_pruning import plan_removals, remove
+from trainer.data_folder import list_data
 from trainer.data_source import local_data
 from trainer.errors import ArchiveDamaged, BadData, CacheNotWritable, DataMissing, DataUnreachable, UnsafeRow
 from trainer.manifest import read_manifest
@@ -234,17 +235,23 @@ def test_prune_removes_what_is_no_longer_whole(tmp_path: Path, files: dict[str, 
     assert not home.exists()
 
 
-def test_what_is_being_removed_has_lost_its_name_before(tmp_path: Path, files: dict[str, bytes]) -> None:
-    """A prune that is killed half-way leaves nothing that a run would take."""
+def test_a_prune_that_is_killed_half_way_leaves_nothing_that_a_run_would_take(
+    tmp_path: Path, files: dict[str, bytes]
+) -> None:
     archive, cache_dir = write_zip(tmp_path / "a.zip", files), tmp_path / "cache"
     read(archive, tmp_path)
     home = unpacked_red(tmp_path).parents[1]
 
-    moved = aside(home)
+    def killed(folder: Path) -> None:
+        lose_a_picture(folder)
+        raise Killed
 
-    assert (home.exists(), moved.is_dir(), list_data(cache_dir)) == (False, True, [])
+    with pytest.raises(Killed):
+        remove(plan_removals(cache_dir, fingerprint=home.name), cache_dir, remove_folder=killed)
+
+    assert (home.exists(), list_data(cache_dir)) == (False, [])
     assert read(archive, tmp_path) == EXPECTED
-    assert not moved.exists()
+    assert not list((cache_dir / "data").glob(".staging-*"))
 
 
 @pytest.mark.parametrize("spelling", ["{absolute}", "../../../../private/id.png", "..\\..\\..\\..\\private\\id.png"])
