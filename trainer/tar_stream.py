@@ -14,6 +14,8 @@ _HEADERS = (
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
 )
+_HOLES = "a file with a long list of holes, as tar --sparse writes it"
+"""The tarfile module keeps the list, however long; pictures have no holes."""
 _PACKED: dict[bytes, Callable[[IO[bytes]], IO[bytes]]] = {
     b"\x1f\x8b": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
     b"BZh": lambda file: cast("IO[bytes]", bz2.BZ2File(file)),
@@ -97,5 +99,10 @@ class _StrictHeader(tarfile.TarInfo):
         """The tarfile module's documented place for what a type of member needs."""
         if self.type in _HEADERS and not 0 <= self.size <= MOST_HEADER_BYTES:
             raise tarfile.ReadError(f"a header of {self.size:,} bytes, and {MOST_HEADER_BYTES:,} are plenty")
+        if self.type == tarfile.GNUTYPE_SPARSE and self._sparse_structs[1]:  # type: ignore[attr-defined]
+            raise tarfile.ReadError(_HOLES)
         found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]  # typeshed lacks it
         return found
+
+    def _proc_gnusparse_10(self, *_details: object) -> None:
+        raise tarfile.ReadError(_HOLES)

@@ -265,6 +265,40 @@ def test_a_header_that_would_fill_the_memory_is_refused_unread(tmp_path: Path, k
     assert len(str(failed.value)) < 1000
 
 
+def sparse_as_old_gnu_tar_has_it(path: Path) -> None:
+    header = bytearray(tarfile.TarInfo("1.bmp").tobuf(tarfile.GNU_FORMAT))
+    header[156:157], header[482] = tarfile.GNUTYPE_SPARSE, 1  # a list of holes goes on in the next block, and the next
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    hole = b"%011o\0" % 1 * 2
+    block = (hole * 21 + b"\1").ljust(512, b"\0")
+    path.write_bytes(gzip.compress(bytes(header) + block * 20_000, 1))
+
+
+def sparse_as_gnu_tar_has_it_in_pax(path: Path) -> None:
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT, compresslevel=1) as archive:
+        member = tarfile.TarInfo("1.bmp")
+        member.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "1.bmp"}
+        holes = b"1000000\n" + b"1\n" * 2_000_000
+        member.size = len(holes)
+        archive.addfile(member, io.BytesIO(holes))
+
+
+@pytest.mark.parametrize("write", [sparse_as_old_gnu_tar_has_it, sparse_as_gnu_tar_has_it_in_pax])
+def test_a_long_list_of_holes_is_refused_unread(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    write(tmp_path / "a.tar.gz")
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArchiveDamaged, match="a long list of holes"):
+            unpacked(tmp_path / "a.tar.gz")
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < 5 * 1024**2
+
+
 def test_long_names_as_programs_write_them_are_read(tmp_path: Path) -> None:
     name = "cats/" + "long/" * 100 + "1.jpg"
     for number, form in enumerate((tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)):
