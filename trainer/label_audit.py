@@ -14,7 +14,9 @@ from trainer.metrics import SMALLEST_PROBABILITY, predicted_classes
 from trainer.training import Measured, Training
 
 ONE_LABEL = "there are fewer than two labels, so nothing can be told apart"
-NO_FOLDS = "all pictures of some label are one group (copies, or what --group-by keeps together), so none can be held out"
+NO_FOLDS = (
+    "all pictures of some label are one group (copies, or what --group-by keeps together), so none can be held out"
+)
 NOT_LEARNED = "heads that had not seen a picture do no better than always answering the most frequent label"
 
 
