@@ -76,4 +76,6 @@ def leave_out_unreadable(audit: Audit, features: Features, *, max_bad: float, pr
 
 
 def _name_unreadable(unreadable: Sequence[PassedOver], progress: Progress) -> None:
-    name_each(progress, "unreadable, left out", [f"{one.name}: {one.reason}" for one in unreadable])
+    """What is wrong with each; the advice that follows it is the same for all, and in the audit and the report."""
+    reasons = [f"{one.name}: {one.reason.partition('. ')[0]}" for one in unreadable]
+    name_each(progress, "unreadable, left out", reasons)
