@@ -5,8 +5,10 @@ covered as well.
 """
 
 import ast
+import fnmatch
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,3 +137,13 @@ def test_an_import_whose_name_is_computed_is_not_accepted() -> None:
 def test_every_room_is_looked_at() -> None:
     assert {name_of(room).split("/")[0] for room in ROOMS} == set(PACKAGES)
     assert "shared/decode.py" in map(name_of, ROOMS)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_is_no_python_is_packed_as_well(package: str) -> None:
+    """Setuptools packs .py files alone unless told; without its weights an installed trainer has no backbone."""
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"].get(package, [])
+    others = {path.relative_to(ROOT / package).as_posix() for path in (ROOT / package).rglob("*.*") if path.is_file()}
+
+    unpacked = {name for name in others if not name.endswith((".py", ".pyc"))}
+    assert [name for name in unpacked if not any(fnmatch.fnmatch(name, pattern) for pattern in packed)] == []

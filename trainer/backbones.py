@@ -15,7 +15,7 @@ from trainer.catalogue import (
     get_entry,
     get_variants,
 )
-from trainer.errors import BackboneNotRecognised, WeightsDoNotFit
+from trainer.errors import BackboneNotRecognised, UsageError, WeightsDoNotFit
 from trainer.weights import Weights, fetch_weights, find_weights, is_cached, verify_unchanged
 
 if TYPE_CHECKING:
@@ -49,15 +49,18 @@ def choose_backbone(name: str | None, weights: Path | None, *, no_nano: bool = F
     Args:
         name: what the user named, if anything.
         weights: a local weights file, if one was named; it tells the architecture by its name or by what it holds.
-        no_nano: never fall back to the embedded backbone.
+        no_nano: never take the embedded backbone.
 
     Raises:
+        UsageError: the embedded backbone is named and ruled out.
         UnknownBackbone, BackboneNotRecognised: `name` or `weights` mean no entry of the catalogue.
         WeightsMissing: nothing was named, nothing is cached, and nano is ruled out.
         WeightsUnreadable: the file had to be read to tell its architecture, and cannot be.
     """
     if weights is not None and name != NANO:
         return _chosen_by_file(name, weights)
+    if name == NANO and no_nano:
+        raise UsageError("nano is named and ruled out; leave out --backbone nano or --no-nano.")
     if name is not None:
         entry = _cached_variant(name) or get_entry(name)
         return entry, f"{name}, because it was named; weights: {entry.weights_name}."

@@ -110,7 +110,7 @@ _ARCHITECTURES = {
     NANO: (416, "", "comes with Finial and needs no download; fast, for small tasks"),
     "squeezenet1_1": (512, "classifier", "few parameters; the weakest features"),
     "mobilenet_v3_small": (1024, "classifier.3", "the fastest with good features"),
-    "mobilenet_v2": (1280, "classifier.1", "the default: good features at little cost"),
+    "mobilenet_v2": (1280, "classifier.1", "the default once its weights are there: good features at little cost"),
     "mobilenet_v3_large": (1280, "classifier.3", "better features at the cost of mobilenet_v2"),
     "efficientnet_b0": (1280, "classifier.1", "better features at twice the cost of mobilenet_v2"),
     "resnet18": (512, "fc", "the plain classic, small"),

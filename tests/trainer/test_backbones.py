@@ -65,6 +65,11 @@ def test_a_named_backbone_is_taken_as_named() -> None:
     )
 
 
+def test_nano_cannot_be_named_and_ruled_out() -> None:
+    with pytest.raises(UsageError, match="leave out --backbone nano or --no-nano"):
+        choose_backbone("nano", None, no_nano=True)
+
+
 def test_without_nano_nothing_is_left_to_fall_back_to() -> None:
     with pytest.raises(WeightsMissing, match="mobilenet_v2-b0353104"):
         choose_backbone(None, None, no_nano=True)

@@ -35,7 +35,7 @@ def test_a_damaged_weights_file_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_weights_file_is_small_enough_for_the_package() -> None:
-    """It travels in every checkout and wheel."""
+    """It travels in every checkout."""
     assert nano.NANO_WEIGHTS.stat().st_size <= 4_500_000
 
 
