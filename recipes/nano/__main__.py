@@ -9,6 +9,7 @@ from recipes.nano import judge
 from recipes.nano.contenders import HANDMADE
 from recipes.nano.crop_set import Ask, CropSet, ask_through_onnx, ask_through_torch, make_crop_set
 from recipes.nano.distil import Distillation, distil, measure_scales
+from recipes.nano.identity import identify_training
 from recipes.nano.network import read_teacher
 from recipes.nano.pictures import list_pictures
 from recipes.nano.release import blend, write_weights
@@ -36,7 +37,8 @@ def run(settings: Settings, progress: Progress) -> str:
     def crop_sets(index: int) -> CropSet:
         return make_crop_set(index, pictures, ask(), settings, progress)
 
-    training = Distillation(teacher, measure_scales(crop_sets(0)), settings, device)
+    identity = identify_training(pictures, settings)
+    training = Distillation(teacher, measure_scales(crop_sets(0)), settings, device, identity=identity)
     checkpoint = settings.work_dir / "checkpoint.pt"
     if checkpoint.exists():
         training.read_checkpoint(checkpoint)

@@ -27,6 +27,7 @@ from recipes.nano.judge import judge_contender, mean_and_interval, print_table, 
 from recipes.nano.network import FEATURES, Network, normalise, read_teacher
 from recipes.nano.pictures import list_pictures
 from recipes.nano.settings import Settings
+from shared.files import sha256_of
 from shared.preprocess import PreprocessSpec
 from trainer.export import export_backbone
 from trainer.manifest import read_manifest
@@ -92,7 +93,8 @@ def follow(entrant: Entrant, crops: CropSet, teacher: Network, *, cpu_s: float, 
 
 def enter(entrant: Entrant, crops: CropSet, teacher: Network, work_dir: Path, *, cpu_s: float) -> Contender:
     """The entrant, trained here or before, as something to judge."""
-    path = work_dir / f"candidate-{entrant.name.replace(' ', '-')}-{cpu_s:.0f}.pt"
+    trained_on = sha256_of(repr((crops.identity, cpu_s, entrant.learning_rate)).encode())
+    path = work_dir / f"candidate-{entrant.name.replace(' ', '-')}-{trained_on[:16]}.pt"
     if path.exists():
         module = entrant.start().eval()
         module.load_state_dict(torch.load(path, weights_only=True))

@@ -1,6 +1,5 @@
 """Fixed crops with the teacher's answers to them: computed once, kept on disk, read as often as training likes."""
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,22 +11,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from recipes.nano.identity import identify_pictures
 from recipes.nano.network import Answers, FromPixels, Network
 from recipes.nano.pictures import Picture, draw_crop
 from recipes.nano.settings import Settings
+from shared.files import sha256_of, sha256_of_file, write_atomically
 from shared.session import open_session
 from trainer.progress import Progress
 
 Ask = Callable[[NDArray[np.uint8]], Answers]
-_CHUNK = 64
+CHUNK = 64
 _MIXED = 0.3
 _PARTS = ("pixels", *Answers._fields)
 
 
 class CropSet:
-    """One crop of every picture and what the teacher says about it."""
+    """One crop of every picture and what the teacher says about it.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where the arrays lie.
+        identity: digest of all that the crops and the answers depend on.
+    """
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        self.identity = identity
         self._arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in _PARTS}
 
     def __len__(self) -> int:
@@ -41,24 +48,31 @@ class CropSet:
         return torch.where(mirror, pixels.flip(2), pixels), Answers(middle.float(), late.float(), features.float())
 
 
-def make_crop_set(index: int, pictures: Sequence[Picture], ask: Ask, settings: Settings, progress: Progress) -> CropSet:
-    """Open crop set `index`, computing what is missing of it; an interrupted one goes on where it stopped."""
+def make_crop_set(
+    index: int, pictures: Sequence[Picture], ask: Ask, settings: Settings, progress: Progress, *, chunk: int = CHUNK
+) -> CropSet:
+    """Open crop set `index`, computing what is missing of it, `chunk` pictures at a time.
+
+    An interrupted one goes on where it stopped; one of other pictures, another teacher or other settings is made anew.
+    """
     folder = settings.work_dir / f"crops-{index}"
     folder.mkdir(parents=True, exist_ok=True)
     done_file = folder / "done.json"
     identity = _identity(index, pictures, settings)
     done = _read_done(done_file, identity)
+    if not done:
+        done_file.unlink(missing_ok=True)  # first of all: what it vouches for is overwritten now
     with progress.phase(f"crop set {index}", total=len(pictures)) as phase:
         phase.advance(done)
         while done < len(pictures):
-            rows = range(done, min(done + _CHUNK, len(pictures)))
+            rows = range(done, min(done + chunk, len(pictures)))
             crops = [_draw(pictures, row, index, settings) for row in rows]
             student, teacher = (np.stack(column) for column in zip(*crops, strict=True))
             _write(folder, rows, len(pictures), (student, *_shrink(ask(teacher), settings.student_size)))
             done = rows.stop
-            done_file.write_text(json.dumps({"identity": identity, "done": done}))
+            write_atomically(done_file, json.dumps({"identity": identity, "done": done}).encode())
             phase.advance(len(rows))
-    return CropSet(folder)
+    return CropSet(folder, identity)
 
 
 def ask_through_torch(teacher: Network, device: torch.device) -> Ask:
@@ -130,10 +144,10 @@ def _identity(index: int, pictures: Sequence[Picture], settings: Settings) -> st
         index,
         settings.student_size,
         settings.teacher_size,
-        settings.teacher.read_bytes(),
-        *(picture.name for picture in pictures),
+        sha256_of_file(settings.teacher),
+        identify_pictures(pictures),
     )
-    return hashlib.sha256(repr(what).encode()).hexdigest()
+    return sha256_of(repr(what).encode())
 
 
 def _read_done(path: Path, identity: str) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from recipes.nano.crop_set import CropSet
+from recipes.nano.identity import Identity, refuse_another
 from recipes.nano.network import Answers, Network, normalise
 from recipes.nano.settings import Settings
 from trainer.progress import Progress
@@ -73,10 +74,14 @@ class Distillation:
         scales: of the teacher's answers.
         settings: of the run.
         device: where to compute.
+        identity: what the weights depend on; a checkpoint of any other training is refused.
     """
 
-    def __init__(self, teacher: Network, scales: Scales, settings: Settings, device: torch.device) -> None:
+    def __init__(
+        self, teacher: Network, scales: Scales, settings: Settings, device: torch.device, *, identity: Identity
+    ) -> None:
         self.step = 0
+        self._identity = identity
         self._settings = settings
         self._device = device
         self._scales = Scales(**{name: value.to(device) for name, value in vars(scales).items()})
@@ -129,12 +134,17 @@ class Distillation:
         """Written beside, then renamed: a killed run leaves the checkpoint before it."""
         beside = path.with_suffix(".part")
         state = {"step": self.step, "student": self.student.state_dict(), "average": self.average.state_dict()}
-        torch.save({**state, "optimizer": self._optimizer.state_dict()}, beside)
+        torch.save({**state, "optimizer": self._optimizer.state_dict(), "identity": self._identity}, beside)
         beside.replace(path)
 
     def read_checkpoint(self, path: Path) -> None:
-        """Go on exactly where the checkpoint was written."""
+        """Go on exactly where the checkpoint was written.
+
+        Raises:
+            ValueError: it is of another training.
+        """
         state = torch.load(path, map_location=self._device, weights_only=True)
+        refuse_another(path, state.get("identity", {}), self._identity)
         self.step = state["step"]
         self.student.load_state_dict(state["student"])
         self.average.load_state_dict(state["average"])

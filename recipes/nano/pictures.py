@@ -3,6 +3,7 @@
 import io
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,14 @@ class Picture(NamedTuple):
 
     name: str
     read: Callable[[], bytes]
+    size: int  # bytes
+    crc: int  # CRC-32 of the bytes, as zip has it
+
+    @classmethod
+    def of(cls, name: str, read: Callable[[], bytes]) -> "Picture":
+        """Read once, to know its content again."""
+        data = read()
+        return cls(name, read, len(data), zlib.crc32(data))
 
 
 def list_pictures(sources: Sequence[Path]) -> list[Picture]:
@@ -62,15 +71,19 @@ def draw_crop(data: bytes, *, sizes: Sequence[int], rng: np.random.Generator, wh
 def _pictures_of(source: Path) -> Iterator[Picture]:
     if source.is_dir():
         files = (path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
-        yield from (Picture(path.relative_to(source).as_posix(), path.read_bytes) for path in files)
+        yield from (Picture.of(path.relative_to(source).as_posix(), path.read_bytes) for path in files)
     elif zipfile.is_zipfile(source):
         archive = zipfile.ZipFile(source)  # stays open with its pictures: reading its directory takes 15 ms
-        yield from (Picture(name, partial(archive.read, name)) for name in archive.namelist() if _is_picture(name))
+        members = (member for member in archive.infolist() if _is_picture(member.filename))
+        yield from (
+            Picture(member.filename, partial(archive.read, member), member.file_size, member.CRC) for member in members
+        )
     else:
         with tarfile.open(source) as tar:
-            members = [member for member in tar if member.isfile() and _is_picture(member.name)]
+            files_of_tar = [member for member in tar if member.isfile() and _is_picture(member.name)]
         yield from (
-            Picture(member.name, partial(_read_range, source, member.offset_data, member.size)) for member in members
+            Picture.of(member.name, partial(_read_range, source, member.offset_data, member.size))
+            for member in files_of_tar
         )
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from recipes.nano.crop_set import CropSet, ask_through_torch, make_crop_set
 from recipes.nano.distil import Distillation, measure_scales
+from recipes.nano.identity import identify_training
 from recipes.nano.network import Network
 from recipes.nano.pictures import list_pictures
 from recipes.nano.settings import Settings
@@ -76,7 +77,9 @@ def make_training(teacher: Network, settings: Settings) -> MakeTraining:
     """A training at its start, and the crops it learns from."""
 
     def make() -> tuple[Distillation, Callable[[int], CropSet]]:
-        crops = make_crop_set(0, list_pictures(settings.pictures), ask_through_torch(teacher, CPU), settings, Quiet())
-        return Distillation(teacher, measure_scales(crops), settings, CPU), lambda _: crops
+        pictures = list_pictures(settings.pictures)
+        crops = make_crop_set(0, pictures, ask_through_torch(teacher, CPU), settings, Quiet())
+        identity = identify_training(pictures, settings)
+        return Distillation(teacher, measure_scales(crops), settings, CPU, identity=identity), lambda _: crops
 
     return make

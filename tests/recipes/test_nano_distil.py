@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from recipes.nano.distil import Distillation, distil, learning_rate_at, measure_scales
+from recipes.nano.identity import identify_training
 from recipes.nano.network import Network
+from recipes.nano.pictures import list_pictures
 from recipes.nano.settings import Settings
 from tests.recipes.conftest import CPU, MakeTraining
 from trainer.progress import Quiet
@@ -62,6 +64,40 @@ def _train_until(make_training: MakeTraining, settings: Settings, *, step: int) 
     return settings.work_dir / "checkpoint.pt"
 
 
+@pytest.mark.parametrize(
+    "other",
+    [{"seed": 1}, {"learning_rate": 0.5}, {"teacher": "1.png"}, {"pictures": "fewer"}, {"batch_size": 2}],
+    ids=str,
+)
+def test_a_checkpoint_of_another_training_is_refused(
+    make_training: MakeTraining, teacher: Network, settings: Settings, folder: Path, other: dict[str, object]
+) -> None:
+    """Its weights would come out under the new settings' name."""
+    training, crop_sets = make_training()
+    training.write_checkpoint(settings.work_dir / "checkpoint.pt")
+    pictures = list_pictures([folder])
+    if "pictures" in other:
+        pictures = pictures[1:]
+    elif "teacher" in other:
+        settings = dataclasses.replace(settings, teacher=folder / "1.png")
+    else:
+        settings = dataclasses.replace(settings, **other)  # type: ignore[arg-type]
+    identity = identify_training(pictures, settings)
+    another = Distillation(teacher, measure_scales(crop_sets(0)), settings, CPU, identity=identity)
+
+    with pytest.raises(ValueError, match=f"another {next(iter(other))}; name another --work-dir"):
+        another.read_checkpoint(settings.work_dir / "checkpoint.pt")
+
+
+def test_a_checkpoint_survives_what_does_not_decide_the_weights(folder: Path, settings: Settings) -> None:
+    """Threads, how often it is written, where the result goes: all may change on the way."""
+    pictures = list_pictures([folder])
+
+    moved = dataclasses.replace(settings, threads=2, checkpoint_every=7, out=folder / "other", epochs=9)
+
+    assert identify_training(pictures, settings) == identify_training(pictures, moved)
+
+
 def test_every_tensor_that_ships_is_trained(make_training: MakeTraining, teacher: Network, settings: Settings) -> None:
     """A copy of the teacher's layers would be the teacher's file under our name; only its classifier stays."""
     training, crop_sets = make_training()
@@ -79,9 +115,8 @@ def test_a_batch_in_chunks_is_the_same_batch(make_training: MakeTraining, settin
     for chunk_size in (3, 8):
         _, crop_sets = make_training()
         crops = crop_sets(0)
-        training = Distillation(
-            _seeded(), measure_scales(crops), dataclasses.replace(settings, chunk_size=chunk_size), CPU
-        )
+        chunked = dataclasses.replace(settings, chunk_size=chunk_size)
+        training = Distillation(_seeded(), measure_scales(crops), chunked, CPU, identity={})
         batch = crops.take(np.arange(8), np.zeros(8, dtype=np.bool_))
         losses.append([training.train_step(*batch, 10) for _ in range(2)])
 
@@ -102,6 +137,31 @@ def test_the_end_may_be_moved_until_the_cooldown_begins(settings: Settings) -> N
     assert long[:60] == short[:60]
     assert long[0] < long[9] == long[119] == settings.learning_rate
     assert 0 < short[-1] < 0.01 * settings.learning_rate
+
+
+def test_each_epoch_learns_from_its_own_crops(make_training: MakeTraining, settings: Settings) -> None:
+    """Epoch e uses set e modulo their number; with one set only, the others would be computed for nothing."""
+    training, crop_sets = make_training()
+    trained_on: list[int] = []
+
+    class _Numbered:
+        """Crops that remember when a whole batch of them was taken."""
+
+        def __init__(self, index: int) -> None:
+            self._index = index
+
+        def __len__(self) -> int:
+            return 8
+
+        def take(self, rows: np.ndarray, flipped: np.ndarray) -> object:
+            if len(rows) > 1:
+                trained_on.append(self._index)
+            return crop_sets(0).take(rows, flipped)
+
+    two = dataclasses.replace(settings, crop_sets=2)
+    distil(training, _Numbered, two, Quiet())  # type: ignore[arg-type]
+
+    assert trained_on == [0, 1, 0, 1]
 
 
 def test_held_out_pictures_are_not_trained_on(make_training: MakeTraining, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from recipes.nano import compare, judge
 from recipes.nano.candidates import CANDIDATES
 from recipes.nano.contenders import HandmadeContender, read_contender
 from recipes.nano.handmade import colour_histograms, gradient_histograms, handmade_features
-from recipes.nano.network import Network
+from recipes.nano.network import Answers, Network
 from recipes.nano.release import write_weights
 from recipes.nano.settings import Settings
 from trainer.manifest import read_manifest
@@ -134,7 +134,33 @@ def test_one_command_compares_candidates(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| plain 3x3 residual", "| mobilenet_v2"]
     assert " | 1.0 | " in lines[-1]
-    assert [path.name for path in settings.work_dir.glob("*.pt")] == ["candidate-plain-3x3-residual-0.pt"]
+    assert len(list(settings.work_dir.glob("candidate-plain-3x3-residual-*.pt"))) == 1
+
+
+class _Crops:
+    """Crops of which only the identity is asked: an untrained entrant looks at none."""
+
+    def __init__(self, identity: str) -> None:
+        self.identity = identity
+        self._answers = torch.zeros(8, 3, 2, 2), torch.zeros(8, 3, 1, 1), torch.zeros(8, 1280)
+
+    def __len__(self) -> int:
+        return 8
+
+    def take(self, *_: np.ndarray) -> tuple[torch.Tensor, Answers]:
+        return torch.zeros(8, 32, 32, 3), Answers(*self._answers)
+
+
+@pytest.mark.slow
+def test_a_kept_candidate_is_of_the_same_pool_teacher_and_time(tmp_path: Path) -> None:
+    """Weights of another pool, another teacher or half the time would silently stand in the table."""
+    teacher = Network()
+    untrained = compare.entrants(teacher)["untrained (inverted residual)"]
+
+    for identity, cpu_s in (("one", 0.2), ("one", 0.2), ("one", 0.4), ("other", 0.2)):
+        compare.enter(untrained, _Crops(identity), teacher, tmp_path, cpu_s=cpu_s)  # type: ignore[arg-type]
+
+    assert len(list(tmp_path.glob("candidate-*.pt"))) == 3
 
 
 def test_the_student_that_starts_from_the_teacher_leaves_the_teacher_as_it_is() -> None:

@@ -1,7 +1,9 @@
 """What nano's recipe does before and after training: pictures, crops, the teacher, the weights file, the command."""
 
+import contextlib
 import dataclasses
 import hashlib
+import json
 import tarfile
 import zipfile
 from pathlib import Path
@@ -12,7 +14,7 @@ import torch
 from PIL import Image
 
 from recipes.nano.__main__ import run
-from recipes.nano.crop_set import ask_through_torch, make_crop_set
+from recipes.nano.crop_set import CropSet, ask_through_torch, make_crop_set
 from recipes.nano.network import Answers, Network, read_teacher
 from recipes.nano.pictures import Picture, draw_crop, list_pictures
 from recipes.nano.release import blend, write_weights
@@ -33,7 +35,7 @@ def test_some_crops_are_mixed_with_another_picture(folder: Path, teacher: Networ
     white, black = folder / "a.png", folder / "b.png"
     Image.new("RGB", (64, 64), "white").save(white)
     Image.new("RGB", (64, 64), "black").save(black)
-    pictures = [Picture(str(row), (white if row % 2 else black).read_bytes) for row in range(40)]
+    pictures = [Picture.of(str(row), (white if row % 2 else black).read_bytes) for row in range(40)]
     for index in (0, 1):
         make_crop_set(index, pictures, ask, settings, Quiet())
 
@@ -46,12 +48,80 @@ def test_some_crops_are_mixed_with_another_picture(folder: Path, teacher: Networ
 def test_a_crop_set_goes_on_where_it_was_interrupted(teacher: Network, settings: Settings) -> None:
     """The teacher is the expensive half on a CPU; what it has answered is not asked again."""
     pictures = list_pictures(settings.pictures)
-    ask = ask_through_torch(teacher, CPU)
-    make_crop_set(0, pictures, ask, settings, Quiet())
+    ask, asked = ask_through_torch(teacher, CPU), []
+
+    def break_off(pixels: np.ndarray) -> Answers:
+        asked.append(len(pixels))
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return ask(pixels)
+
+    for _ in range(2):
+        with contextlib.suppress(KeyboardInterrupt):
+            found = make_crop_set(1, pictures, break_off, settings, Quiet(), chunk=3)
+    elsewhere = dataclasses.replace(settings, work_dir=settings.work_dir / "through")
+    through = make_crop_set(1, pictures, ask, elsewhere, Quiet(), chunk=3)
+
+    assert asked == [3, 3, 3, 2]
+    assert _same(found, through)
+
+
+def test_a_finished_crop_set_asks_nothing(teacher: Network, settings: Settings) -> None:
+    """A second start of the command goes straight to training."""
+    pictures = list_pictures(settings.pictures)
+    make_crop_set(0, pictures, ask_through_torch(teacher, CPU), settings, Quiet())
 
     again = make_crop_set(0, pictures, lambda _: pytest.fail("asked again"), settings, Quiet())
 
     assert len(again) == len(pictures)
+
+
+def test_what_is_done_is_never_half_written(teacher: Network, settings: Settings) -> None:
+    """A new file takes the old one's name; a process killed in between leaves the old one whole."""
+    ask, done_file = ask_through_torch(teacher, CPU), settings.work_dir / "crops-0" / "done.json"
+    seen = settings.work_dir / "seen.json"
+
+    def look(pixels: np.ndarray) -> Answers:
+        if done_file.exists() and not seen.exists():
+            seen.hardlink_to(done_file)
+        return ask(pixels)
+
+    make_crop_set(0, list_pictures(settings.pictures), look, settings, Quiet(), chunk=4)
+
+    assert [json.loads(path.read_text())["done"] for path in (seen, done_file)] == [4, 8]
+
+
+def test_a_crop_set_half_overwritten_is_not_taken_for_the_old_one(teacher: Network, settings: Settings) -> None:
+    """Two seeds in one work folder, the second broken off while it overwrites the first."""
+    pictures, ask = list_pictures(settings.pictures), ask_through_torch(teacher, CPU)
+    elsewhere = dataclasses.replace(settings, work_dir=settings.work_dir / "through")
+    expected = make_crop_set(1, pictures, ask, elsewhere, Quiet())
+    make_crop_set(1, pictures, ask, settings, Quiet())
+
+    with pytest.raises(ValueError, match="broadcast"):  # pixels are written, answers are not
+        other = dataclasses.replace(settings, seed=1)
+        make_crop_set(1, pictures, lambda pixels: ask(pixels[:3]), other, Quiet())
+
+    assert _same(make_crop_set(1, pictures, ask, settings, Quiet()), expected)
+
+
+def test_a_picture_that_was_replaced_makes_another_crop_set(folder: Path, teacher: Network, settings: Settings) -> None:
+    """Under the same name, the old answers would be about a picture that is gone."""
+    ask = ask_through_torch(teacher, CPU)
+    make_crop_set(0, list_pictures([folder]), ask, settings, Quiet())
+    Image.new("RGB", (60, 50), "white").save(folder / "3.png")
+
+    pixels, _ = make_crop_set(0, list_pictures([folder]), ask, settings, Quiet()).take(
+        np.arange(8), np.zeros(8, dtype=np.bool_)
+    )
+
+    assert int(pixels[3].min()) == 255
+
+
+def _same(first: CropSet, second: CropSet) -> bool:
+    rows, unflipped = np.arange(len(first)), np.zeros(len(first), dtype=np.bool_)
+    (pixels, answers), (others, expected) = (crops.take(rows, unflipped) for crops in (first, second))
+    return torch.equal(pixels, others) and all(map(torch.equal, answers, expected))
 
 
 def test_another_seed_makes_other_crops(teacher: Network, settings: Settings) -> None:
