@@ -11,7 +11,7 @@ from recipes.nano.crop_set import Ask, CropSet, ask_through_onnx, ask_through_to
 from recipes.nano.distil import Distillation, distil, measure_scales
 from recipes.nano.identity import identify_training
 from recipes.nano.network import read_teacher
-from recipes.nano.pictures import list_pictures
+from recipes.nano.pictures import list_pictures, shuffle_pictures
 from recipes.nano.release import blend, write_weights
 from recipes.nano.settings import Settings, read_settings
 from recipes.nano.telling import Log
@@ -23,7 +23,7 @@ def run(settings: Settings, progress: Progress) -> str:
     settings.work_dir.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(settings.threads)
     device = _device(settings.device)
-    pictures = list_pictures(settings.pictures)
+    pictures = shuffle_pictures(list_pictures(settings.pictures), settings.seed)
     progress.say(f"{len(pictures)} pictures, training on {device}", pictures=len(pictures), device=str(device))
     teacher = read_teacher(settings.teacher)
 

@@ -25,7 +25,7 @@ from recipes.nano.crop_set import CropSet, ask_through_onnx, make_crop_set
 from recipes.nano.distil import measure_scales
 from recipes.nano.judge import judge_contender, mean_and_interval, print_table, runs_per_s
 from recipes.nano.network import FEATURES, Network, normalise, read_teacher
-from recipes.nano.pictures import list_pictures
+from recipes.nano.pictures import list_pictures, shuffle_pictures
 from recipes.nano.settings import Settings
 from shared.files import sha256_of
 from shared.preprocess import PreprocessSpec
@@ -119,7 +119,8 @@ def compare(
     settings.work_dir.mkdir(parents=True, exist_ok=True)
     teacher, cache_dir = read_teacher(settings.teacher).requires_grad_(False), settings.work_dir / "cache"
     ask = ask_through_onnx(teacher, side=settings.teacher_size, threads=1)
-    crops = make_crop_set(0, list_pictures(settings.pictures), ask, settings, progress)
+    pictures = shuffle_pictures(list_pictures(settings.pictures), settings.seed)
+    crops = make_crop_set(0, pictures, ask, settings, progress)
     contenders: list[Contender] = []
     entered = entrants(teacher)
     for name in names:

@@ -101,13 +101,13 @@ def ask_through_onnx(teacher: Network, *, side: int, threads: int) -> Ask:
 
 
 def _draw(pictures: Sequence[Picture], row: int, index: int, settings: Settings) -> list[NDArray[np.uint8]]:
-    """Set 0 is the pictures as they are; in the others they are cropped, coloured, and some mixed with another one."""
+    """Set 0 is the pictures as they are; in the others they are cropped, coloured, some mixed with a trained one."""
     rng = np.random.default_rng((settings.seed, index, row))
     sizes = (settings.student_size, settings.teacher_size)
     crops = _crop(pictures[row], sizes, rng, whole=index == 0)
     if index == 0 or rng.random() >= _MIXED:
         return crops
-    share, partner = rng.uniform(0.5, 1.0), pictures[int(rng.integers(len(pictures)))]
+    share, partner = rng.uniform(0.5, 1.0), pictures[int(rng.integers(settings.trained_count(len(pictures))))]
     others = _crop(partner, sizes, rng, whole=False)
     return [np.rint(share * a + (1 - share) * b).astype(np.uint8) for a, b in zip(crops, others, strict=True)]
 
@@ -144,6 +144,7 @@ def _identity(index: int, pictures: Sequence[Picture], settings: Settings) -> st
         index,
         settings.student_size,
         settings.teacher_size,
+        settings.trained_count(len(pictures)),
         sha256_of_file(settings.teacher),
         identify_pictures(pictures),
     )

@@ -1,6 +1,5 @@
 """The training loop: follow the teacher's maps, features and logits; keep a running average of the weights."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch.nn import functional
 from recipes.nano.crop_set import CropSet
 from recipes.nano.identity import Identity, refuse_another
 from recipes.nano.network import Answers, Network, normalise
+from recipes.nano.schedule import learning_rate_at, refuse_moved_end
 from recipes.nano.settings import Settings
 from trainer.progress import Progress
 
@@ -81,6 +81,7 @@ class Distillation:
         self, teacher: Network, scales: Scales, settings: Settings, device: torch.device, *, identity: Identity
     ) -> None:
         self.step = 0
+        self._planned_steps = 0
         self._identity = identity
         self._settings = settings
         self._device = device
@@ -92,10 +93,19 @@ class Distillation:
         self.student.classifier.requires_grad_(False)
         self._optimizer = torch.optim.Adam(_scaled_groups(self.student))
 
-    def train_step(self, pixels: Tensor, teacher: Answers, total_steps: int) -> float:
-        """One batch; returns its loss."""
+    def plan(self, total_steps: int) -> None:
+        """Set the end of the schedule.
+
+        Raises:
+            ValueError: the end had been planned elsewhere, and by the one plan or the other the cooldown has begun.
+        """
+        refuse_moved_end(self.step, self._planned_steps, total_steps, self._settings)
+        self._planned_steps = total_steps
+
+    def train_step(self, pixels: Tensor, teacher: Answers) -> float:
+        """One batch, at the rate that the plan says; returns its loss."""
         for group in self._optimizer.param_groups:
-            group["lr"] = group["scale"] * learning_rate_at(self.step, total_steps, self._settings)
+            group["lr"] = group["scale"] * learning_rate_at(self.step, self._planned_steps, self._settings)
         self._optimizer.zero_grad(set_to_none=True)
         batch_loss = 0.0
         for share, part, answers in self._chunks(pixels, teacher):
@@ -134,7 +144,15 @@ class Distillation:
         """Written beside, then renamed: a killed run leaves the checkpoint before it."""
         beside = path.with_suffix(".part")
         state = {"step": self.step, "student": self.student.state_dict(), "average": self.average.state_dict()}
-        torch.save({**state, "optimizer": self._optimizer.state_dict(), "identity": self._identity}, beside)
+        torch.save(
+            {
+                **state,
+                "optimizer": self._optimizer.state_dict(),
+                "planned_steps": self._planned_steps,
+                "identity": self._identity,
+            },
+            beside,
+        )
         beside.replace(path)
 
     def read_checkpoint(self, path: Path) -> None:
@@ -145,7 +163,7 @@ class Distillation:
         """
         state = torch.load(path, map_location=self._device, weights_only=True)
         refuse_another(path, state.get("identity", {}), self._identity)
-        self.step = state["step"]
+        self.step, self._planned_steps = state["step"], state["planned_steps"]
         self.student.load_state_dict(state["student"])
         self.average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -162,10 +180,11 @@ def distil(run: Distillation, crop_sets: CropSets, settings: Settings, progress:
     """Train to the end of the schedule from wherever `run` stands; returns the mean loss of each epoch done here."""
     checkpoint = settings.work_dir / "checkpoint.pt"
     losses = []
-    count = _trained_count(len(crop_sets(0)), settings)
+    count = settings.trained_count(len(crop_sets(0)))
     held_out = np.arange(count, len(crop_sets(0)))
     per_epoch = max(1, count // settings.batch_size)
     total_steps = per_epoch * settings.epochs
+    run.plan(total_steps)
     while run.step < total_steps:
         epoch = run.step // per_epoch
         crops = crop_sets(epoch % settings.crop_sets)
@@ -173,7 +192,7 @@ def distil(run: Distillation, crop_sets: CropSets, settings: Settings, progress:
         with progress.phase(f"epoch {epoch + 1} of {settings.epochs}", total=per_epoch) as phase:
             phase.advance(run.step % per_epoch)
             for rows, flipped in _batches(count, epoch, run.step % per_epoch, settings):
-                epoch_losses.append(run.train_step(*crops.take(rows, flipped), total_steps))
+                epoch_losses.append(run.train_step(*crops.take(rows, flipped)))
                 phase.advance()
                 if run.step % settings.checkpoint_every == 0:
                     run.write_checkpoint(checkpoint)
@@ -183,17 +202,6 @@ def distil(run: Distillation, crop_sets: CropSets, settings: Settings, progress:
         text = f"epoch {epoch + 1}: loss {losses[-1]:.4f}, of the average on held-out pictures {unseen:.4f}"
         progress.say(text, epoch=epoch + 1, loss=losses[-1], held_out=unseen, step=run.step)
     return losses
-
-
-def learning_rate_at(step: int, total_steps: int, settings: Settings) -> float:
-    """Linear warm-up, constant, then half a cosine to 0: the end may be moved until the cooldown begins.
-
-    Source: Hägele et al. 2024, "Scaling laws and compute-optimal training beyond fixed training durations".
-    """
-    if step < settings.warmup_steps:
-        return settings.learning_rate * (step + 1) / settings.warmup_steps
-    left = (total_steps - step) / max(1.0, settings.cooldown_fraction * total_steps)
-    return settings.learning_rate * 0.5 * (1 - math.cos(math.pi * min(1.0, left)))
 
 
 def _scaled_groups(network: Network) -> list[dict[str, Any]]:
@@ -207,11 +215,6 @@ def _scaled_groups(network: Network) -> list[dict[str, Any]]:
         {"params": [value], "scale": float(value.detach().square().mean().sqrt().clamp_min(1e-3))}
         for value in parameters
     ]
-
-
-def _trained_count(pictures: int, settings: Settings) -> int:
-    """All but the held-out ones, which are never more than an eighth."""
-    return pictures - min(settings.held_out, max(1, pictures // 8))
 
 
 def _batches(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
@@ -39,6 +39,7 @@ def list_pictures(sources: Sequence[Path]) -> list[Picture]:
 
     Raises:
         FileNotFoundError: a source is missing or holds no picture.
+        ValueError: a source is neither folder nor zip nor tar, or a compressed tar.
     """
     pictures = []
     for source in sources:
@@ -49,11 +50,16 @@ def list_pictures(sources: Sequence[Path]) -> list[Picture]:
     return pictures
 
 
+def shuffle_pictures(pictures: Sequence[Picture], seed: int) -> list[Picture]:
+    """The same pictures in an order that says nothing, so that any stretch of the list is a fair sample of it."""
+    return [pictures[row] for row in np.random.default_rng(seed).permutation(len(pictures))]
+
+
 def draw_crop(data: bytes, *, sizes: Sequence[int], rng: np.random.Generator, whole: bool) -> list[NDArray[np.uint8]]:
     """One random crop, rendered at several sizes: the student must see just what the teacher saw.
 
     Args:
-        data: an encoded picture.
+        data: an encoded picture; turned upright as its EXIF says.
         sizes: the sides in px to render.
         rng: decides place, area and colours.
         whole: take the largest square, without changing colours.
@@ -61,7 +67,7 @@ def draw_crop(data: bytes, *, sizes: Sequence[int], rng: np.random.Generator, wh
     Returns:
         One array of shape (size, size, 3) for each size.
     """
-    image = Image.open(io.BytesIO(data)).convert("RGB")
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     box = _draw_box(image, rng, 1.0 if whole else rng.uniform(_SMALLEST_AREA, 1.0))
     if not whole:
         image = _jitter(image, rng)
@@ -79,12 +85,21 @@ def _pictures_of(source: Path) -> Iterator[Picture]:
             Picture(member.filename, partial(archive.read, member), member.file_size, member.CRC) for member in members
         )
     else:
-        with tarfile.open(source) as tar:
-            files_of_tar = [member for member in tar if member.isfile() and _is_picture(member.name)]
         yield from (
             Picture.of(member.name, partial(_read_range, source, member.offset_data, member.size))
-            for member in files_of_tar
+            for member in _members_of_tar(source)
         )
+
+
+def _members_of_tar(source: Path) -> list[tarfile.TarInfo]:
+    try:
+        with tarfile.open(source, "r:") as tar:  # uncompressed: pictures are read at their offsets in the file
+            return [member for member in tar if member.isfile() and _is_picture(member.name)]
+    except tarfile.ReadError as error:
+        raise ValueError(
+            f"{source} is neither a folder nor a zip nor an uncompressed tar ({error}); "
+            "unpack it, or pack it again without compression: pictures do not get smaller by it"
+        ) from error
 
 
 def _is_picture(name: str) -> bool:

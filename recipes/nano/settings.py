@@ -35,6 +35,10 @@ class Settings:
     device: str = "auto"
     seed: int = 0
 
+    def trained_count(self, pictures: int) -> int:
+        """All but the held-out ones, which are the last of the pool and never more than an eighth."""
+        return pictures - min(self.held_out, max(1, pictures // 8))
+
 
 def read_settings(arguments: Sequence[str] | None = None) -> Settings:
     """Parse the command line."""

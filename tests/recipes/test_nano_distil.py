@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from recipes.nano.distil import Distillation, distil, learning_rate_at, measure_scales
+from recipes.nano.distil import Distillation, distil, measure_scales
 from recipes.nano.identity import identify_training
 from recipes.nano.network import Network
 from recipes.nano.pictures import list_pictures
+from recipes.nano.schedule import learning_rate_at
 from recipes.nano.settings import Settings
 from tests.recipes.conftest import CPU, MakeTraining
 from trainer.progress import Quiet
@@ -118,7 +119,8 @@ def test_a_batch_in_chunks_is_the_same_batch(make_training: MakeTraining, settin
         chunked = dataclasses.replace(settings, chunk_size=chunk_size)
         training = Distillation(_seeded(), measure_scales(crops), chunked, CPU, identity={})
         batch = crops.take(np.arange(8), np.zeros(8, dtype=np.bool_))
-        losses.append([training.train_step(*batch, 10) for _ in range(2)])
+        training.plan(10)
+        losses.append([training.train_step(*batch) for _ in range(2)])
 
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
@@ -137,6 +139,33 @@ def test_the_end_may_be_moved_until_the_cooldown_begins(settings: Settings) -> N
     assert long[:60] == short[:60]
     assert long[0] < long[9] == long[119] == settings.learning_rate
     assert 0 < short[-1] < 0.01 * settings.learning_rate
+
+
+@pytest.mark.parametrize("epochs", [9, 2], ids=["later", "sooner"])
+def test_the_end_may_not_be_moved_after_that(make_training: MakeTraining, settings: Settings, epochs: int) -> None:
+    """Later: the full rate at once, without warm-up. Sooner: an end without cooldown."""
+    training, crop_sets = make_training()
+    distil(training, crop_sets, settings, Quiet())
+    resumed, _ = make_training()
+    resumed.read_checkpoint(settings.work_dir / "checkpoint.pt")
+
+    with pytest.raises(ValueError, match=f"another --epochs moves the end of this training from step 4 to {epochs}"):
+        distil(resumed, crop_sets, dataclasses.replace(settings, epochs=epochs), Quiet())
+
+
+def test_the_end_moves_while_the_rate_is_up(make_training: MakeTraining, settings: Settings) -> None:
+    """Stopped before either cooldown: the weights are those of a run that was planned so from the start."""
+    settings = dataclasses.replace(settings, epochs=20, checkpoint_every=1, average_decay=0.5)
+    checkpoint = _train_until(make_training, settings, step=3)
+    short = dataclasses.replace(settings, epochs=6)
+    moved, crop_sets = make_training()
+    moved.read_checkpoint(checkpoint)
+    distil(moved, crop_sets, short, Quiet())
+
+    through, _ = make_training()
+    distil(through, crop_sets, short, Quiet())
+
+    assert all(map(torch.equal, moved.average.parameters(), through.average.parameters()))
 
 
 def test_each_epoch_learns_from_its_own_crops(make_training: MakeTraining, settings: Settings) -> None:

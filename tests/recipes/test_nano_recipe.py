@@ -16,7 +16,7 @@ from PIL import Image
 from recipes.nano.__main__ import run
 from recipes.nano.crop_set import CropSet, ask_through_torch, make_crop_set
 from recipes.nano.network import Answers, Network, read_teacher
-from recipes.nano.pictures import Picture, draw_crop, list_pictures
+from recipes.nano.pictures import Picture, draw_crop, list_pictures, shuffle_pictures
 from recipes.nano.release import blend, write_weights
 from recipes.nano.settings import Settings, read_settings
 from tests.recipes.conftest import CPU
@@ -149,21 +149,68 @@ def test_a_mirrored_picture_gets_the_mirrored_answer(teacher: Network, settings:
 
 def test_folder_zip_and_tar_hold_the_same_pictures(folder: Path, tmp_path: Path) -> None:
     """However the pool was packed, order and bytes are the same, so the weights are too."""
-    with zipfile.ZipFile(tmp_path / "pool.zip", "w") as zipped, tarfile.open(tmp_path / "pool.tar.gz", "w") as tar:
+    with zipfile.ZipFile(tmp_path / "pool.zip", "w") as zipped, tarfile.open(tmp_path / "pool.tar", "w") as tar:
         for path in folder.iterdir():
             zipped.write(path, path.name)
             tar.add(path, path.name)
-    with tarfile.open(tmp_path / "pool.tar", "w") as tar:
-        for path in folder.iterdir():
-            tar.add(path, path.name)
 
     contents = [
-        [(picture.name, picture.read()) for picture in list_pictures([source])]
+        [(picture.name, picture.read(), picture.size, picture.crc) for picture in list_pictures([source])]
         for source in (folder, tmp_path / "pool.zip", tmp_path / "pool.tar")
     ]
 
     assert len(contents[0]) == 8
     assert contents[0] == contents[1] == contents[2]
+
+
+def test_a_compressed_tar_is_refused(folder: Path, tmp_path: Path) -> None:
+    """Its pictures have no place in the file: garbage would be read at their offsets."""
+    with tarfile.open(tmp_path / "pool.tar.gz", "w:gz") as tar:
+        tar.add(folder, "pool")
+
+    with pytest.raises(ValueError, match=r"pool\.tar\.gz is neither .* nor an uncompressed tar"):
+        list_pictures([tmp_path / "pool.tar.gz"])
+
+
+def test_crops_are_upright(tmp_path: Path) -> None:
+    """Phones store pictures as the sensor lies, and say in EXIF how to turn them."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn a quarter clockwise
+    stored = np.zeros((64, 64, 3), np.uint8)
+    stored[:, :32] = 255  # left as stored, top when upright
+    Image.fromarray(stored).save(tmp_path / "turned.png", exif=exif)
+
+    data = (tmp_path / "turned.png").read_bytes()
+    (upright,) = draw_crop(data, sizes=(32,), rng=np.random.default_rng(0), whole=True)
+
+    assert upright[:14].min() > 250
+    assert upright[18:].max() < 5
+
+
+def test_held_out_pictures_are_drawn_from_the_whole_pool(folder: Path) -> None:
+    """The last by name would be one class or one source; another seed draws others, the same seed the same."""
+    pictures = list_pictures([folder])
+
+    orders = [[picture.name for picture in shuffle_pictures(pictures, seed)] for seed in (0, 0, 1)]
+
+    assert orders[0] == orders[1]
+    assert orders[0] != orders[2]
+    assert sorted(orders[0]) == [picture.name for picture in pictures] != orders[0]
+
+
+def test_nothing_held_out_is_mixed_into_what_is_trained_on(folder: Path, teacher: Network, settings: Settings) -> None:
+    """A third of the trained crops would otherwise show held-out pictures. Here these are white, the others black."""
+    for name, colour in (("black.png", "black"), ("white.png", "white")):
+        Image.new("RGB", (64, 64), colour).save(folder / name)
+    black, white = ((folder / name).read_bytes for name in ("black.png", "white.png"))
+    pictures = [Picture.of(str(row), white if row >= 70 else black) for row in range(80)]
+
+    crops = make_crop_set(1, pictures, ask_through_torch(teacher, CPU), settings, Quiet())
+
+    pixels, _ = crops.take(np.arange(80), np.zeros(80, dtype=np.bool_))
+    assert settings.trained_count(80) == 70
+    assert int(pixels[:70].max()) == 0
+    assert any(0 < float(crop.float().mean()) < 170 for crop in pixels[70:])
 
 
 def test_an_empty_source_is_named(tmp_path: Path) -> None:
@@ -262,3 +309,13 @@ def test_no_tensor_that_ships_is_the_teachers(shared_data: Path) -> None:
     assert same.keys() == theirs.keys()
     # A channel that never fires has no gradient, and float16 rounds: up to a quarter of a small tensor may agree.
     assert {name: share for name, share in same.items() if share > 0.25} == {}
+
+
+def test_every_tensor_that_ships_is_further_from_the_teachers_than_rounding(shared_data: Path) -> None:
+    """Float16 alone moves a tensor by 0.03 %; ten times that is training."""
+    (file,) = (shared_data / "weights").glob("mobilenet_v2*.pth")
+    theirs, ours = read_teacher(file).nano.state_dict(), load_nano_state()
+
+    moved = {name: float((ours[name] - value).norm() / value.norm()) for name, value in theirs.items()}
+
+    assert {name: share for name, share in moved.items() if share <= 0.003} == {}
