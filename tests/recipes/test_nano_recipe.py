@@ -295,6 +295,9 @@ def test_one_command_makes_a_weights_file_and_a_log(teacher: Network, settings: 
 
     assert digest == hashlib.sha256(settings.out.read_bytes()).hexdigest()
     assert digest == run(settings, Quiet())
+    first = shuffle_pictures(list_pictures(settings.pictures), settings.seed)[0]
+    expected, _ = draw_crop(first.read(), sizes=(32, 64), rng=np.random.default_rng((0, 0, 0)), whole=True)
+    assert np.array_equal(np.load(settings.work_dir / "crops-0" / "pixels.npy")[0], expected)
 
 
 def test_no_tensor_that_ships_is_the_teachers(shared_data: Path) -> None:
