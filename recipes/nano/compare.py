@@ -23,10 +23,11 @@ from recipes.nano.candidates import CANDIDATES, inverted_residual
 from recipes.nano.contenders import Contender, GraphContender, read_contender
 from recipes.nano.crop_set import CropSet, ask_through_onnx, make_crop_set
 from recipes.nano.distil import measure_scales
-from recipes.nano.judge import judge_contender, mean_and_interval, print_table, runs_per_s
+from recipes.nano.judge import judge_contender, mean_and_interval, print_table
 from recipes.nano.network import FEATURES, Network, normalise, read_teacher
 from recipes.nano.pictures import list_pictures, shuffle_pictures
 from recipes.nano.settings import Settings
+from recipes.nano.timing import runs_per_s
 from shared.files import sha256_of
 from shared.preprocess import PreprocessSpec
 from trainer.export import export_backbone
@@ -38,6 +39,7 @@ SPEC = PreprocessSpec(height=NANO_SIZE, width=NANO_SIZE, resize=NANO_RESIZE)
 RATE_FROM_SCRATCH, RATE_FROM_TEACHER = 2e-3, 1.5e-4
 
 _BATCH = 32
+_TIMED_ROUNDS = 7
 _WARMUP = 0.05
 _WEIGHT_DECAY = 0.02
 _BYTES_A_PARAMETER = 2  # stored as float16
@@ -128,7 +130,7 @@ def compare(
         progress.say(f"{name}: trained")
     contenders.append(read_contender(f"mobilenet_v2={settings.teacher}", cache_dir))
     manifests = [read_manifest(data, cache_dir=cache_dir) for data in judges]
-    rates = runs_per_s(contenders, threads=1)
+    rates = [rate.by_processor for rate in runs_per_s(contenders, threads=1, rounds=_TIMED_ROUNDS)]
     rows = []
     for one, rate in zip(contenders, rates, strict=True):
         results = [judge_contender(one, data, cache_dir=cache_dir, seeds=seeds, threads=1) for data in manifests]

@@ -8,16 +8,15 @@ large the weights are. `--backbone handmade` judges histograms of gradients and 
 import argparse
 import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes.nano.contenders import Contender, prepare, read_contender
+from recipes.nano.contenders import Contender, read_contender
+from recipes.nano.timing import TIMED_PICTURES, images_per_s, runs_per_s
 from trainer.manifest import Manifest, read_manifest
 from trainer.progress import Progress
 from trainer.training import arrange
@@ -25,8 +24,6 @@ from trainer.training import arrange
 SHARES = (0.7, 0.15, 0.15)
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 """Student's t for a 95 % interval of the mean of this many runs."""
-
-_TIMED_PICTURES, _TIMED_ROUNDS = 16, 7
 
 
 def judge(manifest: Manifest, features: NDArray[np.float32], *, seeds: int, threads: int) -> list[float]:
@@ -55,40 +52,6 @@ def mean_and_interval(values: Sequence[float]) -> str:
     return f"{statistics.fmean(values):.3f} ± {half:.3f}"
 
 
-def images_per_s(contenders: Sequence[Contender], encoded: Sequence[bytes], *, threads: int) -> list[float]:
-    """Pictures featurised a second on `threads` threads, decoding included.
-
-    Counted in processor time, which a neighbour on the machine disturbs less than the clock; rounds are interleaved
-    and the best one counts.
-    """
-    works = [lambda data, one=one: one.of_pixels(prepare(data, one.spec)) for one in contenders]
-    return _best_rates(works, [encoded] * len(contenders), threads)
-
-
-def runs_per_s(contenders: Sequence[Contender], *, threads: int) -> list[float]:
-    """The same from prepared pixels to features, without decoding."""
-    rng = np.random.default_rng(0)
-    pixels = [
-        [rng.integers(0, 256, (one.spec.height, one.spec.width, 3), dtype=np.uint8)] * _TIMED_PICTURES
-        for one in contenders
-    ]
-    return _best_rates([one.of_pixels for one in contenders], pixels, threads)
-
-
-def _best_rates(
-    works: Sequence[Callable[..., object]], inputs: Sequence[Sequence[object]], threads: int
-) -> list[float]:
-    best = [0.0] * len(works)
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in range(_TIMED_ROUNDS):
-            for place, (work, items) in enumerate(zip(works, inputs, strict=True)):
-                work(items[0])
-                started = time.process_time()
-                list(pool.map(work, items))
-                best[place] = max(best[place], threads * len(items) / (time.process_time() - started))
-    return best
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m recipes.nano.judge")
@@ -97,10 +60,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache-dir", type=Path, default=Path("cache"))
     parser.add_argument("--seeds", type=int, default=5, choices=sorted(T_95))
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=7,
+        choices=range(1, 100),
+        metavar="N",
+        help="of timing, of which the best counts [7]",
+    )
+    parser.add_argument("--timed-on", type=Path, help="labelled pictures to time featurising with [the last of DATA]")
     settings = parser.parse_args(arguments)
-    progress = Progress()
     contenders = [read_contender(one, settings.cache_dir) for one in settings.backbone or ["nano"]]
-    rows = []
+    rows = [*_accuracies(contenders, settings), *_speeds(contenders, settings)]
+    rows.append(("weights file, MB", *(f"{one.file_bytes / 1e6:.1f}" for one in contenders)))
+    print_table(("data set", *(one.name for one in contenders)), rows)
+
+
+def _accuracies(contenders: Sequence[Contender], settings: argparse.Namespace) -> Iterator[tuple[str, ...]]:
+    progress = Progress()
     how = {"cache_dir": settings.cache_dir, "seeds": settings.seeds, "threads": settings.threads}
     for data in settings.data:
         manifest = read_manifest(data, cache_dir=settings.cache_dir)
@@ -108,15 +85,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for one in contenders:
             cells.append(mean_and_interval(judge_contender(one, manifest, **how)))
             progress.say(f"{data.name}, {one.name}: {cells[-1]}")
-        rows.append((data.name, *cells))
-    encoded = [sample.path.read_bytes() for sample in manifest.samples[:_TIMED_PICTURES]]
+        yield (data.name, *cells)
+
+
+def _speeds(contenders: Sequence[Contender], settings: argparse.Namespace) -> Iterator[tuple[str, ...]]:
+    data, how = settings.timed_on or settings.data[-1], {"threads": settings.threads, "rounds": settings.rounds}
+    samples = read_manifest(data, cache_dir=settings.cache_dir).samples
+    encoded = [sample.path.read_bytes() for sample in samples[:TIMED_PICTURES]]
     for text, rates in (
-        (f"images/s, featurising {data.name}", images_per_s(contenders, encoded, threads=settings.threads)),
-        ("images/s, graph alone", runs_per_s(contenders, threads=settings.threads)),
+        (f"images/s, featurising {data.name}", images_per_s(contenders, encoded, **how)),
+        ("images/s, graph alone", runs_per_s(contenders, **how)),
     ):
-        rows.append((text, *(f"{rate:.0f}" for rate in rates)))
-    rows.append(("weights file, MB", *(f"{one.file_bytes / 1e6:.1f}" for one in contenders)))
-    print_table(("data set", *(one.name for one in contenders)), rows)
+        yield (f"{text}, by processor time", *(f"{rate.by_processor:.0f}" for rate in rates))
+        yield (f"{text}, by the clock", *(f"{rate.by_clock:.0f}" for rate in rates))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

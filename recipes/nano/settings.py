@@ -49,7 +49,7 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--out", required=True, type=Path, help="weights file to write, .safetensors")
     parser.add_argument("--judge", action="append", type=Path, default=[], help="labelled pictures for the final table")
     helps = {
-        "epochs": "passes over the pictures; may be lowered on the way, as long as the cooldown has not begun",
+        "epochs": "passes over the pictures; may be changed until the cooldown begins by the lower count",
         "chunk_size": "pictures computed at once on a CPU; 16 fit its caches and are 1.5 times as fast as 64",
         "learning_rate": "peak, relative to the size (root mean square) of each tensor",
         "cooldown_fraction": "last part of the schedule, in which the learning rate falls to 0",

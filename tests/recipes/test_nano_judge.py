@@ -15,6 +15,7 @@ from recipes.nano.handmade import colour_histograms, gradient_histograms, handma
 from recipes.nano.network import Answers, Network
 from recipes.nano.release import write_weights
 from recipes.nano.settings import Settings
+from recipes.nano.timing import TIMED_PICTURES, runs_per_s
 from trainer.manifest import read_manifest
 from trainer.nano import build_nano
 from trainer.progress import Quiet
@@ -90,6 +91,39 @@ def test_nano_and_handmade_are_judged_in_one_table(
     assert table[0] == "| data set | handmade |"
     assert table[2] == "| labelled | 1.000 ± 0.000 |"
     assert table[-1] == "| weights file, MB | 0.0 |"
+
+
+def test_speed_is_timed_on_the_named_pictures(
+    labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As many rounds as wished, on pictures that need not be judged; the clock stands beside processor time."""
+    (tmp_path / "timed").mkdir()
+    for label in ("a", "b"):
+        (tmp_path / "timed" / label).mkdir()
+        Image.new("RGB", (64, 64), "white").save(tmp_path / "timed" / label / "one.png")
+    how = ["--backbone", "handmade", "--seeds", "2", "--cache-dir", str(tmp_path), "--threads", "1"]
+
+    judge.main([str(labelled), *how, "--rounds", "1", "--timed-on", str(tmp_path / "timed")])
+
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[3:7]]
+    what = ("featurising timed", "graph alone")
+    by = ("by processor time", "by the clock")
+    assert [name for name, _ in rows] == [f"images/s, {one}, {other}" for one in what for other in by]
+    assert all(int(rate) > 0 for _, rate in rows)
+
+
+def test_no_more_rounds_are_timed_than_wished() -> None:
+    """A round is a warm-up and every picture once."""
+    seen: list[bytes] = []
+
+    class _Counting(HandmadeContender):
+        def of_pixels(self, pixels: np.ndarray) -> np.ndarray:
+            seen.append(pixels.tobytes())
+            return super().of_pixels(pixels)
+
+    runs_per_s([_Counting()], threads=1, rounds=2)
+
+    assert len(seen) == 2 * (1 + TIMED_PICTURES)
 
 
 def test_handmade_needs_no_weights(tmp_path: Path) -> None:
