@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.arguments import data_arguments
 from shared.cores import usable_cores
 from shared.decode import TRAINER_LIMITS, decode
 from shared.files import sha256_of
@@ -171,14 +172,9 @@ def _tell(name: str, count: int, steps: dict[str, float], paces: dict[str, Pace]
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="+", type=Path)
-    parser.add_argument("--backbone")
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--cache-dir", type=Path, default=Path("cache"))
+    parser = data_arguments(__doc__)
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 
 

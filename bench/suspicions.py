@@ -6,50 +6,32 @@
 five times, 1 % (at least three) pictures of the other folders are put among those of a folder, and outliers are sought.
 """
 
-import argparse
 import json
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.audit import audit_manifest
-from trainer.backbones import choose_backbone, find_weights
-from trainer.featurize import featurize
-from trainer.graph import backbone_graph
+from bench.arguments import data_arguments
+from bench.rows import read_rows
 from trainer.head import fit_linear_probe
 from trainer.label_audit import LabelAudit, audit_labels, judge_labels
-from trainer.manifest import read_manifest
-from trainer.near_duplicates import find_near_duplicates
 from trainer.outliers import find_outliers
-from trainer.training import Training, arrange, targets_of
+from trainer.training import Training
 
 SEEDS, FLIPS, STRAYS, FEWEST_STRAYS = range(5), 0.05, 0.01, 3
 
 
 def main() -> None:
     """Print two lines a data set, and one JSON object at the end."""
-    arguments = _arguments()
-    rows = {data.name: _rows(data, arguments) for data in arguments.data}
+    arguments = data_arguments(__doc__).parse_args()
+    rows = {data.name: read_rows(data, arguments) for data in arguments.data}
     found = {}
     for name, training in rows.items():
         others = np.concatenate([other.features for key, other in rows.items() if key != name] or [training.features])
         found[name] = _flipped(training, arguments.threads) | (_strays(training, others) if len(rows) > 1 else {})
         print(f"{name:<24} {json.dumps(found[name])}", flush=True)
     print(json.dumps({"weights": str(arguments.weights or arguments.backbone), "results": found}))
-
-
-def _rows(data: Path, arguments: argparse.Namespace) -> Training:
-    """Samples in canonical order with features, targets and groups, as the audit has them."""
-    cache = arguments.cache_dir
-    entry, _ = choose_backbone(arguments.backbone, arguments.weights)
-    graph = backbone_graph(entry, find_weights(entry, arguments.weights, download=False), entry.spec, cache)
-    manifest = audit_manifest(read_manifest(data, cache_dir=cache)).manifest
-    features = featurize(manifest.samples, graph, entry.spec, cache_dir=cache, threads=arguments.threads)
-    usable = manifest.of_rows(features.readable)
-    alike = find_near_duplicates(features.statistics, targets_of(usable)).groups
-    return arrange(usable, features.values, alike=alike, shares=(1.0, 0.0, 0.0), seed=0)
 
 
 def _flipped(training: Training, threads: int) -> dict[str, object]:
@@ -105,16 +87,6 @@ def _hits(found: set[int], planted: Collection[int]) -> tuple[int, int, int]:
 def _shares(results: Sequence[tuple[int, int, int]]) -> dict[str, float]:
     planted, found, right = np.array(results).sum(axis=0).tolist()
     return {"found": round(right / planted, 3), "right": round(right / max(found, 1), 3), "named": found / len(results)}
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="+", type=Path)
-    parser.add_argument("--backbone")
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--cache-dir", type=Path, default=Path("cache"))
-    parser.add_argument("--threads", type=int, default=2)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,24 @@
+"""What the trainer would learn from: samples of a folder with features, targets and groups, as its audit has them."""
+
+import argparse
+from pathlib import Path
+
+from trainer.audit import audit_manifest
+from trainer.backbones import choose_backbone, find_weights
+from trainer.featurize import featurize
+from trainer.graph import backbone_graph
+from trainer.manifest import read_manifest
+from trainer.near_duplicates import find_near_duplicates
+from trainer.training import Training, arrange, targets_of
+
+
+def read_rows(data: Path, arguments: argparse.Namespace) -> Training:
+    """The usable samples in canonical order, exact and near duplicates in one group; see `bench.arguments`."""
+    cache = arguments.cache_dir
+    entry, _ = choose_backbone(arguments.backbone, arguments.weights)
+    graph = backbone_graph(entry, find_weights(entry, arguments.weights, download=False), entry.spec, cache)
+    manifest = audit_manifest(read_manifest(data, cache_dir=cache)).manifest
+    features = featurize(manifest.samples, graph, entry.spec, cache_dir=cache, threads=arguments.threads)
+    usable = manifest.of_rows(features.readable)
+    alike = find_near_duplicates(features.statistics, targets_of(usable)).groups
+    return arrange(usable, features.values, alike=alike, shares=(1.0, 0.0, 0.0), seed=0)
