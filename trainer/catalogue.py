@@ -29,6 +29,7 @@ class BackboneEntry:
         weights_file: name of the published file, ending in the first 8 hex digits of its SHA-256; "" if there is none.
         last_layer: dotted name of the module whose input is the penultimate features; features are pooled before it
             where they are still maps.
+        weights_sha256: of the embedded file, 64 hex digits; "" for published ones, whose name ends in its beginning.
     """
 
     name: str
@@ -39,6 +40,7 @@ class BackboneEntry:
     note: str
     weights_file: str = ""
     last_layer: str = ""
+    weights_sha256: str = ""
 
 
 def backbone_names() -> list[str]:
@@ -91,6 +93,7 @@ def _entry(
     resize: int = 256,
     interpolation: Interpolation = "bilinear",
     licence: str = "BSD-3-Clause (torchvision); trained on ImageNet-1k, whose pictures are for research",
+    sha256: str = "",
 ) -> BackboneEntry:
     feature_size, last_layer, note = _ARCHITECTURES[name]
     return BackboneEntry(
@@ -102,6 +105,7 @@ def _entry(
         note=note,
         weights_file=file,
         last_layer=last_layer,
+        weights_sha256=sha256,
     )
 
 
@@ -127,7 +131,15 @@ _ARCHITECTURES = {
 # ImageNet with label smoothing and mixed pictures, which makes penultimate features worse for a linear probe.
 # Source: Kornblith et al. 2021, "Why Do Better Loss Functions Lead to Less Transferable Features?"
 _ENTRIES = (
-    _entry(NANO, "embedded", "", size=128, resize=128, licence=NANO_LICENCE),
+    _entry(
+        NANO,
+        "embedded",
+        "",
+        size=128,
+        resize=128,
+        licence=NANO_LICENCE,
+        sha256="72cf3f97397a6df837e2f8621199cdc5abea307a9f7f9c3fb4ef8e5d63fb7c38",
+    ),
     _entry("squeezenet1_1", "SqueezeNet1_1_Weights.IMAGENET1K_V1", "squeezenet1_1-b8a52dc0.pth"),
     _entry("mobilenet_v3_small", "MobileNet_V3_Small_Weights.IMAGENET1K_V1", "mobilenet_v3_small-047dcff4.pth"),
     _entry("mobilenet_v2", "MobileNet_V2_Weights.IMAGENET1K_V1", "mobilenet_v2-b0353104.pth"),

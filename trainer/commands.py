@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainer.counting import counted
 from trainer.progress import Progress
@@ -19,6 +19,9 @@ from trainer.settings import (
     SampleSettings,
     TrainSettings,
 )
+
+if TYPE_CHECKING:
+    from trainer.action_result import ActionResult
 
 
 def train(arguments: Sequence[str], program: str) -> None:
@@ -87,10 +90,7 @@ def backbones(arguments: Sequence[str], program: str) -> None:
 
     action = {"list": backbone_actions.list_all, "fetch": backbone_actions.fetch, "verify": backbone_actions.verify}
     result = action[settings.action](settings, Progress())
-    if settings.json_:
-        _print_json(result.as_json())
-    else:
-        _print(result.text)
+    _print_result(result, as_json=settings.json_)
 
 
 def cache(arguments: Sequence[str], program: str) -> None:
@@ -101,10 +101,7 @@ def cache(arguments: Sequence[str], program: str) -> None:
 
     action = {"list": cache_actions.list_all, "verify": cache_actions.verify, "prune": cache_actions.prune}
     result = action[settings.action](settings, Progress())
-    if settings.json_:
-        _print_json(result.as_json())
-    else:
-        _print(result.text)
+    _print_result(result, as_json=settings.json_)
     if damaged := result.values.get("damaged"):
         raise CacheDamaged(settings.cache_dir, [one["path"] for one in damaged])
 
@@ -133,6 +130,13 @@ def sample(arguments: Sequence[str], program: str) -> None:
 def _columns() -> int:
     """The width of the terminal, or of a page where there is none."""
     return shutil.get_terminal_size((100, 24)).columns
+
+
+def _print_result(result: "ActionResult", *, as_json: bool) -> None:
+    if as_json:
+        _print_json(result.as_json())
+    else:
+        _print(result.text)
 
 
 def _print(text: str | Path) -> None:

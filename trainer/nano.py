@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from trainer.catalogue import NANO, get_entry
 from trainer.errors import TrainerError
+from trainer.weights import NANO_FILE
 
 NANO_SIZE = 128
 NANO_RESIZE = 128
-NANO_WEIGHTS = Path(__file__).with_name("nano.safetensors")
-NANO_SHA256 = "72cf3f97397a6df837e2f8621199cdc5abea307a9f7f9c3fb4ef8e5d63fb7c38"
 
 
 class Layer(NamedTuple):
@@ -55,9 +55,9 @@ NANO_FEATURE_SIZE = sum(NANO_LAYERS[tap].out for tap in NANO_TAPS)
 class NanoWeightsDamaged(TrainerError):
     """The embedded weights file is not the one this version of Finial was released with."""
 
-    def __init__(self, path: Path, found: str) -> None:
+    def __init__(self, path: Path, *, found: str, expected: str) -> None:
         super().__init__(
-            f"{path}: SHA-256 starts {found[:12]}, expected {NANO_SHA256[:12]}. "
+            f"{path}: SHA-256 starts {found[:12]}, expected {expected[:12]}. "
             "The installation is damaged; install Finial again, or name another backbone."
         )
 
@@ -118,10 +118,10 @@ def load_nano_state() -> dict[str, Tensor]:
     """The embedded weights as float32, ready for `load_state_dict(state, strict=True)`.
 
     Raises:
-        NanoWeightsDamaged: the file's SHA-256 is not `NANO_SHA256`.
+        NanoWeightsDamaged: the file's SHA-256 is not that of the catalogue.
     """
-    data = NANO_WEIGHTS.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != NANO_SHA256:
-        raise NanoWeightsDamaged(NANO_WEIGHTS, found)
+    data = NANO_FILE.read_bytes()
+    found, expected = hashlib.sha256(data).hexdigest(), get_entry(NANO).weights_sha256
+    if found != expected:
+        raise NanoWeightsDamaged(NANO_FILE, found=found, expected=expected)
     return {name: value.float() for name, value in load(data).items()}

@@ -27,8 +27,8 @@ def test_the_weights_file_is_the_released_one_and_fits_the_architecture() -> Non
 def test_a_damaged_weights_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to do; random features would only look like a bad data set."""
     damaged = tmp_path / "nano.safetensors"
-    damaged.write_bytes(nano.NANO_WEIGHTS.read_bytes()[:-1])
-    monkeypatch.setattr(nano, "NANO_WEIGHTS", damaged)
+    damaged.write_bytes(nano.NANO_FILE.read_bytes()[:-1])
+    monkeypatch.setattr(nano, "NANO_FILE", damaged)
 
     with pytest.raises(nano.NanoWeightsDamaged, match="install Finial again"):
         nano.load_nano_state()
@@ -36,7 +36,7 @@ def test_a_damaged_weights_file_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 def test_the_weights_file_is_small_enough_for_the_package() -> None:
     """It travels in every checkout."""
-    assert nano.NANO_WEIGHTS.stat().st_size <= 4_500_000
+    assert nano.NANO_FILE.stat().st_size <= 4_500_000
 
 
 def test_the_card_states_the_terms() -> None:
