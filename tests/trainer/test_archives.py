@@ -195,28 +195,25 @@ def test_a_bomb_is_stopped_before_it_fills_the_disk(
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 120 * 1024**2
 
 
-def test_an_encrypted_zip_says_so(tmp_path: Path) -> None:
+def zip_with(tmp_path: Path, value: int, *, local: int, central: int) -> Path:
+    """A zip of one picture with a number put into both of its headers, at these offsets."""
     archive = write_zip(tmp_path / "a.zip", {"cats/1.jpg": b"cat"})
     data = bytearray(archive.read_bytes())
-    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+    for mark, offset in ((b"PK\x03\x04", local), (b"PK\x01\x02", central)):
         position = data.index(mark) + offset
-        data[position : position + 2] = struct.pack("<H", 1)
+        data[position : position + 2] = struct.pack("<H", value)
     archive.write_bytes(data)
+    return archive
 
+
+def test_an_encrypted_zip_says_so(tmp_path: Path) -> None:
     with pytest.raises(ArchiveEncrypted, match=r"cats/1\.jpg is encrypted"):
-        unpacked(archive)
+        unpacked(zip_with(tmp_path, 1, local=6, central=8))
 
 
 def test_a_packing_method_that_nobody_knows_is_damage_in_words(tmp_path: Path) -> None:
-    archive = write_zip(tmp_path / "a.zip", {"cats/1.jpg": b"cat"})
-    data = bytearray(archive.read_bytes())
-    for mark, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
-        position = data.index(mark) + offset
-        data[position : position + 2] = struct.pack("<H", 99)
-    archive.write_bytes(data)
-
     with pytest.raises(ArchiveDamaged, match="unpack it yourself"):
-        unpacked(archive)
+        unpacked(zip_with(tmp_path, 99, local=8, central=10))
 
 
 def test_a_file_that_is_a_folder_too_is_damage(tmp_path: Path) -> None:

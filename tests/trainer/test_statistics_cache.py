@@ -1,10 +1,9 @@
-"""Statistics on disk: the same promises as for features, because the same store keeps them."""
+"""Statistics on disk. What the store under it promises (damage, interrupts, compaction) is tested with features."""
 
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-import pytest
 
 from shared.files import sha256_of
 from trainer.part_file import list_parts
@@ -108,37 +107,6 @@ def test_the_format_is_the_documented_one(tmp_path: Path) -> None:
     assert str(schema.field("difference_hash").type) == "uint64"
 
 
-def test_damage_anywhere_drops_the_part_and_only_it(tmp_path: Path) -> None:
-    cache = cache_in(tmp_path)
-    store(cache, range(3))
-    store(cache, range(3, 6))
-    part = list_parts(cache.folder)[0]
-    whole = part.read_bytes()
-    lost = {number for number in range(6) if digest_of(number).encode() in whole}
-
-    for position in sorted({0, len(whole) - 1, len(whole) - 5, *range(0, len(whole), 307)}):
-        damaged = bytearray(whole)
-        damaged[position] ^= 0x10
-        part.write_bytes(damaged)
-        reader = cache_in(tmp_path)
-
-        assert set(stored_numbers(reader, range(6))) == set(range(6)) - lost
-        assert len(reader.warnings) == 1 and part.name in reader.warnings[0]
-        assert not part.exists()
-
-
-@pytest.mark.parametrize("kept", [0, 4, 2000])
-def test_a_part_cut_short_is_dropped(tmp_path: Path, kept: int) -> None:
-    store(cache_in(tmp_path), range(5))
-    (part,) = list_parts(cache_in(tmp_path).folder)
-    part.write_bytes(part.read_bytes()[:kept])
-
-    cache = cache_in(tmp_path)
-
-    assert stored_numbers(cache, range(5)) == []
-    assert len(cache.warnings) == 1
-
-
 def test_a_part_of_features_among_them_is_dropped_though_its_hash_is_right(tmp_path: Path) -> None:
     from trainer.feature_cache import FeatureCache
 
@@ -152,14 +120,6 @@ def test_a_part_of_features_among_them_is_dropped_though_its_hash_is_right(tmp_p
 
     assert stored_numbers(cache, range(10)) == [0, 1, 2]
     assert len(cache.warnings) == 1 and "expected digest: string, width: int64" in cache.warnings[0]
-
-
-def test_an_interrupted_run_keeps_what_was_done(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), cache_in(tmp_path).writer() as writer:
-        writer.add(digest_of(1), statistics_of(1))
-        raise KeyboardInterrupt
-
-    assert stored_numbers(cache_in(tmp_path), range(3)) == [1]
 
 
 def test_compaction_joins_parts_keeps_each_row_once_and_loses_nothing(tmp_path: Path) -> None:
