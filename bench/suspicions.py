@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from bench.arguments import data_arguments
 from bench.rows import read_rows
-from trainer.head import fit_linear_probe
 from trainer.label_audit import LabelAudit, audit_labels, judge_labels
+from trainer.linear_probe import fit_linear_probe
 from trainer.outliers import find_outliers
 from trainer.training import Training
 

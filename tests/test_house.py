@@ -113,7 +113,7 @@ def test_a_program_starts_without_heavy_libraries(package: str) -> None:
     ("source", "found"),
     [
         ("import torch.nn as nn", {"torch.nn"}),
-        ("from trainer.head import LinearHead", {"trainer.head"}),
+        ("from trainer.head import Head", {"trainer.head"}),
         ("def late():\n    import onnx", {"onnx"}),
         ("if TYPE_CHECKING:\n    from fastapi import FastAPI", {"fastapi"}),
         ("try:\n    import a, b\nexcept ImportError:\n    import c", {"a", "b", "c"}),

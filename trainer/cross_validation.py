@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from trainer.errors import TooFewForFolds
 from trainer.evaluation import Evaluation, evaluate
 from trainer.folds import fewest_groups
-from trainer.head import fit_linear_probe
 from trainer.intervals import Interval, repeated_folds_interval
+from trainer.linear_probe import fit_linear_probe
 from trainer.metrics import softmax
 from trainer.progress import Progress, Quiet
 from trainer.split import make_folds

@@ -1,23 +1,18 @@
-"""The graphs of a run: the backbone's, exported once and cached, and the served one, with the head on top."""
+"""The backbone's graph: exported once for its weights, proven equal to torch, and cached."""
 
 import contextlib
 import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shared.bundle import FEATURES, LOGITS, PROBABILITIES
 from shared.files import sha256_of, write_atomically
 from shared.preprocess import PreprocessSpec
 from trainer.backbones import BackboneEntry, Weights, build_backbone
 from trainer.errors import CacheNotWritable
-from trainer.head import LinearHead
 from trainer.progress import Progress, Quiet
 
 if TYPE_CHECKING:
@@ -65,71 +60,6 @@ def backbone_graph(
     with _writable(folder):
         write_atomically(folder / f"{key}-{sha256_of(graph)}.onnx", graph)
     return graph
-
-
-def attach_head(
-    backbone: bytes, head: LinearHead, *, labels: Sequence[str], spec: PreprocessSpec, temperature: float = 1.0
-) -> bytes:
-    """The served graph: pixels in; probabilities, logits and features out.
-
-    Standardisation, the linear layer, temperature and softmax become nodes after the backbone's; the operations are
-    those of `LinearHead.logits`, in the same order. Labels and spec are also in the file's metadata, as JSON.
-
-    Args:
-        backbone: a graph of `backbone_graph`.
-        head: for its features.
-        labels: K class names, by class index.
-        spec: what the pixels must be prepared with.
-        temperature: probabilities are softmax(logits / temperature).
-
-    Raises:
-        ValueError: head, labels and backbone do not go together.
-    """
-    from onnx import ModelProto, TensorProto, helper, numpy_helper
-
-    from trainer.canonical import serialise
-
-    model = ModelProto.FromString(backbone)
-    feature_size = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    if head.weight.shape != (feature_size, len(labels)) or temperature <= 0:
-        raise ValueError(
-            f"a head of shape {head.weight.shape} at temperature {temperature} for {feature_size} features and "
-            f"{len(labels)} labels"
-        )
-    nodes, constants = _head_nodes(head, temperature)
-    model.graph.node.extend(
-        helper.make_node(operator, inputs, outputs, name=f"head.{operator}_{number}")
-        for number, (operator, inputs, outputs) in enumerate(nodes)
-    )
-    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
-    features = model.graph.output.pop()
-    model.graph.output.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", len(labels)]) for name in (PROBABILITIES, LOGITS)
-    )
-    model.graph.output.append(features)
-    helper.set_model_props(
-        model, {"labels": json.dumps(list(labels), ensure_ascii=False), "preprocess": spec.model_dump_json()}
-    )
-    return serialise(model)
-
-
-def _head_nodes(
-    head: LinearHead, temperature: float
-) -> tuple[list[tuple[str, list[str], list[str]]], dict[str, NDArray[np.float32]]]:
-    """(operator, inputs, outputs) in order, and the constants that they read."""
-    constants = {"head.mean": head.mean, "head.std": head.std, "head.weight": head.weight, "head.bias": head.bias}
-    nodes = [
-        ("Sub", [FEATURES, "head.mean"], ["head.centred"]),
-        ("Div", ["head.centred", "head.std"], ["head.standardised"]),
-        ("Gemm", ["head.standardised", "head.weight", "head.bias"], [LOGITS]),
-    ]
-    scaled = LOGITS
-    if temperature != 1.0:
-        scaled = "head.scaled"
-        constants["head.temperature"] = np.array(temperature, dtype=np.float32)
-        nodes.append(("Div", [LOGITS, "head.temperature"], [scaled]))
-    nodes.append(("Softmax", [scaled], [PROBABILITIES]))
-    return nodes, {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in constants.items()}
 
 
 def _export(module: "nn.Module", spec: PreprocessSpec) -> bytes:

@@ -1,6 +1,5 @@
-"""The head: a linear probe on frozen features, its L2 strength chosen by cross-validation, and its file."""
+"""The head: what stands on the frozen features, how a fit of it came about, and its file."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,131 +7,106 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.files import write_atomically
-from trainer.folds import fewest_groups
-from trainer.live_metrics import HeadStep
-from trainer.split import make_folds
-from trainer.standardise import standardisation
+from trainer.metrics import softmax
+from trainer.recipe import HeadKind
 
-FOLDS = 5
-
-FIXED_STRENGTH = 0.1
-"""Used where there are too few groups to choose: near the best on small sets of photographs, never far from it."""
+_TENSORS = ("weight", "bias", "mean", "std")
 
 
 @dataclass(frozen=True)
-class LinearHead:
-    """Standardise, then one linear layer: logits = ((features - mean) / std) @ weight + bias. All float32.
+class Hidden:
+    """A layer of rectified units between the standardised features and the last layer: max(0, x @ weight + bias).
 
     Attributes:
-        weight: shape (D, K).
+        weight: shape (D, H), float32.
+        bias: shape (H,), float32.
+    """
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Head:
+    """Standardise, then one linear layer: logits = ((features - mean) / std) @ weight + bias. All float32.
+
+    With a hidden layer, that one reads the standardised features, and the linear layer reads its H units.
+
+    Attributes:
+        weight: shape (D, K), or (H, K).
         bias: shape (K,).
         mean: shape (D,), of the rows the head was fitted on.
         std: shape (D,), of the same rows; never 0.
+        hidden: None for a linear head.
     """
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
+    hidden: Hidden | None = None
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Raw outputs, shape (N, K), for features of shape (N, D)."""
-        standardised: NDArray[np.float32] = (features - self.mean) / self.std
-        return standardised @ self.weight + self.bias
+        rows: NDArray[np.float32] = (features - self.mean) / self.std
+        if self.hidden is not None:
+            rows = np.maximum(rows @ self.hidden.weight + self.hidden.bias, 0)
+        return rows @ self.weight + self.bias
 
 
 @dataclass(frozen=True)
 class HeadFit:
-    """A fitted head and how its strength was chosen.
+    """A fitted head and how it came about.
 
     Attributes:
         head: fitted on every row that was passed in.
-        l2: the chosen strength.
+        l2: the strength of its penalty.
         swept: each strength that was tried with its cross-validated log loss in nats, from strong to weak; empty
             when the strength was fixed.
         out_of_fold_logits: shape (N, K): each row's logits from the head of the chosen strength that did not see its
             group. Without folds there are none, and the shape is (0, K).
         folds: how many folds the cross-validation had; 0 when there was none.
         note: a sentence on what was done differently from the plan; "" when all went by it.
+        kind: what kind of head it is.
+        temperature: probabilities are softmax(logits / temperature); 1 where it could not be measured.
     """
 
-    head: LinearHead
+    head: Head
     l2: float
     swept: tuple[tuple[float, float], ...]
     out_of_fold_logits: NDArray[np.float32]
     folds: int
     note: str
+    kind: HeadKind = "probe"
+    temperature: float = 1.0
+
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Shape (N, K), for features of shape (N, D)."""
+        return softmax(self.head.logits(features) / self.temperature).astype(np.float32)
+
+    @property
+    def out_of_fold_probabilities(self) -> NDArray[np.float32]:
+        """Shape (N, K), of `out_of_fold_logits` at the temperature that was chosen on them; (0, K) without folds."""
+        if not len(self.out_of_fold_logits):
+            return self.out_of_fold_logits
+        return softmax(self.out_of_fold_logits / self.temperature).astype(np.float32)
 
 
-def fit_linear_probe(
-    features: NDArray[np.float32],
-    targets: NDArray[np.int64],
-    groups: Sequence[str],
-    *,
-    class_count: int,
-    seed: int,
-    threads: int,
-    l2: float | None = None,
-    folds: int = FOLDS,
-    on_step: Callable[[HeadStep], None] | None = None,
-) -> HeadFit:
-    """Fit a multinomial logistic regression on standardised features.
-
-    The objective is the mean log loss + l2 / 2 * |weight|^2 with the bias unpenalised. Equal inputs in an equal order
-    with an equal number of threads give equal bits on one kind of CPU.
-
-    Args:
-        features: shape (N, D), rows in a canonical order.
-        targets: shape (N,), class indices in [0, class_count), each of them present.
-        groups: N group ids; rows of one group are never in two folds.
-        class_count: K, at least 2.
-        seed: of the folds.
-        threads: CPU threads of the solver.
-        l2: a strength that is already known; nothing is then swept, and there are no folds.
-        folds: wanted number; a class with fewer groups lowers it, and below 2 a fixed strength is used.
-        on_step: told of each strength that is tried.
-
-    Raises:
-        ValueError: the lengths differ, a class has no row, a feature is not finite, or l2 is not above 0.
-    """
-    _check(features, targets, groups, class_count, l2)
-    from trainer.sweep import fit_one, sweep, torch_threads
-
-    mean, std = standardisation(features)
-    standardised = (features - mean) / std
-    possible = min(folds, fewest_groups(targets, groups))
-    swept = None
-    with torch_threads(threads):
-        if l2 is None and possible >= 2:
-            fold_of = make_folds(targets, groups, possible, seed)
-            swept = sweep(standardised, targets, fold_of, scale=std, class_count=class_count, on_step=on_step)
-        strength = swept.l2 if swept else l2 or FIXED_STRENGTH
-        start = swept.parameters if swept else None
-        parameters = fit_one(standardised, targets, l2=strength, class_count=class_count, start=start)
-    weight, bias = np.ascontiguousarray(parameters[:, :-1].T), np.ascontiguousarray(parameters[:, -1])
-    return HeadFit(
-        head=LinearHead(weight, bias, mean, std),
-        l2=strength,
-        swept=swept.losses if swept else (),
-        out_of_fold_logits=swept.logits if swept else np.zeros((0, class_count), np.float32),
-        folds=possible if swept else 0,
-        note="" if l2 is not None else _note(possible, wanted=folds),
-    )
-
-
-def write_head(path: Path, head: LinearHead) -> None:
-    """Write head.safetensors: weight, bias, mean and std. Equal heads give equal bytes.
+def write_head(path: Path, head: Head) -> None:
+    """Write head.safetensors: weight, bias, mean and std, and those of a hidden layer. Equal heads give equal bytes.
 
     Raises:
         OSError: the folder cannot be written.
     """
     from safetensors.numpy import save
 
-    tensors = {name: np.ascontiguousarray(getattr(head, name)) for name in ("weight", "bias", "mean", "std")}
-    write_atomically(path, save(tensors))
+    tensors = {name: getattr(head, name) for name in _TENSORS}
+    if head.hidden is not None:
+        tensors |= {f"hidden.{name}": getattr(head.hidden, name) for name in ("weight", "bias")}
+    write_atomically(path, save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
 
 
-def read_head(path: Path) -> LinearHead:
+def read_head(path: Path) -> Head:
     """Read a file written by `write_head`.
 
     Raises:
@@ -141,34 +115,6 @@ def read_head(path: Path) -> LinearHead:
     from safetensors.numpy import load
 
     tensors = load(path.read_bytes())
-    return LinearHead(*(tensors[name] for name in ("weight", "bias", "mean", "std")))
-
-
-def _check(
-    features: NDArray[np.float32],
-    targets: NDArray[np.int64],
-    groups: Sequence[str],
-    class_count: int,
-    l2: float | None,
-) -> None:
-    if not len(features) == len(targets) == len(groups):
-        raise ValueError(f"{len(features)} rows of features, {len(targets)} targets, {len(groups)} groups")
-    if class_count < 2 or set(np.unique(targets).tolist()) != set(range(class_count)):
-        raise ValueError(
-            f"classes {sorted(set(targets.tolist()))} among the rows, expected all of 0 to {class_count - 1}"
-        )
-    if not np.isfinite(features).all():
-        raise ValueError("a feature is not a finite number")
-    if l2 is not None and not l2 > 0:
-        raise ValueError(f"l2 = {l2}, expected above 0")
-
-
-def _note(possible: int, *, wanted: int) -> str:
-    if possible < 2:
-        return (
-            f"A class has only one group of pictures, so the strength could not be chosen by cross-validation; "
-            f"{FIXED_STRENGTH:g} was used. Add pictures of the small classes."
-        )
-    if possible < wanted:
-        return f"{possible} folds instead of {wanted}, because a class has only {possible} groups of pictures."
-    return ""
+    hidden = Hidden(tensors["hidden.weight"], tensors["hidden.bias"]) if "hidden.weight" in tensors else None
+    weight, bias, mean, std = (tensors[name] for name in _TENSORS)
+    return Head(weight, bias, mean, std, hidden)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.head import HeadFit, fit_linear_probe
+from trainer.head import HeadFit
 from trainer.intervals import wilson_interval
 from trainer.label_errors import LabelError, calibrated, find_label_errors
+from trainer.linear_probe import fit_linear_probe
 from trainer.metrics import SMALLEST_PROBABILITY, predicted_classes
 from trainer.training import Measured, Training
 

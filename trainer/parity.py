@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from shared.preprocess import PreprocessSpec
 from trainer.engines import OnnxEngine, TorchEngine
 from trainer.errors import ParityFailed
-from trainer.head import LinearHead
+from trainer.head import Head
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +24,7 @@ def prove_parity(
     spec: PreprocessSpec,
     *,
     images: NDArray[np.uint8] | None = None,
-    head: LinearHead | None = None,
+    head: Head | None = None,
 ) -> float:
     """Run both on the same pixels, on the CPU, and compare.
 
@@ -49,7 +49,7 @@ def prove_parity(
     return check_parity(expected, found, head=head)
 
 
-def check_parity(expected: NDArray[np.float32], found: NDArray[np.float32], *, head: LinearHead | None = None) -> float:
+def check_parity(expected: NDArray[np.float32], found: NDArray[np.float32], *, head: Head | None = None) -> float:
     """Compare features, both (N, D), row by row; returns the largest relative difference.
 
     Raises:

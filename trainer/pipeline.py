@@ -10,7 +10,6 @@ from trainer.differences import Differences
 from trainer.featurize import Features
 from trainer.findings import Finding
 from trainer.golden_pictures import make_golden
-from trainer.graph import attach_head
 from trainer.intake import leave_out_unreadable, read_audited
 from trainer.learning import Learned, learn, look_through
 from trainer.live_metrics import OnMetrics
@@ -21,6 +20,7 @@ from trainer.publishing import publish_run, require_writable
 from trainer.replay import read_earlier
 from trainer.run_backbone import RunBackbone, open_backbone
 from trainer.run_record import Timings
+from trainer.served_graph import attach_head
 from trainer.settings import TrainSettings
 
 

@@ -12,7 +12,8 @@ from trainer.cross_validation import CrossValidation, cross_validate
 from trainer.errors import LabelNotInTrain
 from trainer.evaluation import Evaluation, evaluate
 from trainer.groups import find_groups
-from trainer.head import HeadFit, fit_linear_probe
+from trainer.head import HeadFit
+from trainer.linear_probe import fit_linear_probe
 from trainer.live_metrics import HeadStep, OnMetrics
 from trainer.manifest import Manifest, Sample, Split
 from trainer.metrics import softmax

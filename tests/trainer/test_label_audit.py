@@ -8,7 +8,6 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.trainer.blobs import make_blobs
-from trainer.head import fit_linear_probe
 from trainer.label_audit import (
     NO_FOLDS,
     NOT_LEARNED,
@@ -18,6 +17,7 @@ from trainer.label_audit import (
     judge_labels,
     judge_measured,
 )
+from trainer.linear_probe import fit_linear_probe
 from trainer.samples import Sample, Split
 from trainer.training import Training, measure
 

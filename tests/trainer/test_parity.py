@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from shared.preprocess import PreprocessSpec
 from tests.trainer.tiny_graph import TINY_SPEC, tiny_graph
 from trainer.errors import ParityFailed
-from trainer.head import LinearHead
+from trainer.head import Head
 from trainer.parity import check_parity, probe_images, prove_parity, relative_differences
 
 
@@ -61,7 +61,7 @@ def test_values_that_are_not_numbers_do_not_pass(value: float) -> None:
 
 
 def test_another_label_does_not_pass_however_small_the_difference() -> None:
-    head = LinearHead(
+    head = Head(
         weight=np.array([[1.0, -1.0]], np.float32),
         bias=np.zeros(2, np.float32),
         mean=np.array([1.0], np.float32),

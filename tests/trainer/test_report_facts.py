@@ -11,7 +11,7 @@ from trainer.catalogue import get_entry
 from trainer.evaluation import evaluate
 from trainer.finding_words import tell
 from trainer.findings import Kind, Mention
-from trainer.head import HeadFit, LinearHead
+from trainer.head import Head, HeadFit
 from trainer.manifest import Manifest, PassedOver, Sample, Split
 from trainer.mistakes import MOST_MISTAKES
 from trainer.report_content import MOST_LISTED, LabelCount, Shown
@@ -37,7 +37,7 @@ def run(tmp_path: Path) -> Run:
     probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.05, 0.95], [0.2, 0.8]], np.float32)
     zeros = np.zeros(4, np.float32)
     fit = HeadFit(
-        LinearHead(np.zeros((4, 2), np.float32), zeros[:2], zeros, zeros + 1),
+        Head(np.zeros((4, 2), np.float32), zeros[:2], zeros, zeros + 1),
         l2=0.1,
         swept=((1.0, 0.5), (0.1, 0.4)),
         out_of_fold_logits=np.zeros((0, 2), np.float32),
