@@ -1,16 +1,12 @@
 """Which labels are likely wrong: confident learning on probabilities of heads that had not seen the pictures."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.calibration import fit_temperature
 from trainer.metrics import softmax
-
-_STEPS = 20  # leaves 4e-4 of the logarithm of the temperature
-_WIDEST = 3.0  # temperatures from exp(-3) to exp(3): beyond, logits say nothing or everything
-_ENOUGH_ROWS = 10_000  # for one number
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +67,16 @@ def find_label_errors(
 def calibrated(
     logits: NDArray[np.floating], targets: NDArray[np.int64], *, by: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float64]:
-    """Probabilities (N, K) of logits divided by the temperature with the lowest log loss.
+    """Probabilities (N, K) of logits divided by the temperature of `fit_temperature`.
 
     Args:
         logits: shape (N, K).
         targets: shape (N,), class indices.
         by: shape (N,), the rows that the temperature is chosen on; all, if not said.
-
-    Source: C. Guo et al., "On calibration of modern neural networks", ICML 2017.
     """
     rows = np.arange(len(targets)) if by is None else np.flatnonzero(by)
-    rows = rows[:: 1 + len(rows) // _ENOUGH_ROWS]
-    chosen, their = logits[rows].astype(np.float64), targets[rows]
-
-    def loss(log_temperature: float) -> float:
-        of_label = softmax(chosen / np.exp(log_temperature))[np.arange(len(their)), their]
-        return float(-np.log(np.clip(of_label, 1e-15, 1.0)).mean())
-
-    temperature = np.exp(_lowest(loss)) if len(rows) else 1.0
-    return softmax(logits.astype(np.float64) / temperature)
+    # Not prudent: where the trusted labels are told apart without a mistake, one that is not is the more suspicious.
+    return softmax(logits.astype(np.float64) / fit_temperature(logits[rows], targets[rows], prudent=False))
 
 
 def _thresholds(
@@ -102,15 +89,3 @@ def _thresholds(
         if of_class.any():
             thresholds[k] = probabilities[of_class, k].mean()
     return thresholds
-
-
-def _lowest(loss: Callable[[float], float]) -> float:
-    """Where a function with one valley is lowest, by golden-section search."""
-    low, high, ratio = -_WIDEST, _WIDEST, (np.sqrt(5.0) - 1) / 2
-    for _ in range(_STEPS):
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        if loss(left) <= loss(right):
-            high = right
-        else:
-            low = left
-    return (low + high) / 2
