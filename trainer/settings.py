@@ -18,6 +18,7 @@ from trainer.groups import valid_grouping
 from trainer.locations import stem
 
 Engine = Literal["onnxruntime", "torch"]
+HeadChoice = Literal["auto", "probe", "prototype", "mlp", "sgd"]
 Location = Annotated[str, BeforeValidator(lambda value: os.fspath(value) if isinstance(value, os.PathLike) else value)]
 """A path, or an address such as s3://bucket/flowers.zip, whose two slashes a Path would make one."""
 
@@ -47,7 +48,7 @@ class TrainerSettings(FinialSettings):
     help_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Data": ("labels", "group_by", "only", "limit", "max_bad", "rehash"),
         "Backbone": ("backbone", "weights", "weights_url", "nano", "engine", "provider"),
-        "Split and head": ("split", "folds", "seed", "final_fit", "from_"),
+        "Split and head": ("split", "folds", "seed", "head", "search", "balance", "final_fit", "from_"),
         "Result": ("name", "models_dir", "out", "min_accuracy", "pictures", "keep_versions", "json_"),
         "Machine": ("threads", "cache_dir", "config"),
     }
@@ -84,6 +85,13 @@ class TrainSettings(TrainerSettings, BackboneChoice):
     group_by: GroupBy | None = Field(None, description=GROUP_BY_HELP)
     folds: Folds = Field(0, description="Also report a nested K-fold cross-validation; 0 = none.")
     seed: Seed = Field(0, description="Of split and folds.")
+    head: HeadChoice = Field(
+        "auto", description="Kind of head; auto = a probe, or for very few pictures a prototype head if that is better."
+    )
+    search: bool = Field(
+        False, description="Choose image size, fit, taps, views and head by cross-validation; all that was tried is told."
+    )
+    balance: bool = Field(False, description="Let every label weigh alike in the fit, however many pictures it has.")
     engine: Engine = Field("onnxruntime", description="What computes the features.")
     provider: Provider = Field("auto", description="Where ONNX Runtime computes: auto, cpu, cuda.")
     final_fit: Literal["all", "train"] = Field(
