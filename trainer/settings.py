@@ -89,7 +89,7 @@ class TrainSettings(TrainerSettings, BackboneChoice):
         "auto", description="Kind of head; auto = a probe, or for very few pictures a prototype head if that is better."
     )
     search: bool = Field(
-        False, description="Choose image size, fit, taps, views and head by cross-validation; all that was tried is told."
+        False, description="Choose image size, fit, taps, views and head by cross-validation; what was tried is told."
     )
     balance: bool = Field(False, description="Let every label weigh alike in the fit, however many pictures it has.")
     engine: Engine = Field("onnxruntime", description="What computes the features.")
