@@ -14,6 +14,7 @@ from shared.bundle import NAME_PATTERN
 from shared.cores import usable_cores
 from shared.session import Provider
 from shared.settings import FinialSettings
+from trainer.feature_settings import FeatureSettings
 from trainer.groups import valid_grouping
 from trainer.locations import stem
 
@@ -48,6 +49,7 @@ class TrainerSettings(FinialSettings):
     help_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Data": ("labels", "group_by", "only", "limit", "max_bad", "rehash"),
         "Backbone": ("backbone", "weights", "weights_url", "nano", "engine", "provider"),
+        "Features": ("image_size", "fit", "taps", "mirror", "views", "max_cost"),
         "Split and head": ("split", "folds", "seed", "head", "search", "balance", "final_fit", "from_"),
         "Result": ("name", "models_dir", "out", "min_accuracy", "pictures", "keep_versions", "json_"),
         "Machine": ("threads", "cache_dir", "config"),
@@ -72,7 +74,7 @@ class BackboneChoice(FinialSettings):
     nano: bool = Field(True, description="--no-nano never falls back to the embedded backbone.")
 
 
-class TrainSettings(TrainerSettings, BackboneChoice):
+class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings):
     """Train on a folder (or table) of labelled pictures and publish a bundle."""
 
     data: CliPositionalArg[Location] = Field(description=DATA_HELP)

@@ -1,0 +1,50 @@
+"""The options that say which features a picture has, and how many augmented views of it are learned from."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from shared.preprocess import Fit
+from shared.settings import FinialSettings
+
+AUTO = "auto"
+NO_TAPS, MIDDLE_TAP = "none", "middle"
+
+ImageSize = Annotated[int, Field(ge=32, le=1024)]
+MaxCost = Annotated[float, Field(ge=1, le=100)]
+ViewCount = Annotated[int, Field(ge=0, le=64)]
+_STAGE = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*"
+Taps = Annotated[
+    str,
+    StringConstraints(pattern=rf"^{_STAGE}(,{_STAGE})*$"),
+    BeforeValidator(lambda value: ",".join(value) if isinstance(value, (list, tuple)) else value),
+]
+
+
+class FeatureSettings(FinialSettings):
+    """Size, fit, taps, mirror and views. None is the preset of the weights; with `--search` it is "auto"."""
+
+    image_size: Literal["auto"] | ImageSize | None = Field(
+        None, description="Side in px that pictures are brought to, or auto; default: that of the weights."
+    )
+    fit: Fit | Literal["auto"] | None = Field(
+        None, description="crop (edges are lost), pad, stretch, or auto; default: that of the weights."
+    )
+    taps: Taps | None = Field(
+        None,
+        description="Stages read beside the last one: none, middle, auto, or modules by name, with commas between.",
+    )
+    mirror: bool = Field(
+        False, description="Average the features of each picture and its mirror image, also in serving: twice the work."
+    )
+    views: Literal["auto"] | ViewCount = Field(
+        "auto", description="Augmented views of each picture to learn from; auto = 4 for a small set if they help."
+    )
+    max_cost: MaxCost = Field(
+        4.0, description="How many times the preset's work for each picture a recipe found by auto may take."
+    )
+
+    def wished(self, option: Literal["image_size", "fit", "taps"], *, search: bool) -> Any:
+        """What an option was set to; None, which is the preset, is "auto" in a search."""
+        value = getattr(self, option)
+        return AUTO if value is None and search else value
