@@ -1,15 +1,19 @@
 """The linear probe: multinomial logistic regression on frozen features, its L2 strength chosen by cross-validation."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.folds import fewest_groups
 from trainer.head import Head, HeadFit
+from trainer.learned_rows import LearnedRows, learned_rows
 from trainer.live_metrics import HeadStep
 from trainer.split import make_folds
-from trainer.standardise import standardisation
+
+if TYPE_CHECKING:
+    from trainer.sweep import Swept
 
 FOLDS = 5
 
@@ -27,6 +31,8 @@ def fit_linear_probe(
     threads: int,
     l2: float | None = None,
     folds: int = FOLDS,
+    views: NDArray[np.float32] | None = None,
+    balance: bool = False,
     on_step: Callable[[HeadStep], None] | None = None,
 ) -> HeadFit:
     """Fit a multinomial logistic regression on standardised features.
@@ -43,28 +49,29 @@ def fit_linear_probe(
         threads: CPU threads of the solver.
         l2: a strength that is already known; nothing is then swept, and there are no folds.
         folds: wanted number; a class with fewer groups lowers it, and below 2 a fixed strength is used.
+        views: shape (V, N, D), of augmented views. They are learned from beside the plain rows, each picture weighs as
+            much as without them, and they are in its fold; only plain rows are measured.
+        balance: every class weighs alike in the loss, however many rows it has.
         on_step: told of each strength that is tried.
 
     Raises:
         ValueError: the lengths differ, a class has no row, a feature is not finite, or l2 is not above 0.
     """
-    _check(features, targets, groups, class_count, l2)
-    from trainer.sweep import fit_one, sweep, torch_threads
+    check_rows(features, targets, groups, class_count)
+    if l2 is not None and not l2 > 0:
+        raise ValueError(f"l2 = {l2}, expected above 0")
+    from trainer.sweep import torch_threads
 
-    mean, std = standardisation(features)
-    standardised = (features - mean) / std
+    rows = learned_rows(features, targets, class_count=class_count, views=views, balance=balance)
     possible = min(folds, fewest_groups(targets, groups))
-    swept = None
+    fold_of = make_folds(targets, groups, possible, seed) if l2 is None and possible >= 2 else None
     with torch_threads(threads):
-        if l2 is None and possible >= 2:
-            fold_of = make_folds(targets, groups, possible, seed)
-            swept = sweep(standardised, targets, fold_of, scale=std, class_count=class_count, on_step=on_step)
+        swept = _swept(rows, fold_of, class_count, on_step) if fold_of is not None else None
         strength = swept.l2 if swept else l2 or FIXED_STRENGTH
-        start = swept.parameters if swept else None
-        parameters = fit_one(standardised, targets, l2=strength, class_count=class_count, start=start)
+        parameters = _fitted(rows, strength, class_count, swept)
     weight, bias = np.ascontiguousarray(parameters[:, :-1].T), np.ascontiguousarray(parameters[:, -1])
     return HeadFit(
-        head=Head(weight, bias, mean, std),
+        head=Head(weight, bias, rows.mean, rows.std),
         l2=strength,
         swept=swept.losses if swept else (),
         out_of_fold_logits=swept.logits if swept else np.zeros((0, class_count), np.float32),
@@ -73,13 +80,38 @@ def fit_linear_probe(
     )
 
 
-def _check(
-    features: NDArray[np.float32],
-    targets: NDArray[np.int64],
-    groups: Sequence[str],
-    class_count: int,
-    l2: float | None,
+def _swept(
+    rows: LearnedRows, fold_of: NDArray[np.int64], class_count: int, on_step: Callable[[HeadStep], None] | None
+) -> "Swept":
+    from trainer.sweep import sweep
+
+    return sweep(
+        rows.features,
+        rows.targets,
+        rows.repeated(fold_of),
+        scale=rows.std,
+        class_count=class_count,
+        weights=rows.weights,
+        plain=rows.plain,
+        on_step=on_step,
+    )
+
+
+def _fitted(rows: LearnedRows, l2: float, class_count: int, near: "Swept | None") -> NDArray[np.float32]:
+    from trainer.sweep import fit_one
+
+    start = near.parameters if near else None
+    return fit_one(rows.features, rows.targets, l2=l2, class_count=class_count, weights=rows.weights, start=start)
+
+
+def check_rows(
+    features: NDArray[np.float32], targets: NDArray[np.int64], groups: Sequence[str], class_count: int
 ) -> None:
+    """Refuse rows that no head can be fitted on.
+
+    Raises:
+        ValueError: the lengths differ, a class has no row, or a feature is not finite.
+    """
     if not len(features) == len(targets) == len(groups):
         raise ValueError(f"{len(features)} rows of features, {len(targets)} targets, {len(groups)} groups")
     if class_count < 2 or set(np.unique(targets).tolist()) != set(range(class_count)):
@@ -88,8 +120,6 @@ def _check(
         )
     if not np.isfinite(features).all():
         raise ValueError("a feature is not a finite number")
-    if l2 is not None and not l2 > 0:
-        raise ValueError(f"l2 = {l2}, expected above 0")
 
 
 def _note(possible: int, *, wanted: int) -> str:

@@ -21,7 +21,7 @@ class SoftmaxRegression:
     Args:
         features: shape (N, D), standardised over all rows.
         targets: shape (N,), class indices.
-        members: shape (N, P), 1 where the row belongs to the fit, else 0.
+        members: shape (N, P), the weight of the row in the fit, such as 1; 0 where it does not belong to it.
         std: shape (P, D), standard deviations over each fit's rows; never 0.
         class_count: K.
     """

@@ -33,7 +33,7 @@ class Swept:
     Attributes:
         l2: the strength with the lowest cross-validated log loss; of equal ones the strongest.
         losses: each strength that was tried with its cross-validated log loss in nats, from strong to weak.
-        logits: shape (N, K), of each row under the fit that did not see its fold, at the chosen strength.
+        logits: shape (plain, K), of each measured row under the fit that did not see its fold, at the chosen strength.
         parameters: shape (K, D + 1), mean of the folds' weights and biases at the chosen strength: a warm start.
     """
 
@@ -50,6 +50,8 @@ def sweep(
     *,
     scale: NDArray[np.float32],
     class_count: int,
+    weights: NDArray[np.float32] | None = None,
+    plain: int | None = None,
     on_step: Callable[[HeadStep], None] | None = None,
 ) -> Swept:
     """Fit every strength on all folds at once; the one with the lowest cross-validated log loss wins.
@@ -60,21 +62,21 @@ def sweep(
         folds: shape (N,), the fold that each row is held out in.
         scale: shape (D,), what the features were divided by; the folds' own deviations follow from it.
         class_count: K.
+        weights: shape (N,), of the rows in the loss; all alike, if not said.
+        plain: how many rows, the first ones, are measured; the others are only learned from. All, if not said.
         on_step: told of each strength.
     """
-    rows, held_out_in = _aligned(features), torch.tensor(folds)
-    members = (held_out_in[:, None] != torch.arange(int(folds.max()) + 1)).to(rows.dtype)
-    std = _standard_deviations(rows, members, scale)
-    problem = SoftmaxRegression(rows, torch.tensor(targets), members, std, class_count=class_count)
+    problem = _problem_of_folds(features, targets, folds, scale, class_count, weights)
+    held_out_in, true_class = torch.tensor(folds)[:plain], torch.tensor(targets)[:plain]
     losses: list[float] = []
     best_logits = best_parameters = torch.empty(0)
     for parameters in _follow(problem, STRENGTHS):
-        losses.append(float(problem.losses.gather(1, held_out_in[:, None]).mean()))
+        losses.append(float(problem.losses[:plain].gather(1, held_out_in[:, None]).mean()))
         if losses[-1] < min(losses[:-1], default=float("inf")):
-            best_logits, best_parameters = _of_held_out(problem.logits, held_out_in), parameters
+            best_logits, best_parameters = _of_held_out(problem.logits[:plain], held_out_in), parameters
         if on_step is not None:
-            chosen = _of_held_out(problem.logits, held_out_in).argmax(1)
-            accuracy = float((chosen == torch.tensor(targets)).double().mean())
+            chosen = _of_held_out(problem.logits[:plain], held_out_in).argmax(1)
+            accuracy = float((chosen == true_class).double().mean())
             index = len(losses) - 1
             on_step(HeadStep("validation", accuracy, losses[-1], strength_index=index, strength=STRENGTHS[index]))
         if _rises_for_good(losses):
@@ -93,6 +95,7 @@ def fit_one(
     *,
     l2: float,
     class_count: int,
+    weights: NDArray[np.float32] | None = None,
     start: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """The optimum of one strength on all rows: weights and bias, shape (K, D + 1).
@@ -104,10 +107,11 @@ def fit_one(
         targets: shape (N,), class indices.
         l2: the strength.
         class_count: K.
+        weights: shape (N,), of the rows in the loss; all alike, if not said.
         start: shape (K, D + 1), near the optimum; without it the path from strong strengths leads there.
     """
     rows = _aligned(features)
-    everyone, unit = torch.ones(len(rows), 1), torch.ones(1, rows.shape[1])
+    everyone, unit = _weights_of(rows, weights), torch.ones(1, rows.shape[1])
     problem = SoftmaxRegression(rows, torch.tensor(targets), everyone, unit, class_count=class_count)
     if start is None:
         near = [torch.zeros(problem.shape), *_follow(problem, [one for one in STRENGTHS if one > l2])][-1]
@@ -116,6 +120,32 @@ def fit_one(
     problem.evaluate(near)
     problem.set_strength(l2)
     return minimise(problem, near, tolerance=_FINAL_TOLERANCE)[0].numpy()
+
+
+def fit_folds(
+    features: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    *,
+    l2: float,
+    scale: NDArray[np.float32],
+    class_count: int,
+    weights: NDArray[np.float32] | None = None,
+    start: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Logits of every row, shape (N, K), under the fit of one strength that did not see its fold.
+
+    Args:
+        features, targets, folds, scale, class_count, weights: as of `sweep`.
+        l2: the strength.
+        start: shape (K, D + 1), near the optimum of every fold.
+    """
+    problem = _problem_of_folds(features, targets, folds, scale, class_count, weights)
+    near = torch.tensor(start).expand(problem.shape).clone()
+    problem.evaluate(near)
+    problem.set_strength(l2)
+    minimise(problem, near, tolerance=_PATH_TOLERANCE)
+    return _of_held_out(problem.logits, torch.tensor(folds)).numpy()
 
 
 @contextmanager
@@ -138,6 +168,27 @@ def _follow(problem: SoftmaxRegression, strengths: Sequence[float]) -> Iterator[
         start = 2 * parameters - before
         before, parameters = parameters, minimise(problem, start, tolerance=_PATH_TOLERANCE)
         yield parameters
+
+
+def _problem_of_folds(
+    features: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    scale: NDArray[np.float32],
+    class_count: int,
+    weights: NDArray[np.float32] | None,
+) -> SoftmaxRegression:
+    """One fit for each fold, on the rows of the others."""
+    rows = _aligned(features)
+    members = (torch.tensor(folds)[:, None] != torch.arange(int(folds.max()) + 1)).to(rows.dtype)
+    members = members * _weights_of(rows, weights)
+    std = _standard_deviations(rows, members, scale)
+    return SoftmaxRegression(rows, torch.tensor(targets), members, std, class_count=class_count)
+
+
+def _weights_of(rows: Tensor, weights: NDArray[np.float32] | None) -> Tensor:
+    """Shape (N, 1)."""
+    return torch.ones(len(rows), 1) if weights is None else torch.tensor(weights)[:, None]
 
 
 def _aligned(features: NDArray[np.float32]) -> Tensor:
