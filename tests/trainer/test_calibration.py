@@ -1,4 +1,4 @@
-"""trainer/calibration.py: one temperature, found where the log loss is lowest."""
+"""trainer/calibration.py: one temperature, found where the log loss is lowest, and what is left of the error."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from trainer.calibration import fit_temperature
+from trainer.calibration import (
+    calibration_error,
+    cross_fitted,
+    fit_temperature,
+    measure_calibration,
+    perfect_calibration_error,
+    reliability_bins,
+)
 from trainer.metrics import softmax
 
 
@@ -30,13 +37,111 @@ def test_no_rows_leave_the_logits_as_they_are() -> None:
 
 def test_forty_rows_that_are_all_right_do_not_make_the_next_one_certain() -> None:
     """The plain optimum lies at temperature 0, where a mistake costs 34 nats."""
-    logits = np.tile([[4.0, 0.0], [0.0, 4.0]], (20, 1))
+    logits, targets = np.tile([[4.0, 0.0], [0.0, 4.0]], (20, 1)), np.tile([0, 1], 20)
 
-    score = softmax(logits / fit_temperature(logits, np.tile([0, 1], 20))).max()
+    assert 0.6 < fit_temperature(logits, targets) < 1
+    assert fit_temperature(logits, targets, prudent=False) < 0.06
 
-    assert score == pytest.approx(41 / 42, abs=1e-3)
+
+@pytest.mark.parametrize("n", [1000, 12_000])
+def test_prudence_costs_a_thousand_rows_nothing(n: int) -> None:
+    logits = np.random.default_rng(0).normal(size=(n, 4)) * 2
+    targets = drawn_from(logits)
+
+    prudent, plain = fit_temperature(4 * logits, targets), fit_temperature(4 * logits, targets, prudent=False)
+
+    assert prudent == pytest.approx(plain, rel=0.01)
 
 
 def test_lengths_must_agree_for_a_temperature() -> None:
     with pytest.raises(ValueError, match="2 rows of logits, 3 targets"):
         fit_temperature(np.zeros((2, 2)), np.zeros(3, np.int64))
+
+
+def test_five_predictions_counted_by_hand() -> None:
+    """Scores 0.6 and 0.6 (bin 9), 0.9 and 0.93 (bin 14), 1.0 (bin 15); bins have their upper edge."""
+    score = np.array([0.6, 0.6, 0.9, 0.93, 1.0])
+    probabilities = np.stack([score, 1 - score], axis=1)
+    targets = np.array([0, 1, 0, 0, 1])
+
+    bins = reliability_bins(probabilities, targets)
+
+    assert [(one.n, one.accuracy) for one in bins] == [(2, 0.5), (2, 1.0), (1, 0.0)]
+    assert [one.high for one in bins] == pytest.approx([9 / 15, 14 / 15, 1.0])
+    assert calibration_error(probabilities, targets) == pytest.approx((2 * 0.1 + 2 * 0.085 + 1 * 1.0) / 5)
+
+
+@given(seed=st.integers(0, 30), classes=st.integers(2, 6))
+def test_the_error_is_the_weighted_gap_of_the_bins_however_it_is_counted(seed: int, classes: int) -> None:
+    random = np.random.default_rng(seed)
+    probabilities = softmax(random.normal(size=(random.integers(1, 200), classes)) * 2)
+    targets = random.integers(0, classes, len(probabilities))
+    score, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
+
+    expected = 0.0
+    for low in np.arange(15) / 15:
+        own = (score > low) & (score <= low + 1 / 15)
+        expected += abs((right[own] - score[own]).sum()) / len(targets)
+
+    assert calibration_error(probabilities, targets) == pytest.approx(expected)
+
+
+def test_a_perfect_model_shows_the_error_that_is_told_of_it() -> None:
+    """At 200 pictures chance alone makes some percent; who does not know that looks for a fault that is not there."""
+    random = np.random.default_rng(1)
+    probabilities = softmax(random.normal(size=(200, 3)) * 2)
+    logits = np.log(probabilities)
+
+    mean, upper = perfect_calibration_error(probabilities.max(axis=1))
+    errors = [calibration_error(probabilities, drawn_from(logits, seed)) for seed in range(200)]
+
+    assert mean == pytest.approx(np.mean(errors), abs=0.002)
+    assert 0.9 <= np.mean(np.array(errors) <= upper) <= 0.99
+    assert 0.03 < mean < upper < 0.12
+
+
+def test_more_pictures_leave_chance_less() -> None:
+    score = np.linspace(0.4, 1.0, 100)
+
+    assert perfect_calibration_error(np.tile(score, 100))[1] < perfect_calibration_error(score)[0] / 5
+
+
+def test_calibration_is_measured_before_and_after() -> None:
+    logits = np.random.default_rng(0).normal(size=(2000, 4)) * 2
+    targets = drawn_from(logits)
+    temperature = fit_temperature(5 * logits, targets)
+
+    found = measure_calibration(5 * logits, targets, temperature)
+
+    assert found.before > 0.2
+    assert found.after < 0.03
+    assert found.perfect < found.perfect_95 < 0.05
+    assert (found.n, found.temperature) == (2000, temperature)
+    assert sum(one.n for one in found.bins) == 2000
+    assert found == measure_calibration(5 * logits, targets, temperature)
+
+
+def test_a_row_has_no_say_in_the_temperature_it_is_measured_at() -> None:
+    """Its own target may change without its probabilities changing."""
+    logits = np.random.default_rng(0).normal(size=(50, 3))
+    targets = drawn_from(logits)
+    other = targets.copy()
+    other[3] = (other[3] + 1) % 3
+
+    before, after = cross_fitted(logits, targets), cross_fitted(logits, other)
+
+    assert np.array_equal(before[:10], after[:10])
+    assert not np.array_equal(before[10:], after[10:])
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_a_handful_of_rows_is_measured_too(n: int) -> None:
+    logits = np.random.default_rng(0).normal(size=(n, 3))
+
+    assert np.allclose(cross_fitted(logits, np.zeros(n, np.int64)).sum(axis=1), 1)
+    assert measure_calibration(logits, np.zeros(n, np.int64), 1.0).n == n
+
+
+def test_nothing_has_no_calibration_error() -> None:
+    with pytest.raises(ValueError, match="0 targets for 0 rows"):
+        calibration_error(np.zeros((0, 2)), np.zeros(0, np.int64))
