@@ -395,6 +395,37 @@ class WeightsDoNotFit(UsageError):
         super().__init__(f"{path}: these weights do not fit {backbone}: {_some(differences, most=6)}. {advice}.")
 
 
+# --- features ---
+
+
+class SizeRefused(UsageError):
+    """The backbone cannot take pictures of this size."""
+
+    def __init__(self, backbone: str, side_px: int, *, takes: str) -> None:
+        super().__init__(
+            f"--image-size {side_px}: {backbone} takes {takes}. Leave --image-size out, or name another backbone."
+        )
+
+
+class NoMiddleStage(UsageError):
+    """The backbone has no middle stage that could be read beside the penultimate features."""
+
+    def __init__(self, backbone: str) -> None:
+        super().__init__(
+            f"--taps middle: {backbone} has no middle stage to be read. Use --taps none, or name another backbone."
+        )
+
+
+class TapUnusable(UsageError):
+    """A stage that was named is not there, or what it gives are no maps."""
+
+    def __init__(self, backbone: str, stage: str, detail: str) -> None:
+        super().__init__(
+            f"--taps {stage}: {detail} in {backbone}. Name a module whose output are maps (C, H, W), "
+            "or use --taps middle or none."
+        )
+
+
 # --- replay ---
 
 
@@ -455,6 +486,16 @@ class NoClassesFound(BadData):
 
 
 # --- train ---
+
+
+class SgdDiverged(UsageError):
+    """The SGD head's numbers grew beyond all bounds."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(
+            f"--head sgd: in epoch {epoch + 1} the head's numbers are no numbers any more. The steps are too large: "
+            "lower --learning-rate, or let it grow slowly with --warmup-epochs 5."
+        )
 
 
 class TooFewForFolds(BadData):

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.files import write_atomically
+from trainer.live_metrics import HeadStep
 from trainer.metrics import softmax
 from trainer.recipe import HeadKind
 
@@ -69,6 +70,9 @@ class HeadFit:
         note: a sentence on what was done differently from the plan; "" when all went by it.
         kind: what kind of head it is.
         temperature: probabilities are softmax(logits / temperature); 1 where it could not be measured.
+        epochs: how many the head was fitted for; None where its solver has none.
+        history: accuracy and cross-entropy after each epoch that was tried, in their order; empty where nothing was
+            chosen by epochs.
     """
 
     head: Head
@@ -79,6 +83,8 @@ class HeadFit:
     note: str
     kind: HeadKind = "probe"
     temperature: float = 1.0
+    epochs: int | None = None
+    history: tuple[HeadStep, ...] = ()
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Shape (N, K), for features of shape (N, D)."""

@@ -26,15 +26,21 @@ class FeaturizedPicture:
 
 @dataclass(frozen=True, slots=True)
 class HeadStep:
-    """The head was fitted one step further; for the linear probe, with one more strength, on all folds at once.
+    """The head was fitted one step further, on all folds at once.
+
+    A step is one more strength of the linear probe, or one more epoch of the SGD head; the latter is told once for what
+    it learns from, if that is measured, then once for what is held out.
 
     Attributes:
-        dataset: what accuracy and cross-entropy were measured on: the held-out folds are a validation set.
+        dataset: what accuracy and cross-entropy were measured on, after the step: the held-out folds are a validation
+            set, unless the validation split alone decides.
         accuracy: in [0, 1].
         cross_entropy: in nats.
         strength_index: from 0, the strongest; None for a head that has no strength to choose.
         strength: the L2 strength.
-        epoch, batches, learning_rate: None for the linear probe, whose solver has none of them.
+        epoch: from 0; None for the linear probe, whose solver has neither epochs nor batches nor learning rates.
+        batches: of the epoch.
+        learning_rate: of the epoch's last batch.
 
     Source: ML.NET's ImageClassificationMetrics.Train (DatasetUsed, Epoch, BatchProcessedCount, Accuracy, CrossEntropy,
     LearningRate).
