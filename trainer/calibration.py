@@ -205,7 +205,7 @@ def fit_temperature(logits: NDArray[np.floating], targets: NDArray[np.int64], *,
 
 
 def _bin_of(score: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.clip(np.ceil(score * BINS) - 1, 0, BINS - 1).astype(np.int64)
+    return np.asarray(np.clip(np.ceil(score * BINS) - 1, 0, BINS - 1), dtype=np.int64)
 
 
 def _lowest(loss: Callable[[float], float]) -> float:

@@ -21,7 +21,7 @@ def drawn_from(logits: NDArray[np.float64], seed: int = 0) -> NDArray[np.int64]:
     """Targets that fall as the softmax of the logits says."""
     random = np.random.default_rng(seed)
     beyond = softmax(logits).cumsum(axis=1) < random.random((len(logits), 1))
-    return np.minimum(beyond.sum(axis=1), logits.shape[1] - 1).astype(np.int64)
+    return np.asarray(np.minimum(beyond.sum(axis=1), logits.shape[1] - 1), dtype=np.int64)
 
 
 @given(scale=st.sampled_from([0.25, 0.5, 1.0, 3.0, 8.0]), classes=st.sampled_from([2, 5]))
