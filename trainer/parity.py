@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.preprocess import PreprocessSpec
-from trainer.engines import OnnxEngine, TorchEngine
+from trainer.engines import OnnxEngine
 from trainer.errors import ParityFailed
 from trainer.head import Head
+from trainer.torch_features import torch_features
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,11 +43,15 @@ def prove_parity(
         ParityFailed: they disagree.
     """
     images = probe_images(spec) if images is None else images
-    onnx, eager = OnnxEngine(graph, provider="cpu"), TorchEngine(lambda: module, spec, provider="cpu")
-    with eager.single_threaded():
-        expected = eager.run(images)
-    found = np.concatenate([onnx.run(image[None]) for image in images])
-    return check_parity(expected, found, head=head)
+    return prove_parity_with(torch_features(lambda: module, spec, images), graph, images, head=head)
+
+
+def prove_parity_with(
+    expected: NDArray[np.float32], graph: bytes, images: NDArray[np.uint8], *, head: Head | None = None
+) -> float:
+    """Compare with what torch gave for these pixels; `expected` has shape (N, D). Otherwise as `prove_parity`."""
+    onnx = OnnxEngine(graph, provider="cpu")
+    return check_parity(expected, np.concatenate([onnx.run(image[None]) for image in images]), head=head)
 
 
 def check_parity(expected: NDArray[np.float32], found: NDArray[np.float32], *, head: Head | None = None) -> float:
