@@ -4,6 +4,7 @@ Sizes, preprocessing and file names are those of torchvision's weights; a test c
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from shared.preprocess import Interpolation, PreprocessSpec
 from trainer.errors import UnknownBackbone
@@ -13,6 +14,21 @@ NANO_LICENCE = "weights made from ImageNet-trained ones; research terms may appl
 PREFERRED = "mobilenet_v2"
 
 UNKNOWN_LICENCE = "unknown: that of the weights file"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sides of square pictures, in px, that a backbone can take: multiples of `step` from `smallest` on.
+
+    Attributes:
+        smallest: of them.
+        step: 1 where any will do.
+        fixed: whether there is no other than that of the weights.
+    """
+
+    smallest: int = 32
+    step: int = 1
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,9 @@ class BackboneEntry:
         last_layer: dotted name of the module whose input is the penultimate features; features are pooled before it
             where they are still maps.
         weights_sha256: of the embedded file, 64 hex digits; "" for published ones, whose name ends in its beginning.
+        middle_stage: dotted name of the module whose average-pooled maps tell of smaller things than the penultimate
+            features do; "" where there is none to be read.
+        sizes: of the pictures that it can take.
     """
 
     name: str
@@ -41,6 +60,8 @@ class BackboneEntry:
     weights_file: str = ""
     last_layer: str = ""
     weights_sha256: str = ""
+    middle_stage: str = ""
+    sizes: Sizes = Sizes()
 
 
 def backbone_names() -> list[str]:
@@ -95,36 +116,59 @@ def _entry(
     licence: str = "BSD-3-Clause (torchvision); trained on ImageNet-1k, whose pictures are for research",
     sha256: str = "",
 ) -> BackboneEntry:
-    feature_size, last_layer, note = _ARCHITECTURES[name]
+    architecture = _ARCHITECTURES[name]
     return BackboneEntry(
         name=name,
-        feature_size=feature_size,
+        feature_size=architecture.feature_size,
         spec=PreprocessSpec(height=size, width=size, resize=resize, interpolation=interpolation),
         weights_name=weights,
         licence=licence,
-        note=note,
+        note=architecture.note,
         weights_file=file,
-        last_layer=last_layer,
+        last_layer=architecture.last_layer,
         weights_sha256=sha256,
+        middle_stage=architecture.middle_stage,
+        sizes=architecture.sizes,
     )
 
 
-# name: feature size, last layer, note.
+class _Architecture(NamedTuple):
+    feature_size: int
+    last_layer: str
+    note: str
+    middle_stage: str = ""
+    sizes: Sizes = Sizes()
+
+
+# The middle stage is the last one whose maps have a sixteenth of the picture's side, where there is such a one before
+# the last. Nano's features hold its own already; what is in the middle of a vision transformer are no maps.
 _ARCHITECTURES = {
-    NANO: (416, "", "comes with Finial and needs no download; fast, for small tasks"),
-    "squeezenet1_1": (512, "classifier", "few parameters; the weakest features"),
-    "mobilenet_v3_small": (1024, "classifier.3", "the fastest with good features"),
-    "mobilenet_v2": (1280, "classifier.1", "the default once its weights are there: good features at little cost"),
-    "mobilenet_v3_large": (1280, "classifier.3", "better features at the cost of mobilenet_v2"),
-    "efficientnet_b0": (1280, "classifier.1", "better features at twice the cost of mobilenet_v2"),
-    "resnet18": (512, "fc", "the plain classic, small"),
-    "googlenet": (1024, "fc", "Inception v1; for comparison with older work"),
-    "resnet50": (2048, "fc", "the plain classic, and the yardstick"),
-    "resnet101": (2048, "fc", "resnet50, deeper; twice its cost"),
-    "inception_v3": (2048, "fc", "larger pictures (299 px)"),
-    "convnext_tiny": (768, "classifier.2", "strong features; as heavy as resnet50"),
-    "vit_b_16": (768, "heads.head", "a vision transformer; heavy on a CPU"),
-    "vgg16": (4096, "classifier.6", "half a gigabyte of weights; for comparison with older work"),
+    NANO: _Architecture(416, "", "comes with Finial and needs no download; fast, for small tasks"),
+    "squeezenet1_1": _Architecture(512, "classifier", "few parameters; the weakest features", "features.7"),
+    "mobilenet_v3_small": _Architecture(1024, "classifier.3", "the fastest with good features", "features.8"),
+    "mobilenet_v2": _Architecture(
+        1280, "classifier.1", "the default once its weights are there: good features at little cost", "features.13"
+    ),
+    "mobilenet_v3_large": _Architecture(
+        1280, "classifier.3", "better features at the cost of mobilenet_v2", "features.12"
+    ),
+    "efficientnet_b0": _Architecture(
+        1280, "classifier.1", "better features at twice the cost of mobilenet_v2", "features.5"
+    ),
+    "resnet18": _Architecture(512, "fc", "the plain classic, small", "layer3"),
+    "googlenet": _Architecture(1024, "fc", "Inception v1; for comparison with older work", "inception4e"),
+    "resnet50": _Architecture(2048, "fc", "the plain classic, and the yardstick", "layer3"),
+    "resnet101": _Architecture(2048, "fc", "resnet50, deeper; twice its cost", "layer3"),
+    "inception_v3": _Architecture(2048, "fc", "larger pictures (299 px)", "Mixed_6e", Sizes(smallest=75)),
+    "convnext_tiny": _Architecture(768, "classifier.2", "strong features; as heavy as resnet50", "features.5"),
+    "vit_b_16": _Architecture(768, "heads.head", "a vision transformer; heavy on a CPU", "", Sizes(fixed=True)),
+    "vgg16": _Architecture(  # it pools to 7 x 7, which the graph can only do evenly
+        4096,
+        "classifier.6",
+        "half a gigabyte of weights; for comparison with older work",
+        "features.23",
+        Sizes(smallest=224, step=224),
+    ),
 }
 
 # Where torchvision has two sets of weights, the older recipe comes first: the newer ones gain their accuracy on

@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from shared.bundle import FEATURES, INPUT_NAME
 from shared.preprocess import PreprocessSpec
 from trainer.canonical import canonical
-from trainer.errors import ExportFailed
+from trainer.errors import ExportFailed, TrainerError
 
 OPSET = 20
 
@@ -52,7 +52,7 @@ def export_backbone(module: nn.Module, spec: PreprocessSpec) -> bytes:
                 custom_translation_table={torch.ops.aten.adaptive_avg_pool2d.default: _pool_to},
                 verbose=False,
             )
-    except ExportFailed:
+    except TrainerError:
         raise
     except Exception as error:  # the exporter's own errors are private, and many
         raise ExportFailed(_first_line(error)) from error
@@ -88,10 +88,15 @@ def _folded(module: nn.Module) -> nn.Module:
     copied = copy.deepcopy(module, {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())})
     for parent in list(copied.modules()):
         for (first, convolution), (second, norm) in pairwise(parent.named_children()):
-            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and not _read(convolution, norm):
                 setattr(parent, first, fuse_conv_bn_eval(convolution, norm))
                 setattr(parent, second, nn.Identity())
     return copied
+
+
+def _read(*modules: nn.Module) -> bool:
+    """Whether what one of them gives is read by itself, as a tapped stage is: it must stay what it is."""
+    return any(module._forward_hooks for module in modules)
 
 
 def _pool_to(maps: Any, output_size: Sequence[int]) -> Any:

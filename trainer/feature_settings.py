@@ -1,6 +1,6 @@
 """The options that say which features a picture has, and how many augmented views of it are learned from."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
@@ -43,8 +43,3 @@ class FeatureSettings(FinialSettings):
     max_cost: MaxCost = Field(
         4.0, description="How many times the preset's work for each picture a recipe found by auto may take."
     )
-
-    def wished(self, option: Literal["image_size", "fit", "taps"], *, search: bool) -> Any:
-        """What an option was set to; None, which is the preset, is "auto" in a search."""
-        value = getattr(self, option)
-        return AUTO if value is None and search else value

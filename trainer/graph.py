@@ -5,20 +5,19 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from shared.files import sha256_of, write_atomically
 from shared.preprocess import PreprocessSpec
-from trainer.backbones import BackboneEntry, Weights, build_backbone
+from trainer.backbones import BackboneEntry, Weights
 from trainer.errors import CacheNotWritable
 from trainer.progress import Progress, Quiet
 
-if TYPE_CHECKING:
-    from torch import nn
-
 GRAPHS_FOLDER = "graphs"
+
+EXPORT_S = 10
+"""About how long an export takes, in seconds."""
 
 EXPORTER_REVISION = 1
 """Raised whenever the same module may give another graph with the same packages; part of the cached graph's key."""
@@ -32,48 +31,63 @@ def backbone_graph(
     spec: PreprocessSpec,
     cache_dir: Path,
     *,
+    taps: Sequence[str] = (),
+    mirror: bool = False,
     progress: Progress | None = None,
 ) -> bytes:
     """The backbone's canonical graph, from the cache or exported and proven equal to torch.
 
-    It is kept as <cache>/graphs/<key>-<SHA-256 of the file>.onnx; the key covers the backbone, its weights, the spec,
-    the exporter and the versions of the packages it stands on. A damaged file is removed and exported again.
+    It is kept as <cache>/graphs/<key>-<SHA-256 of the file>.onnx; the key covers the backbone, its weights, the size
+    and normalisation of the spec, taps and mirror, the exporter and the versions of the packages it stands on. How
+    pictures are brought to the size is not in the graph, nor in the key. A damaged file is removed and exported again.
+
+    Args:
+        entry, weights, spec: what is exported, and for which pixels.
+        cache_dir: holds the graphs.
+        taps, mirror: as in `build_chosen`.
+        progress: told of an export.
 
     Raises:
+        TapUnusable: a tapped stage is not there, or gives no maps.
         WeightsDoNotFit, WeightsUnreadable, WeightsDamaged: as `build_backbone`, when an export is needed.
         ExportFailed: the backbone has no such graph.
         ParityFailed: the graph does not give what torch gives.
         CacheNotWritable: it cannot be stored.
     """
-    folder, key = cache_dir / GRAPHS_FOLDER, _key(entry, weights, spec)
+    folder, key = cache_dir / GRAPHS_FOLDER, _key(entry, weights, spec, taps=taps, mirror=mirror)
     if (cached := _read(folder, key)) is not None:
         return cached
     if progress is not None:
         progress.say(
-            f"Exporting {entry.name} to ONNX; this is done once for these weights, and takes about 10 s.",
+            f"Exporting {entry.name} to ONNX; this is done once for these weights, and takes about {EXPORT_S} s.",
             backbone=entry.name,
         )
     with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with (progress or Quiet()).phase("export"):
-        graph = _export(build_backbone(entry, weights), spec)
+        graph = _export(entry, weights, spec, taps=taps, mirror=mirror)
     with _writable(folder):
         write_atomically(folder / f"{key}-{sha256_of(graph)}.onnx", graph)
     return graph
 
 
-def _export(module: "nn.Module", spec: PreprocessSpec) -> bytes:
+def _export(
+    entry: BackboneEntry, weights: Weights, spec: PreprocessSpec, *, taps: Sequence[str], mirror: bool
+) -> bytes:
+    from trainer.chosen_module import build_chosen
     from trainer.export import export_backbone
     from trainer.parity import prove_parity
 
+    module = build_chosen(entry, weights, taps=taps, mirror=mirror)
     graph = export_backbone(module, spec)
     prove_parity(module, graph, spec)
     return graph
 
 
-def _key(entry: BackboneEntry, weights: Weights, spec: PreprocessSpec) -> str:
+def _key(entry: BackboneEntry, weights: Weights, spec: PreprocessSpec, *, taps: Sequence[str], mirror: bool) -> str:
     versions = {tool: importlib.metadata.version(tool) for tool in _TOOLS}
-    what = [entry.name, weights.sha256, spec.model_dump(mode="json"), versions, EXPORTER_REVISION]
+    pixels = spec.model_dump(mode="json", include={"height", "width", "mean", "std"})
+    what = [entry.name, weights.sha256, pixels, list(taps), mirror, versions, EXPORTER_REVISION]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 

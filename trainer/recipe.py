@@ -21,11 +21,13 @@ class FeatureChoice:
         taps: stages of the backbone that are read beside the penultimate one, by the names of its modules; their
             average-pooled maps follow the penultimate features.
         precision: of the backbone graph.
+        mirror: features are the mean of those of the picture and of its mirror image, inside the graph.
     """
 
     spec: PreprocessSpec
     taps: tuple[str, ...] = ()
     precision: Precision = "float32"
+    mirror: bool = False
 
 
 @dataclass(frozen=True)
