@@ -25,7 +25,7 @@ from PIL import Image
 from shared.cores import usable_cores
 
 CLASSES, SIDE_PX = 10, 64
-_SEEN_THROUGH_NOISE = 0.5  # share of a class's own pattern in a picture: heads then get some, not all, of them right
+_TINTS_VARY_BY = 18.0  # grey levels; heads then get most, not all, of the classes right
 
 
 def main() -> None:
@@ -47,13 +47,13 @@ def main() -> None:
 
 
 def write_pictures(folder: Path, count: int) -> Path:
-    """Small JPEGs in CLASSES classes, each with a pattern of its own under noise."""
+    """Small JPEGs of grey noise, no two alike, in CLASSES classes that differ in their tint."""
     random = np.random.default_rng(0)
-    patterns = random.uniform(0, 255, (CLASSES, 8, 8, 3))
+    tints = random.uniform(-50, 50, (CLASSES, 3))
     for number in range(count):
         of_class = number % CLASSES
-        noise = random.uniform(0, 255, (8, 8, 3))
-        pixels = _SEEN_THROUGH_NOISE * patterns[of_class] + (1 - _SEEN_THROUGH_NOISE) * noise
+        tint = tints[of_class] + random.normal(0, _TINTS_VARY_BY, 3)
+        pixels = np.clip(random.uniform(60, 195, (8, 8, 1)) + tint - tint.mean(), 0, 255)
         path = folder / f"class-{of_class}" / f"{number:06}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         picture = Image.fromarray(pixels.astype(np.uint8)).resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC)
