@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from trainer.errors import TooFewForFolds
 from trainer.evaluation import Evaluation, evaluate
+from trainer.fitting import FitOptions
 from trainer.folds import fewest_groups
 from trainer.intervals import Interval, repeated_folds_interval
-from trainer.linear_probe import fit_linear_probe
-from trainer.metrics import softmax
 from trainer.progress import Progress, Quiet
+from trainer.recipe_search import Plan, Searched, plan_of, search
 from trainer.split import make_folds
 
 
@@ -27,6 +27,7 @@ class FoldResult:
         fold: in [0, folds).
         n: samples held out.
         l2: the strength that was chosen without them.
+        recipe: the name of the recipe that was chosen without them.
         accuracy: in [0, 1].
         macro_accuracy: in [0, 1].
         log_loss: in nats.
@@ -36,6 +37,7 @@ class FoldResult:
     fold: int
     n: int
     l2: float
+    recipe: str
     accuracy: float
     macro_accuracy: float
     log_loss: float
@@ -51,7 +53,7 @@ class FoldMean:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """Nested cross-validation: in every outer fold the strength is chosen again, by folds inside the training rows.
+    """Nested cross-validation: in every outer fold all is chosen again, by folds inside the training rows.
 
     Attributes:
         labels: K class names.
@@ -92,7 +94,7 @@ class CrossValidation:
 
 
 def cross_validate(
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | Plan,
     targets: NDArray[np.int64],
     groups: Sequence[str],
     labels: Sequence[str],
@@ -100,18 +102,20 @@ def cross_validate(
     folds: int,
     seeds: Sequence[int],
     threads: int,
+    balance: bool = False,
     progress: Progress | None = None,
 ) -> CrossValidation:
-    """Hold out each fold once per seed, choose and fit the head on the rest, and measure it on the fold.
+    """Hold out each fold once per seed, choose recipe and head on the rest, and measure them on the fold.
 
     Args:
-        features: shape (N, D), rows in a canonical order.
+        features: shape (N, D), rows in a canonical order, for the default probe; or the recipes among which is chosen.
         targets: shape (N,), class indices in [0, K).
         groups: N group ids; rows of one group are never in two folds.
         labels: K class names.
         folds: at least 2; a class with fewer groups lowers it.
         seeds: at least one; each makes other folds.
         threads: CPU threads of the solver.
+        balance: every class weighs alike in the fits.
         progress: shows the folds as they are done.
 
     Raises:
@@ -123,16 +127,19 @@ def cross_validate(
     possible = min(folds, fewest_groups(targets, groups))
     if possible < 2:
         raise TooFewForFolds(_label_with_one_group(targets, groups, labels))
+    plan = features if isinstance(features, Plan) else plan_of(features)
     results: list[FoldResult] = []
     pooled: list[Evaluation] = []
     with (progress or Quiet()).phase("cross-validate", total=len(seeds) * possible) as phase:
         for seed in seeds:
+            options = FitOptions(len(labels), seed, threads, balance)
             fold_of = make_folds(targets, groups, possible, seed)
             probabilities = np.zeros((len(targets), len(labels)))
             for fold in range(possible):
-                held, l2 = fold_of == fold, 0.0
-                probabilities[held], l2 = _predict_held_out(features, targets, groups, held, len(labels), seed, threads)
-                results.append(_measure(probabilities[held], targets[held], labels, seed=seed, fold=fold, l2=l2))
+                held = np.flatnonzero(fold_of == fold)
+                searched = search(plan, np.flatnonzero(fold_of != fold), targets, groups, options)
+                probabilities[held] = searched.fit.probabilities(plan.rows_of(searched.recipe).plain[held])
+                results.append(_measure(probabilities[held], targets[held], labels, searched, seed=seed, fold=fold))
                 phase.advance()
             pooled.append(evaluate(probabilities, targets, labels, groups=groups))
     return CrossValidation(
@@ -146,39 +153,26 @@ def cross_validate(
     )
 
 
-def _predict_held_out(
-    features: NDArray[np.float32],
-    targets: NDArray[np.int64],
-    groups: Sequence[str],
-    held: NDArray[np.bool_],
-    class_count: int,
-    seed: int,
-    threads: int,
-) -> tuple[NDArray[np.float64], float]:
-    """Probabilities of the held-out rows under a head that never saw them, and the strength it chose."""
-    trained_on = np.flatnonzero(~held).tolist()
-    fit = fit_linear_probe(
-        features[trained_on],
-        targets[trained_on],
-        [groups[row] for row in trained_on],
-        class_count=class_count,
-        seed=seed,
-        threads=threads,
-    )
-    return softmax(fit.head.logits(features[held])), fit.l2
-
-
 def _measure(
     probabilities: NDArray[np.float64],
     targets: NDArray[np.int64],
     labels: Sequence[str],
+    searched: Searched,
     *,
     seed: int,
     fold: int,
-    l2: float,
 ) -> FoldResult:
     measured = evaluate(probabilities, targets, labels)
-    return FoldResult(seed, fold, measured.n, l2, measured.accuracy, measured.macro_accuracy, measured.log_loss)
+    return FoldResult(
+        seed=seed,
+        fold=fold,
+        n=measured.n,
+        l2=searched.fit.l2,
+        recipe=searched.name,
+        accuracy=measured.accuracy,
+        macro_accuracy=measured.macro_accuracy,
+        log_loss=measured.log_loss,
+    )
 
 
 def _mean(values: Sequence[float], folds: int, *, most: float) -> FoldMean:

@@ -123,7 +123,8 @@ def judge_measured(training: Training, measured: Measured) -> LabelAudit:
     if not measured.fit.folds:
         return LabelAudit((), None, NO_FOLDS)
     logits = np.empty((len(training.samples), len(training.labels)), dtype=np.float32)
-    logits[training.rows("train", "validation")] = measured.fit.out_of_fold_logits
+    probabilities = measured.fit.out_of_fold_probabilities
+    logits[training.rows("train", "validation")] = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
     logits[measured.test_rows] = np.log(np.maximum(measured.test_probabilities, SMALLEST_PROBABILITY))
     return judge_labels(logits, training.targets)
 

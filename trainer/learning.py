@@ -53,6 +53,7 @@ def learn(
         seed=settings.seed,
         threads=settings.thread_count,
         folds=settings.folds,
+        balance=settings.balance,
         progress=progress,
         on_metrics=on_metrics,
     )
@@ -60,7 +61,14 @@ def learn(
         progress.warn(measured.fit.note)
     check_accuracy(measured, settings.min_accuracy)
     with progress.phase("fit final head"):
-        final = final_fit(training, measured, settings.final_fit, seed=settings.seed, threads=settings.thread_count)
+        final = final_fit(
+            training,
+            measured,
+            settings.final_fit,
+            seed=settings.seed,
+            threads=settings.thread_count,
+            balance=settings.balance,
+        )
     return Learned(likeness, training, measured, final)
 
 

@@ -112,11 +112,14 @@ def _attach(
 ) -> Run:
     """The run with its served graph, which answers as torch does: backbone and head in one."""
     entry, training = backbone.entry, learned.training
-    model = attach_head(backbone.graph, learned.final.head, labels=training.labels, spec=entry.spec)
+    final = learned.final
+    model = attach_head(
+        backbone.graph, final.head, labels=training.labels, spec=entry.spec, temperature=final.temperature
+    )
     golden = make_golden(model, training.samples, entry.spec, keep_pictures=settings.pictures)
     with timings.measure("parity"), progress.phase("compare with torch"):
         module = build_backbone(entry, backbone.weights)
-        prove_parity(module, backbone.graph, entry.spec, images=golden.images, head=learned.final.head)
+        prove_parity(module, backbone.graph, entry.spec, images=golden.images, head=final.head)
     return Run(
         settings=settings,
         manifest=manifest,
@@ -129,7 +132,7 @@ def _attach(
         golden=golden,
         training=training,
         measured=learned.measured,
-        final=learned.final,
+        final=final,
         featurized=features.featurized,
         from_cache=features.from_cache,
         timings=timings,

@@ -1,8 +1,8 @@
 """What a run learns from and what it measured: rows in canonical order, the held-out model, the final fit."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from trainer.cross_validation import CrossValidation, cross_validate
 from trainer.errors import LabelNotInTrain
 from trainer.evaluation import Evaluation, evaluate
+from trainer.fitting import FitOptions, OnStep, fit_head
 from trainer.groups import find_groups
 from trainer.head import HeadFit
-from trainer.linear_probe import fit_linear_probe
 from trainer.live_metrics import HeadStep, OnMetrics
 from trainer.manifest import Manifest, Sample, Split
-from trainer.metrics import softmax
 from trainer.progress import Progress, Quiet
+from trainer.recipe import FeatureRows, HeadKind, plain_rows
+from trainer.recipe_search import Plan, Searched, plan_of, search
 from trainer.split import split_groups
 
 
@@ -30,10 +31,11 @@ class Training:
     Attributes:
         samples: N samples.
         labels: K labels.
-        features: shape (N, D).
+        features: shape (N, D), of the plain pictures, under the recipe that was chosen once there is one.
         targets: shape (N,), class indices.
         groups: N group ids.
         splits: N splits.
+        views: shape (V, N, D), of augmented views; learned from, never measured on. None where there are none.
     """
 
     samples: tuple[Sample, ...]
@@ -42,10 +44,20 @@ class Training:
     targets: NDArray[np.int64]
     groups: tuple[str, ...]
     splits: tuple[Split, ...]
+    views: NDArray[np.float32] | None = None
 
     def rows(self, *splits: Split) -> NDArray[np.int64]:
         """Row numbers of the samples in these splits."""
         return np.flatnonzero(np.isin(self.splits, splits))
+
+    @property
+    def feature_rows(self) -> FeatureRows:
+        """Features of pictures and views."""
+        return plain_rows(self.features) if self.views is None else FeatureRows(self.features, self.views)
+
+    def having(self, rows: FeatureRows) -> "Training":
+        """The same pictures with other features."""
+        return replace(self, features=rows.plain, views=rows.views)
 
     def fit(
         self,
@@ -53,19 +65,16 @@ class Training:
         *,
         seed: int,
         threads: int,
-        l2: float | None = None,
-        on_step: Callable[[HeadStep], None] | None = None,
+        kind: HeadKind = "probe",
+        balance: bool = False,
+        like: HeadFit | None = None,
+        on_step: OnStep | None = None,
     ) -> HeadFit:
-        """The default head fitted on these rows; `l2` fixes the strength instead of sweeping it."""
-        return fit_linear_probe(
-            self.features[rows],
-            self.targets[rows],
-            [self.groups[row] for row in rows],
-            class_count=len(self.labels),
-            seed=seed,
-            threads=threads,
-            l2=l2,
-            on_step=on_step,
+        """A head fitted on these rows; `like` gives it hyper-parameters and temperature instead of choosing them."""
+        options = FitOptions(len(self.labels), seed, threads, balance)
+        groups = [self.groups[row] for row in rows.tolist()]
+        return fit_head(
+            kind, self.feature_rows.take(rows), self.targets[rows], groups, options, like=like, on_step=on_step
         )
 
 
@@ -80,6 +89,7 @@ class Measured:
         test_probabilities: shape (test samples, K), in the order of `test_rows`.
         cross_validated: pooled out-of-fold predictions of the rows that selection used; None without folds.
         folds: the nested cross-validation of `--folds`; None when not asked for.
+        searched: the recipe of `fit`, and what else was tried; None where nobody asked.
     """
 
     fit: HeadFit
@@ -88,6 +98,7 @@ class Measured:
     test_probabilities: NDArray[np.float32]
     cross_validated: Evaluation | None
     folds: CrossValidation | None
+    searched: Searched | None = None
 
 
 def targets_of(manifest: Manifest) -> NDArray[np.int64]:
@@ -147,48 +158,63 @@ def measure(
     seed: int,
     threads: int,
     folds: int,
+    plan: Plan | None = None,
+    balance: bool = False,
     progress: Progress | None = None,
     on_metrics: OnMetrics | None = None,
 ) -> Measured:
-    """Choose the head without the test split, then measure it there.
+    """Choose recipe and head without the test split, then measure them there.
 
     Args:
         training: what to learn from.
         seed: of the folds.
         threads: of the head fit.
         folds: of the nested cross-validation over all samples; 0 for none.
+        plan: recipes to choose from; the default probe on the features of `training`, if not said.
+        balance: every label weighs alike in the fits.
         progress: shows the strengths and the nested folds as they are done.
         on_metrics: told of each strength.
     """
-    progress = progress or Quiet()
+    progress, plan = progress or Quiet(), plan or plan_of(training.features)
+    options = FitOptions(len(training.labels), seed, threads, balance)
     selection, test = training.rows("train", "validation"), training.rows("test")
-    with _each_strength_told(progress, on_metrics) as on_step:
-        fit = training.fit(selection, seed=seed, threads=threads, on_step=on_step)
-    test_probabilities = probabilities_of(fit.head.logits(training.features[test]))
+    searched = _search(plan, selection, training, options, progress, on_metrics)
+    fit, features = searched.fit, plan.rows_of(searched.recipe).plain
+    test_probabilities = fit.probabilities(features[test])
     return Measured(
         fit=fit,
         test=_evaluated(training, test, test_probabilities) if len(test) else None,
         test_rows=test,
         test_probabilities=test_probabilities,
-        cross_validated=_evaluated(training, selection, probabilities_of(fit.out_of_fold_logits))
-        if fit.folds
-        else None,
-        folds=_nested(training, seed=seed, threads=threads, folds=folds, progress=progress) if folds else None,
+        cross_validated=_evaluated(training, selection, fit.out_of_fold_probabilities) if fit.folds else None,
+        folds=_nested(plan, training, options, folds=folds, progress=progress) if folds else None,
+        searched=searched,
     )
 
 
 def final_fit(
-    training: Training, measured: Measured, on: Literal["all", "train"], *, seed: int, threads: int
+    training: Training,
+    measured: Measured,
+    on: Literal["all", "train"],
+    *,
+    seed: int,
+    threads: int,
+    balance: bool = False,
 ) -> HeadFit:
-    """The head to publish: on every split with the strength that was chosen, or the measured one itself."""
+    """The head to publish: on every split with all that was chosen, or the measured one itself.
+
+    Args:
+        training: with the features of the recipe that was chosen.
+        measured: what was chosen, and on which rows.
+        on: the splits to fit on; "train" keeps the measured head.
+        seed, threads, balance: as of `measure`.
+    """
     if on == "train" or not len(measured.test_rows):
         return measured.fit
-    return training.fit(np.arange(len(training.samples)), seed=seed, threads=threads, l2=measured.fit.l2)
-
-
-def probabilities_of(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Softmax of logits, both (N, K)."""
-    return softmax(logits).astype(np.float32)
+    everything = np.arange(len(training.samples))
+    return training.fit(
+        everything, seed=seed, threads=threads, kind=measured.fit.kind, balance=balance, like=measured.fit
+    )
 
 
 def _canonical(sample: Sample) -> tuple[str, str, str]:
@@ -200,8 +226,25 @@ def _evaluated(training: Training, rows: NDArray[np.int64], probabilities: NDArr
     return evaluate(probabilities, training.targets[rows], training.labels, groups=groups)
 
 
+def _search(
+    plan: Plan,
+    selection: NDArray[np.int64],
+    training: Training,
+    options: FitOptions,
+    progress: Progress,
+    on_metrics: OnMetrics | None,
+) -> Searched:
+    if len(plan.candidates) == 1:
+        with _each_strength_told(progress, on_metrics) as on_step:
+            return search(plan, selection, training.targets, training.groups, options, on_step=on_step)
+    with progress.phase("try recipes", total=len(plan.candidates)) as phase:  # fewer, where one decides on others
+        return search(
+            plan, selection, training.targets, training.groups, options, on_step=on_metrics, on_tried=phase.advance
+        )
+
+
 @contextlib.contextmanager
-def _each_strength_told(progress: Progress, on_metrics: OnMetrics | None) -> Iterator[Callable[[HeadStep], None]]:
+def _each_strength_told(progress: Progress, on_metrics: OnMetrics | None) -> Iterator[OnStep]:
     """A bar over the strengths; it may end early, where weaker ones only get worse."""
     from trainer.sweep import STRENGTHS
 
@@ -215,14 +258,15 @@ def _each_strength_told(progress: Progress, on_metrics: OnMetrics | None) -> Ite
         yield on_step
 
 
-def _nested(training: Training, *, seed: int, threads: int, folds: int, progress: Progress) -> CrossValidation:
+def _nested(plan: Plan, training: Training, options: FitOptions, *, folds: int, progress: Progress) -> CrossValidation:
     return cross_validate(
-        training.features,
+        plan,
         training.targets,
         training.groups,
         training.labels,
         folds=folds,
-        seeds=(seed,),
-        threads=threads,
+        seeds=(options.seed,),
+        threads=options.threads,
+        balance=options.balance,
         progress=progress,
     )

@@ -1,0 +1,76 @@
+"""One fit for every kind of head: rows and targets in, a calibrated head out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.calibration import fit_temperature
+from trainer.head import HeadFit
+from trainer.linear_probe import fit_linear_probe
+from trainer.live_metrics import HeadStep
+from trainer.recipe import FeatureRows, HeadKind
+
+OnStep = Callable[[HeadStep], None]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What all fits of a run share.
+
+    Attributes:
+        class_count: K.
+        seed: of the folds, and of heads that start at random.
+        threads: CPU threads of the solver.
+        balance: every class weighs alike in the loss.
+    """
+
+    class_count: int
+    seed: int
+    threads: int
+    balance: bool = False
+
+
+def fit_head(
+    kind: HeadKind,
+    rows: FeatureRows,
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    options: FitOptions,
+    *,
+    like: HeadFit | None = None,
+    on_step: OnStep | None = None,
+) -> HeadFit:
+    """Fit a head, its hyper-parameters chosen by cross-validation, and its temperature on what the folds say.
+
+    Args:
+        kind: of head.
+        rows: of N pictures, in a canonical order.
+        targets: shape (N,), class indices, each present.
+        groups: N group ids; rows of one group are never in two folds.
+        options: of the run.
+        like: an earlier fit of this kind, whose hyper-parameters and temperature are kept: nothing is chosen.
+        on_step: told of each step.
+
+    Raises:
+        ValueError: the rows cannot be learned from, or there is no such kind.
+    """
+    if kind != "probe":
+        raise ValueError(f"no head is called {kind}")
+    fit = fit_linear_probe(
+        rows.plain,
+        targets,
+        groups,
+        class_count=options.class_count,
+        seed=options.seed,
+        threads=options.threads,
+        l2=like.l2 if like else None,
+        views=rows.views,
+        balance=options.balance,
+        on_step=on_step,
+    )
+    if like is not None:
+        return replace(fit, temperature=like.temperature)
+    of_folds = fit.out_of_fold_logits
+    return replace(fit, temperature=fit_temperature(of_folds, targets[: len(of_folds)]))

@@ -1,0 +1,191 @@
+"""Which recipe to take: features, views and head compared by what heads say of pictures they had not seen."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.preprocess import PreprocessSpec
+from trainer.fitting import FitOptions, OnStep, fit_head
+from trainer.head import HeadFit
+from trainer.metrics import accuracy, sample_losses
+from trainer.recipe import FeatureChoice, FeatureRows, Recipe, plain_rows
+
+Dimension = Literal["features", "views", "head"]
+_DIMENSIONS: tuple[Dimension, ...] = ("features", "views", "head")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe that may be taken.
+
+    Attributes:
+        recipe: itself.
+        name: in words.
+        cost: work for one served picture, relative to the preset of the backbone.
+    """
+
+    recipe: Recipe
+    name: str
+    cost: float = 1.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is tried, and on what.
+
+    Attributes:
+        candidates: simplest first; of a single one nothing is chosen.
+        rows_of: features and views of all N pictures for a recipe, in the canonical order.
+    """
+
+    candidates: tuple[Candidate, ...]
+    rows_of: Callable[[Recipe], FeatureRows]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One recipe and what came of it, on the rows that selection may see.
+
+    Attributes:
+        recipe, name, cost: of the candidate.
+        accuracy: out of fold, in [0, 1].
+        log_loss: out of fold, calibrated, in nats.
+        difference: of its log loss from that of the best recipe, paired by picture; 0 for the best.
+        difference_error: standard error of the difference.
+        seconds: how long its fit took.
+        chosen: whether it was taken.
+        reason: why it was taken or not, a clause.
+    """
+
+    recipe: Recipe
+    name: str
+    cost: float
+    accuracy: float
+    log_loss: float
+    difference: float
+    difference_error: float
+    seconds: float
+    chosen: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The recipe that was taken.
+
+    Attributes:
+        recipe: itself.
+        name: in words.
+        fit: its head, fitted on all rows that selection may see.
+        tried: everything that was compared, in order; empty where there was nothing to choose.
+    """
+
+    recipe: Recipe
+    name: str
+    fit: HeadFit
+    tried: tuple[Tried, ...]
+
+
+def plan_of(features: NDArray[np.float32]) -> Plan:
+    """The default probe on features (N, D): nothing to choose."""
+    rows = plain_rows(features)
+    return Plan((Candidate(Recipe(FeatureChoice(PreprocessSpec())), "probe"),), lambda _recipe: rows)
+
+
+def search(
+    plan: Plan,
+    rows: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    options: FitOptions,
+    *,
+    on_step: OnStep | None = None,
+    on_tried: Callable[[], None] | None = None,
+) -> Searched:
+    """Choose features first, then views, then the head: each time between recipes that differ in nothing else.
+
+    Args:
+        plan: what is tried.
+        rows: numbers of the rows that selection may see; no other one is looked at.
+        targets: shape (N,), of all rows.
+        groups: N group ids.
+        options: of the fits.
+        on_step: told of each step of each fit.
+        on_tried: called for each recipe that is done.
+    """
+    their_targets, their_groups = targets[rows], [groups[row] for row in rows.tolist()]
+    fits: dict[Candidate, tuple[HeadFit, float]] = {}
+
+    def try_out(candidate: Candidate) -> None:
+        started = time.perf_counter()
+        of_recipe = plan.rows_of(candidate.recipe).take(rows)
+        fit = fit_head(candidate.recipe.head, of_recipe, their_targets, their_groups, options, on_step=on_step)
+        fits[candidate] = fit, time.perf_counter() - started
+        if on_tried is not None:
+            on_tried()
+
+    current = plan.candidates[0]
+    try_out(current)
+    if fits[current][0].folds:
+        for dimension in _DIMENSIONS:
+            rivals = [one for one in plan.candidates if _differs_only_in(dimension, one.recipe, current.recipe)]
+            for rival in rivals:
+                if rival not in fits:
+                    try_out(rival)
+            losses = {one: _losses(fits[one][0], their_targets) for one in rivals}
+            current = choose(losses)
+    tried = _tell(fits, current, their_targets) if len(fits) > 1 else ()
+    return Searched(current.recipe, current.name, fits[current][0], tried)
+
+
+def choose(losses: Mapping[Candidate, NDArray[np.float64]]) -> Candidate:
+    """The simplest one whose mean loss is within one standard error of the lowest one's, paired by picture.
+
+    Args:
+        losses: of each candidate, simplest first, the loss of each picture, shape (N,).
+    """
+    best = min(losses, key=lambda one: float(losses[one].mean()))
+    return next(one for one in losses if _within_error(losses[one] - losses[best]))
+
+
+def _within_error(differences: NDArray[np.float64]) -> bool:
+    return float(differences.mean()) <= standard_error(differences)
+
+
+def standard_error(values: NDArray[np.float64]) -> float:
+    """Of the mean of independent values, shape (N,); 0 for a single one."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
+def _differs_only_in(dimension: Dimension, one: Recipe, other: Recipe) -> bool:
+    return replace(one, **{dimension: getattr(other, dimension)}) == other
+
+
+def _losses(fit: HeadFit, targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    return sample_losses(fit.out_of_fold_probabilities, targets)
+
+
+def _tell(
+    fits: Mapping[Candidate, tuple[HeadFit, float]], chosen: Candidate, targets: NDArray[np.int64]
+) -> tuple[Tried, ...]:
+    losses = {one: _losses(fit, targets) for one, (fit, _) in fits.items()}
+    best = min(losses, key=lambda one: float(losses[one].mean()))
+    return tuple(
+        Tried(
+            recipe=one.recipe,
+            name=one.name,
+            cost=one.cost,
+            accuracy=accuracy(fit.out_of_fold_probabilities, targets),
+            log_loss=float(losses[one].mean()),
+            difference=float((losses[one] - losses[best]).mean()),
+            difference_error=standard_error(losses[one] - losses[best]),
+            seconds=seconds,
+            chosen=one == chosen,
+            reason="",
+        )
+        for one, (fit, seconds) in fits.items()
+    )
