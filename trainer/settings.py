@@ -17,6 +17,7 @@ from shared.settings import FinialSettings
 from trainer.feature_settings import FeatureSettings
 from trainer.groups import valid_grouping
 from trainer.locations import stem
+from trainer.sgd_settings import SgdSettings
 
 Engine = Literal["onnxruntime", "torch"]
 HeadChoice = Literal["auto", "probe", "prototype", "mlp", "sgd"]
@@ -51,6 +52,7 @@ class TrainerSettings(FinialSettings):
         "Backbone": ("backbone", "weights", "weights_url", "nano", "engine", "provider"),
         "Features": ("image_size", "fit", "taps", "mirror", "views", "max_cost"),
         "Split and head": ("split", "folds", "seed", "head", "search", "balance", "final_fit", "from_"),
+        "Only with --head sgd": tuple(name for name in SgdSettings.model_fields if name != "config"),
         "Result": ("name", "models_dir", "out", "min_accuracy", "pictures", "keep_versions", "json_"),
         "Machine": ("threads", "cache_dir", "config"),
     }
@@ -74,7 +76,7 @@ class BackboneChoice(FinialSettings):
     nano: bool = Field(True, description="--no-nano never falls back to the embedded backbone.")
 
 
-class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings):
+class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings, SgdSettings):
     """Train on a folder (or table) of labelled pictures and publish a bundle."""
 
     data: CliPositionalArg[Location] = Field(description=DATA_HELP)
@@ -126,6 +128,11 @@ class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings):
             raise ValueError(f"--split: shares {self.split} must add up to 1, with something to train on")
         if self.folds == 1:
             raise ValueError("--folds: 1 fold leaves nothing to train on; use 0 for none or at least 2")
+        return self
+
+    @model_validator(mode="after")
+    def _sgd_options_are_used(self) -> "TrainSettings":
+        self.check_sgd(self.head)
         return self
 
     @model_validator(mode="after")
