@@ -52,6 +52,15 @@ class FeatureCache:
             if row_view == view and digest in wanted
         }
 
+    def known_views(self, digests: Collection[str]) -> dict[str, set[str]]:
+        """Which views of each of `digests` are stored, the plain one among them; holds one part at a time in memory."""
+        wanted, found = frozenset(digests), dict[str, set[str]]()
+        for rows in self._store.tables():
+            for digest, view in keys_of(rows, _KEY):
+                if digest in wanted:
+                    found.setdefault(digest, set()).add(view)
+        return found
+
     def read(self, digests: Sequence[str], view: str = PLAIN_VIEW) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """The stored features of `digests`, no digest twice.
 

@@ -60,7 +60,7 @@ def verify_backbone(entry: BackboneEntry, weights: Weights, manifest: Manifest, 
         if isinstance(row, PassedOver):
             unreadable.append(row)
         elif row.features is not None:
-            ranks.append(rank_of(classes[sample.name], row.features))
+            ranks.append(rank_of(classes[sample.name], row.features[0]))
     if not ranks:
         raise BadData(f"none of {len(matched)} pictures can be used; {unreadable[0].name}: {unreadable[0].reason}")
     return {

@@ -19,8 +19,9 @@ from shared.preprocess import PreprocessSpec, preprocess
 from tests.trainer.test_parity import MeanColour
 from tests.trainer.tiny_graph import TINY_SPEC, tiny_graph
 from trainer.cache_description import read_description
+from trainer.completion import MANY_PARTS
 from trainer.errors import UsageError
-from trainer.featurize import MANY_PARTS, Features, featurize
+from trainer.featurize import Features, featurize
 from trainer.manifest import Sample
 from trainer.parity import relative_differences
 from trainer.picture_statistics import COLUMNS, PictureStatistics, measure_picture

@@ -1,0 +1,102 @@
+"""Views: a picture drawn again a little differently, mirrored, cropped, turned and coloured, always in the same way."""
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
+
+from shared.preprocess import PreprocessSpec, preprocess
+
+VIEWS_REVISION = 1
+"""Raised whenever the same picture may give other views; part of their fingerprint."""
+
+MOST_TURNED_DEG = 10.0
+LEAST_AREA = 0.65
+MOST_STRETCHED = 1.15
+MOST_COLOURED = 0.2
+
+_MARGIN = 1.5
+"""Pictures are first made small, yet this much larger than is wanted, for the crop and the turn to have details."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How a view differs from its picture.
+
+    Attributes:
+        mirrored: left and right are exchanged.
+        box: left, top, right and bottom of what is kept, as shares of the width and the height.
+        turned_deg: counter-clockwise; what comes in from outside has the mean colour.
+        brightness, contrast, saturation: factors.
+    """
+
+    mirrored: bool
+    box: tuple[float, float, float, float]
+    turned_deg: float
+    brightness: float
+    contrast: float
+    saturation: float
+
+
+def view_definition() -> str:
+    """What views are, for fingerprints."""
+    return f"augmented, revision {VIEWS_REVISION}"
+
+
+def draw(digest: str, index: int) -> Drawing:
+    """The view of this number of the picture with this digest: the same ever after, and nearly any other elsewhere.
+
+    Each kind of change has even odds between its bounds; the share of the area that is kept lies in [0.65, 1].
+    """
+    seed = hashlib.sha256(f"{VIEWS_REVISION}:{digest}:{index}".encode()).digest()
+    odds = np.random.default_rng(np.frombuffer(seed, np.uint32)).random(8).tolist()
+    area = LEAST_AREA + (1 - LEAST_AREA) * odds[1]
+    stretched = MOST_STRETCHED ** (2 * odds[2] - 1)
+    width, height = min(1.0, math.sqrt(area * stretched)), min(1.0, math.sqrt(area / stretched))
+    left, top = odds[3] * (1 - width), odds[4] * (1 - height)
+    factors = (1 + MOST_COLOURED * (2 * odd - 1) for odd in odds[5:])
+    turned = MOST_TURNED_DEG * (4 * odds[0] % 2 - 1)  # of the bits that do not decide on the mirror
+    return Drawing(odds[0] < 0.5, (left, top, left + width, top + height), turned, *factors)
+
+
+def render_views(
+    image: Image.Image, spec: PreprocessSpec, digest: str, indices: tuple[int, ...]
+) -> list[NDArray[np.uint8]]:
+    """Views of a picture, each prepared as the picture itself is: uint8 (H, W, 3).
+
+    Args:
+        image: mode RGB, upright, as `decode` gives it.
+        spec: sizes, fit and interpolation.
+        digest: of the picture.
+        indices: which views.
+    """
+    small = _made_small(image, spec) if indices else image
+    return [preprocess(apply(draw(digest, index), small, spec), spec) for index in indices]
+
+
+def apply(drawing: Drawing, image: Image.Image, spec: PreprocessSpec) -> Image.Image:
+    """The picture as it was drawn; what is turned in from outside has the spec's mean colour."""
+    left, top, right, bottom = drawing.box
+    width, height = image.size
+    box = (math.floor(left * width), math.floor(top * height), math.ceil(right * width), math.ceil(bottom * height))
+    view = image.crop(box)
+    if drawing.mirrored:
+        view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    mean = tuple(round(255 * part) for part in spec.mean)
+    view = view.rotate(drawing.turned_deg, Image.Resampling.BILINEAR, fillcolor=mean)
+    view = ImageEnhance.Brightness(view).enhance(drawing.brightness)
+    view = ImageEnhance.Contrast(view).enhance(drawing.contrast)
+    return ImageEnhance.Color(view).enhance(drawing.saturation)
+
+
+def _made_small(image: Image.Image, spec: PreprocessSpec) -> Image.Image:
+    """No larger than its views need: they are then made in a few ms, however large the picture is."""
+    wanted = max(spec.decode_at_least) * _MARGIN
+    scale = wanted / min(image.size)
+    if scale >= 1:
+        return image
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BILINEAR)
