@@ -2,22 +2,30 @@
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shared.bundle import FEATURES, LOGITS, PROBABILITIES
+from shared.bundle import FEATURES, LOGITS, NOVELTY, PROBABILITIES
 from shared.preprocess import PreprocessSpec
 from trainer.head import Head
+from trainer.novelty import Novelty
+from trainer.novelty_nodes import Constants, Node, novelty_nodes
 
-_Node = tuple[str, list[str], list[str]]
-"""Operator, inputs, outputs."""
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 
 def attach_head(
-    backbone: bytes, head: Head, *, labels: Sequence[str], spec: PreprocessSpec, temperature: float = 1.0
+    backbone: bytes,
+    head: Head,
+    *,
+    labels: Sequence[str],
+    spec: PreprocessSpec,
+    temperature: float = 1.0,
+    novelty: Novelty | None = None,
 ) -> bytes:
-    """The served graph: pixels in; probabilities, logits and features out.
+    """The served graph: pixels in; probabilities, logits, features and, if it is known, novelty out.
 
     Standardisation, the linear layer, temperature and softmax become nodes after the backbone's; the operations are
     those of `Head.logits`, in the same order. Labels and spec are also in the file's metadata, as JSON.
@@ -28,11 +36,12 @@ def attach_head(
         labels: K class names, by class index.
         spec: what the pixels must be prepared with.
         temperature: probabilities are softmax(logits / temperature).
+        novelty: fitted on the same features; the graph has no such output without it.
 
     Raises:
         ValueError: head, labels and backbone do not go together.
     """
-    from onnx import ModelProto, TensorProto, helper, numpy_helper
+    from onnx import ModelProto, TensorProto, helper
 
     from trainer.canonical import serialise
 
@@ -43,27 +52,35 @@ def attach_head(
             f"a head of {len(head.mean)} features and {len(head.bias)} labels at temperature {temperature} "
             f"for {feature_size} features and {len(labels)} labels"
         )
-    nodes, constants = _head_nodes(head, temperature)
-    model.graph.node.extend(
-        helper.make_node(operator, inputs, outputs, name=f"head.{operator}_{number}")
-        for number, (operator, inputs, outputs) in enumerate(nodes)
-    )
-    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+    _extend(model, "head", *_head_nodes(head, temperature))
     features = model.graph.output.pop()
     model.graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", len(labels)]) for name in (PROBABILITIES, LOGITS)
     )
     model.graph.output.append(features)
+    if novelty is not None:
+        _extend(model, "novelty", *novelty_nodes(novelty))
+        model.graph.output.append(helper.make_tensor_value_info(NOVELTY, TensorProto.FLOAT, ["N"]))
     helper.set_model_props(
         model, {"labels": json.dumps(list(labels), ensure_ascii=False), "preprocess": spec.model_dump_json()}
     )
     return serialise(model)
 
 
-def _head_nodes(head: Head, temperature: float) -> tuple[list[_Node], dict[str, NDArray[np.float32]]]:
+def _extend(model: "ModelProto", part: str, nodes: Sequence[Node], constants: Constants) -> None:
+    from onnx import helper, numpy_helper
+
+    model.graph.node.extend(
+        helper.make_node(operator, inputs, outputs, name=f"{part}.{operator}_{number}")
+        for number, (operator, inputs, outputs) in enumerate(nodes)
+    )
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+
+
+def _head_nodes(head: Head, temperature: float) -> tuple[list[Node], Constants]:
     """The nodes in order, and the constants that they read."""
     constants = {"head.mean": head.mean, "head.std": head.std, "head.weight": head.weight, "head.bias": head.bias}
-    nodes: list[_Node] = [
+    nodes: list[Node] = [
         ("Sub", [FEATURES, "head.mean"], ["head.centred"]),
         ("Div", ["head.centred", "head.std"], ["head.standardised"]),
     ]
