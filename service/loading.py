@@ -7,6 +7,7 @@ import numpy as np
 
 from service.generation import Generation
 from shared.bundle import INPUT_NAME, NOVELTY, PROBABILITIES, Bundle, read_bundle
+from shared.cpu_features import Cpu, read_cpu
 from shared.errors import BundleInvalid
 from shared.golden import check_golden
 from shared.session import Provider, Session, open_session
@@ -14,19 +15,22 @@ from shared.session import Provider, Session, open_session
 logger = logging.getLogger(__name__)
 
 
-def open_generation(name: str, path: Path, *, provider: Provider = "auto") -> Generation:
+def open_generation(name: str, path: Path, *, provider: Provider = "auto", cpu: Cpu | None = None) -> Generation:
     """Read, verify, open and warm a version, and replay its golden check.
 
     Args:
         name: the name to serve it under.
         path: the version's folder.
         provider: where to compute.
+        cpu: what must meet the bundle's requirements; this machine's by default.
 
     Raises:
+        RequirementMissing: it does not.
         BundleError: the bundle is damaged, or the model does not keep what its metadata promises.
         SessionError: ONNX Runtime does not open it.
     """
     bundle = read_bundle(path)
+    (cpu or read_cpu()).require(bundle.metadata.requirements, path=path)
     session = open_session(bundle.read_model(), provider=provider, threads=1)
     check_tensors(bundle, session)
     warm_up(bundle, session)

@@ -167,6 +167,16 @@ class GoldenMismatch(BundleError):
         )
 
 
+class RequirementMissing(BundleError):
+    """The CPU of this machine lacks what the model needs to give its answers."""
+
+    def __init__(self, path: Path, *, missing: Sequence[str], found: str) -> None:
+        super().__init__(
+            f"{path}: the model requires a CPU with {', '.join(missing)}, found {found}; elsewhere its int8 sums may "
+            "overflow. Serve it on such a machine, or train again with --precision float32, or on a machine like this."
+        )
+
+
 class PublishConflict(BundleError):
     """Another program holds this model's publishing lock."""
 

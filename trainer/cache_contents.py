@@ -12,7 +12,7 @@ from trainer.data_folder import is_archive_home, list_data
 from trainer.data_leftovers import list_leftovers
 from trainer.errors import CachePartDamaged
 from trainer.feature_cache import FEATURES_FOLDER
-from trainer.graph import GRAPHS_FOLDER
+from trainer.graph_store import GRAPHS_FOLDER
 from trainer.part_file import digests_in, list_parts
 from trainer.part_file import list_abandoned as list_abandoned_in
 from trainer.stat_cache import STAT_FOLDER, is_whole_stat_file

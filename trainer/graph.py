@@ -1,20 +1,15 @@
 """The backbone's graph: exported once for its weights, proven equal to torch, and cached."""
 
-import contextlib
 import hashlib
 import importlib.metadata
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from shared.files import sha256_of, write_atomically
 from shared.preprocess import PreprocessSpec
 from trainer.backbones import BackboneEntry, Weights
-from trainer.errors import CacheNotWritable
+from trainer.graph_store import kept_graph
 from trainer.progress import Progress, Quiet
-
-GRAPHS_FOLDER = "graphs"
 
 EXPORT_S = 10
 """About how long an export takes, in seconds."""
@@ -54,21 +49,30 @@ def backbone_graph(
         ParityFailed: the graph does not give what torch gives.
         CacheNotWritable: it cannot be stored.
     """
-    folder, key = cache_dir / GRAPHS_FOLDER, _key(entry, weights, spec, taps=taps, mirror=mirror)
-    if (cached := _read(folder, key)) is not None:
-        return cached
-    if progress is not None:
-        progress.say(
+    shown = progress or Quiet()
+
+    def make() -> bytes:
+        shown.say(
             f"Exporting {entry.name} to ONNX; this is done once for these weights, and takes about {EXPORT_S} s.",
             backbone=entry.name,
         )
-    with _writable(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    with (progress or Quiet()).phase("export"):
-        graph = _export(entry, weights, spec, taps=taps, mirror=mirror)
-    with _writable(folder):
-        write_atomically(folder / f"{key}-{sha256_of(graph)}.onnx", graph)
-    return graph
+        with shown.phase("export"):
+            return _export(entry, weights, spec, taps=taps, mirror=mirror)
+
+    return kept_graph(cache_dir, _key(entry, weights, spec, taps=taps, mirror=mirror), make)
+
+
+def find_graph(
+    entry: BackboneEntry,
+    weights: Weights,
+    spec: PreprocessSpec,
+    cache_dir: Path,
+    *,
+    taps: Sequence[str] = (),
+    mirror: bool = False,
+) -> bytes | None:
+    """What `backbone_graph` would find in the cache; None where it would have to export."""
+    return _read(cache_dir / GRAPHS_FOLDER, _key(entry, weights, spec, taps=taps, mirror=mirror))
 
 
 def _export(
@@ -89,24 +93,3 @@ def _key(entry: BackboneEntry, weights: Weights, spec: PreprocessSpec, *, taps: 
     pixels = spec.model_dump(mode="json", include={"height", "width", "mean", "std"})
     what = [entry.name, weights.sha256, pixels, list(taps), mirror, versions, EXPORTER_REVISION]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _read(folder: Path, key: str) -> bytes | None:
-    """The stored graph of this key whose content is what its name says; any other of this key is removed."""
-    for path in folder.glob(f"{key}-*.onnx"):
-        with contextlib.suppress(OSError):  # unreadable, or removed by another run: as if it were not there
-            data = path.read_bytes()
-            if path.stem == f"{key}-{sha256_of(data)}":
-                with contextlib.suppress(OSError):  # in a read-only cache nobody prunes by age
-                    os.utime(path)
-                return data
-            path.unlink()
-    return None
-
-
-@contextlib.contextmanager
-def _writable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CacheNotWritable(folder, str(error)) from error

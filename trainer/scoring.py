@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.bundle import PROBABILITIES, Bundle, read_bundle
+from shared.cpu_features import Cpu, read_cpu
 from shared.decode import TRAINER_LIMITS, decode
 from shared.errors import PictureError
 from shared.files import sha256_of
@@ -40,14 +41,19 @@ class Scorer:
         threads: pictures in work at once, each on one thread.
         provider: where ONNX Runtime computes.
         progress: told of golden warnings.
+        cpu: what must meet the bundle's requirements; this machine's by default.
 
     Raises:
+        RequirementMissing: it does not.
         BundleError: no whole bundle there, or it fails its golden check.
         SessionError: ONNX Runtime does not open it as asked.
     """
 
-    def __init__(self, path: Path, *, threads: int, provider: Provider, progress: Progress) -> None:
+    def __init__(
+        self, path: Path, *, threads: int, provider: Provider, progress: Progress, cpu: Cpu | None = None
+    ) -> None:
         self.bundle: Bundle = read_bundle(resolve(path))
+        (cpu or read_cpu()).require(self.bundle.metadata.requirements, path=self.bundle.path)
         self.labels = self.bundle.metadata.labels
         self._threads = threads
         self._session: Session = open_session(self.bundle.read_model(), provider=provider, threads=1)

@@ -9,7 +9,8 @@ import pytest
 
 from service.loading import open_generation
 from shared.bundle import MODEL_FILE, Bundle
-from shared.errors import BundleCorrupted, BundleIncomplete, BundleInvalid, GoldenMismatch
+from shared.cpu_features import Cpu
+from shared.errors import BundleCorrupted, BundleIncomplete, BundleInvalid, GoldenMismatch, RequirementMissing
 from shared.golden import Golden
 from shared.preprocess import PreprocessSpec
 from tests.service.bundles import colour_model, golden_of, publish_bundle
@@ -101,3 +102,12 @@ def test_what_is_no_model_is_refused(models_dir: Path) -> None:
 
     with pytest.raises(BundleInvalid, match="not a readable ONNX file"):
         publish_bundle(models_dir, model=b"no model at all", golden=golden)
+
+
+def test_a_model_that_the_cpu_would_compute_wrongly_is_refused(models_dir: Path) -> None:
+    """Without the instructions it requires, int8 sums overflow without a sign of it."""
+    bundle = publish_bundle(models_dir, requirements=("vnni",))
+
+    with pytest.raises(RequirementMissing, match=r"requires a CPU with vnni, found x86_64 avx2"):
+        open_generation("colours", bundle.path, cpu=Cpu("x86_64", frozenset({"avx2"})))
+    assert open_generation("colours", bundle.path, cpu=Cpu("x86_64", frozenset({"avx_vnni"}))).version == bundle.version
