@@ -426,6 +426,13 @@ class TapUnusable(UsageError):
         )
 
 
+class PictureNoLongerUsable(BadData):
+    """A picture that was featurised at the start of this run cannot be featurised again."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}. It could be used when this run began; leave the pictures alone meanwhile.")
+
+
 # --- replay ---
 
 
@@ -447,6 +454,13 @@ class ExportFailed(TrainerError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(f"the backbone cannot be exported to ONNX: {detail}. Choose another backbone or image size.")
+
+
+class QuantisationFailed(UsageError):
+    """The backbone's graph has no int8 form."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"--precision int8: this backbone cannot be quantised: {detail}. Use --precision float32.")
 
 
 class ParityFailed(GateFailed):
@@ -495,6 +509,16 @@ class SgdDiverged(UsageError):
         super().__init__(
             f"--head sgd: in epoch {epoch + 1} the head's numbers are no numbers any more. The steps are too large: "
             "lower --learning-rate, or let it grow slowly with --warmup-epochs 5."
+        )
+
+
+class MlnetOptionsInvalid(UsageError):
+    """The file with ML.NET's options has one that ML.NET has not, or cannot be read."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(
+            f"--mlnet-options {path}: {detail}. docs/coming-from-mlnet.md lists every option; mend the file, "
+            "or leave --mlnet-options out."
         )
 
 

@@ -14,6 +14,7 @@ from trainer.intake import leave_out_unreadable, read_audited
 from trainer.learning import Learned, learn, look_through
 from trainer.live_metrics import OnMetrics
 from trainer.manifest import Manifest
+from trainer.mlnet_options import with_mlnet_options
 from trainer.parity import prove_parity
 from trainer.progress import Progress
 from trainer.publishing import publish_run, require_writable
@@ -71,6 +72,7 @@ def train(
         GateFailed: a check before publishing failed; nothing was published.
     """
     progress, timings = progress or Progress(), Timings()
+    settings = with_mlnet_options(settings, progress)
     earlier = read_earlier(settings.from_) if settings.from_ else None
     settings = earlier.settings(settings) if earlier else settings
     require_writable(settings.models_dir)

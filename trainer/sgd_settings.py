@@ -83,7 +83,7 @@ class SgdSettings(FinialSettings):
     decay_epochs: EpochLength | None = Field(
         None, description="exponential: epochs to a decay, default 2; polynomial: of the whole, default --epochs."
     )
-    staircase: bool = Field(True, description="--no-staircase: exponential decays smoothly instead of in steps.")
+    staircase: bool = Field(True, description="--no-staircase decays smoothly instead of in steps; exponential only.")
     end_learning_rate: NotNegative | None = Field(
         None, description="polynomial: where it ends; default a hundredth of --learning-rate."
     )
@@ -181,4 +181,5 @@ def _or(value: T | None, default: T) -> T:
 
 
 def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    off = SgdSettings.model_fields[name].default is True
+    return f"--{'no-' if off else ''}{name.replace('_', '-')}"
