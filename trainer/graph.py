@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.preprocess import PreprocessSpec
 from trainer.backbones import BackboneEntry, Weights
-from trainer.graph_store import kept_graph
+from trainer.graph_store import kept_graph, stored_graph
 from trainer.progress import Progress, Quiet
 
 EXPORT_S = 10
@@ -72,7 +72,7 @@ def find_graph(
     mirror: bool = False,
 ) -> bytes | None:
     """What `backbone_graph` would find in the cache; None where it would have to export."""
-    return _read(cache_dir / GRAPHS_FOLDER, _key(entry, weights, spec, taps=taps, mirror=mirror))
+    return stored_graph(cache_dir, _key(entry, weights, spec, taps=taps, mirror=mirror))
 
 
 def _export(

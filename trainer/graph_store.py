@@ -19,9 +19,9 @@ def kept_graph(cache_dir: Path, key: str, make: Callable[[], bytes]) -> bytes:
     Raises:
         CacheNotWritable: it cannot be stored. This is learned before it is made.
     """
-    folder = cache_dir / GRAPHS_FOLDER
-    if (cached := _read(folder, key)) is not None:
+    if (cached := stored_graph(cache_dir, key)) is not None:
         return cached
+    folder = cache_dir / GRAPHS_FOLDER
     with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
     graph = make()
@@ -30,9 +30,9 @@ def kept_graph(cache_dir: Path, key: str, make: Callable[[], bytes]) -> bytes:
     return graph
 
 
-def _read(folder: Path, key: str) -> bytes | None:
+def stored_graph(cache_dir: Path, key: str) -> bytes | None:
     """The stored graph of this key whose content is what its name says; any other of this key is removed."""
-    for path in folder.glob(f"{key}-*.onnx"):
+    for path in (cache_dir / GRAPHS_FOLDER).glob(f"{key}-*.onnx"):
         with contextlib.suppress(OSError):  # unreadable, or removed by another run: as if it were not there
             data = path.read_bytes()
             if path.stem == f"{key}-{sha256_of(data)}":
