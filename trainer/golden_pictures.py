@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shared.bundle import PROBABILITIES
+from shared.bundle import NOVELTY, PROBABILITIES
 from shared.decode import TRAINER_LIMITS, decode
 from shared.golden import Golden
 from shared.preprocess import PreprocessSpec, preprocess
@@ -33,8 +33,10 @@ def make_golden(model: bytes, samples: Sequence[Sample], spec: PreprocessSpec, *
         else np.random.default_rng(_NOISE_SEED).integers(0, 256, (GOLDEN_COUNT, spec.height, spec.width, 3), np.uint8)
     )
     session = open_session(model, provider="cpu", threads=1)
-    probabilities = np.concatenate([session.run(image[None], [PROBABILITIES])[0] for image in images])
-    return Golden(images=images, probabilities=probabilities, pictures=pictures)
+    wanted = [name for name in (PROBABILITIES, NOVELTY) if name in session.output_names]
+    answers = [session.run(image[None], wanted) for image in images]
+    probabilities, *novelty = (np.concatenate(values) for values in zip(*answers, strict=True))
+    return Golden(images, probabilities, pictures, novelty[0] if novelty else None)
 
 
 def choose_golden(samples: Sequence[Sample]) -> list[Sample]:

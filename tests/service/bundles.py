@@ -99,7 +99,7 @@ def golden_of(model: bytes, spec: PreprocessSpec = SPEC) -> Golden:
     images = np.zeros((3, spec.height, spec.width, 3), np.uint8)
     for channel in range(3):
         images[channel, ..., channel] = 200
-    return Golden(images=images, probabilities=_probabilities(model, images))
+    return Golden(images=images, probabilities=_probabilities(model, images), novelty=_novelty(model, images))
 
 
 def metadata_fields(name: str, labels: Sequence[str], spec: PreprocessSpec) -> dict[str, Any]:
@@ -127,6 +127,11 @@ def metadata_fields(name: str, labels: Sequence[str], spec: PreprocessSpec) -> d
 def _probabilities(model: bytes, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     session = open_session(model, provider="cpu")
     return session.run(images, [session.output_names[0]])[0]
+
+
+def _novelty(model: bytes, images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    session = open_session(model, provider="cpu")
+    return session.run(images, [NOVELTY])[0] if NOVELTY in session.output_names else None
 
 
 def _renamed(model: onnx.ModelProto, names: Mapping[str, str]) -> onnx.ModelProto:

@@ -26,13 +26,13 @@ PICTURES = (encode(scene(40, 30), "JPEG"), encode(scene(30, 40), "PNG"), encode(
 class Answers:
     """A session that knows the answers by heart."""
 
-    def __init__(self, probabilities: NDArray[np.float32]) -> None:
-        self._left = list(probabilities)
+    def __init__(self, probabilities: NDArray[np.float32], novelty: NDArray[np.float32] | None = None) -> None:
+        self._left = {"probabilities": list(probabilities), "novelty": [] if novelty is None else list(novelty)}
         self.batch_sizes: list[int] = []
 
-    def run(self, images: NDArray[np.uint8], _outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         self.batch_sizes.append(len(images))
-        return [self._left.pop(0)[np.newaxis]]
+        return [self._left[name].pop(0)[np.newaxis] for name in outputs]
 
 
 def golden_of(images: NDArray[np.uint8], pictures: tuple[bytes, ...] = ()) -> Golden:
@@ -58,6 +58,15 @@ def check(folder: Path, found: Any, expected: Any, precision: str = "float32") -
     return check_golden(bundle, session)
 
 
+def check_novelty(folder: Path, found: Any, expected: Any, precision: str = "float32") -> list[str]:
+    """Golden check of two pictures of which the model and the bundle tell these novelties."""
+    probabilities = np.full((2, len(LABELS)), 1 / 3, np.float32)
+    golden = Golden(some_images(2), probabilities, novelty=np.asarray(expected, np.float32))
+    outputs = ("probabilities", "logits", "features", "novelty")
+    session: Any = Answers(probabilities, np.asarray(found, np.float32))
+    return check_golden(bundle_with(folder, golden, outputs=outputs, precision=precision), session)
+
+
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     golden = golden_of(np.stack([pixels_of(picture) for picture in PICTURES]), PICTURES)
 
@@ -66,6 +75,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert np.array_equal(read.images, golden.images)
     assert np.array_equal(read.probabilities, golden.probabilities)
     assert read.pictures == PICTURES
+    assert read.novelty is None
 
 
 def test_the_same_golden_files_are_the_same_bytes(tmp_path: Path) -> None:
@@ -175,6 +185,29 @@ def test_a_picture_that_no_longer_decodes_is_a_warning_with_the_reason(tmp_path:
     (warning,) = check_golden(bundle, open_session(bundle.read_model()))
 
     assert warning.startswith("golden picture 1: this PNG cannot be decoded")
+
+
+@pytest.mark.parametrize(("precision", "difference"), [("float32", 0.0009), ("int8", 0.2)])
+def test_novelty_is_replayed_too(tmp_path: Path, precision: str, difference: float) -> None:
+    assert check_novelty(tmp_path, [0.3, 0.6 + difference], [0.3, 0.6], precision) == []
+
+
+@pytest.mark.parametrize(("precision", "difference"), [("float32", 0.0011), ("int8", 0.3)])
+def test_another_novelty_does_not_pass(tmp_path: Path, precision: str, difference: float) -> None:
+    with pytest.raises(GoldenMismatch, match=r"novelty: .* differ by up to"):
+        check_novelty(tmp_path, [0.3, 0.6 + difference], [0.3, 0.6], precision)
+
+
+def test_a_novelty_that_is_no_number_does_not_pass(tmp_path: Path) -> None:
+    with pytest.raises(GoldenMismatch, match="not numbers"):
+        check_novelty(tmp_path, [0.3, np.nan], [0.3, 0.6])
+
+
+def test_a_model_that_tells_novelty_must_bring_what_it_told(tmp_path: Path) -> None:
+    bundle = bundle_with(tmp_path, golden_of(some_images(2)), outputs=("probabilities", "novelty"))
+
+    with pytest.raises(BundleInvalid, match=r"golden/novelty\.npy is not among the files"):
+        read_golden(bundle)
 
 
 # --- files that are not usable ---
