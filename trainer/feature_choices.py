@@ -21,20 +21,23 @@ _FITS: tuple[Fit, ...] = ("crop", "stretch", "pad")
 def base_choice(entry: BackboneEntry, settings: TrainSettings) -> FeatureChoice:
     """What the settings ask for; the preset of the weights where they leave something open.
 
+    Where it is open whether the middle stage is read, it is: without it, features are the first columns of those with.
+
     Raises:
         SizeRefused: the backbone cannot take pictures of that size.
         NoMiddleStage: it has none that could be read.
     """
     side = settings.image_size if isinstance(settings.image_size, int) else entry.spec.height
     fit = entry.spec.fit if settings.fit is None or settings.fit == "auto" else settings.fit
-    taps = () if settings.taps in (None, AUTO) else _taps_named(entry, settings.taps or NO_TAPS)
+    taps = _middle(entry) if _is_open(settings.taps, settings) else _taps_named(entry, settings.taps or NO_TAPS)
     return FeatureChoice(prepared_for(entry, side, fit), taps, mirror=settings.mirror)
 
 
 def candidate_choices(entry: BackboneEntry, settings: TrainSettings) -> tuple[FeatureChoice, ...]:
     """Everything worth a try where the settings say "auto", or leave it open in a search; the cheapest first.
 
-    The base choice is among them, and is the only one where nothing is open. None costs more than `--max-cost`.
+    The first one is nearest to the preset. Where nothing is open it is the base choice, and the only one. None costs
+    more than `--max-cost`, unless the size was given.
 
     Raises:
         SizeRefused, NoMiddleStage: as `base_choice`.
@@ -42,14 +45,13 @@ def candidate_choices(entry: BackboneEntry, settings: TrainSettings) -> tuple[Fe
     base = base_choice(entry, settings)
     sides = _sides(entry) if _is_open(settings.image_size, settings) else [base.spec.height]
     fits = _FITS if _is_open(settings.fit, settings) else (base.spec.fit,)
-    middle = (entry.middle_stage,) if entry.middle_stage else ()
-    taps = dict.fromkeys([(), middle]) if _is_open(settings.taps, settings) else (base.taps,)
+    taps = dict.fromkeys([(), _middle(entry)]) if _is_open(settings.taps, settings) else (base.taps,)
     found = [
         FeatureChoice(prepared_for(entry, side, fit), tapped, mirror=settings.mirror)
         for side, fit, tapped in product(sides, fits, taps)
     ]
-    affordable = [choice for choice in found if choice == base or cost_of(choice, entry) <= settings.max_cost]
-    return tuple(sorted(dict.fromkeys([base, *affordable]), key=lambda choice: cost_of(choice, entry)))
+    affordable = [choice for choice in found if choice.spec == base.spec or cost_of(choice, entry) <= settings.max_cost]
+    return tuple(sorted(affordable, key=lambda choice: cost_of(choice, entry)))
 
 
 def cost_of(choice: FeatureChoice, entry: BackboneEntry) -> float:
@@ -102,6 +104,10 @@ def _sides(entry: BackboneEntry) -> Sequence[int]:
 def _is_open(wish: object, settings: TrainSettings) -> bool:
     """Whether an option is left to a search: by itself, or because all that is not given is."""
     return wish == AUTO or (wish is None and settings.search)
+
+
+def _middle(entry: BackboneEntry) -> tuple[str, ...]:
+    return (entry.middle_stage,) if entry.middle_stage else ()
 
 
 def _taps_named(entry: BackboneEntry, wish: str) -> tuple[str, ...]:

@@ -2,17 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from trainer.backbones import BackboneEntry, Weights, build_backbone, choose_backbone, find_weights
+from trainer.backbones import BackboneEntry, Weights, choose_backbone, find_weights
 from trainer.counting import counted
+from trainer.feature_choices import base_choice
 from trainer.featurize import Features, featurize
-from trainer.graph import backbone_graph
+from trainer.graph import backbone_graph, find_graph
 from trainer.live_metrics import OnMetrics
 from trainer.progress import Progress
+from trainer.recipe import FeatureChoice
 from trainer.replay import Earlier
 from trainer.samples import Sample
 from trainer.settings import AuditSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -23,12 +29,14 @@ class RunBackbone:
         entry: of the catalogue.
         weights: its weights.
         reason: why this one, a sentence.
-        graph: the exported network, ONNX.
+        choice: which of its features the run begins with.
+        graph: the exported network that gives them, ONNX.
     """
 
     entry: BackboneEntry
     weights: Weights
     reason: str
+    choice: FeatureChoice
     graph: bytes
 
     def featurize(
@@ -44,11 +52,11 @@ class RunBackbone:
         features = featurize(
             samples,
             self.graph,
-            self.entry.spec,
+            self.choice.spec,
             cache_dir=settings.cache_dir,
             backbone=self.entry.name,
             engine=engine,
-            module=lambda: build_backbone(self.entry, self.weights),
+            module=lambda: self.module_of(self.choice),
             provider=settings.provider,
             threads=settings.thread_count,
             progress=progress,
@@ -61,6 +69,23 @@ class RunBackbone:
         )
         return features
 
+    def graph_of(self, choice: FeatureChoice, cache_dir: Path, progress: Progress) -> bytes:
+        """The graph that gives the features of a choice; see `backbone_graph`."""
+        taps, mirror = choice.taps, choice.mirror
+        return backbone_graph(
+            self.entry, self.weights, choice.spec, cache_dir, taps=taps, mirror=mirror, progress=progress
+        )
+
+    def find_graph(self, choice: FeatureChoice, cache_dir: Path) -> bytes | None:
+        """The same, if it need not be exported."""
+        return find_graph(self.entry, self.weights, choice.spec, cache_dir, taps=choice.taps, mirror=choice.mirror)
+
+    def module_of(self, choice: FeatureChoice) -> "nn.Module":
+        """The torch module that the graph of a choice was exported from; see `build_chosen`."""
+        from trainer.chosen_module import build_chosen
+
+        return build_chosen(self.entry, self.weights, taps=choice.taps, mirror=choice.mirror)
+
 
 def open_backbone(
     settings: TrainSettings | AuditSettings, progress: Progress, *, earlier: Earlier | None = None
@@ -72,8 +97,11 @@ def open_backbone(
         ReplayWeightsMissing: those of the earlier run cannot be had.
     """
     entry, weights, reason = _chosen(settings, earlier, progress)
-    graph = backbone_graph(entry, weights, entry.spec, settings.cache_dir, progress=progress)
-    return RunBackbone(entry, weights, reason, graph)
+    choice = base_choice(entry, settings) if isinstance(settings, TrainSettings) else FeatureChoice(entry.spec)
+    graph = backbone_graph(
+        entry, weights, choice.spec, settings.cache_dir, taps=choice.taps, mirror=choice.mirror, progress=progress
+    )
+    return RunBackbone(entry, weights, reason, choice, graph)
 
 
 def _chosen(

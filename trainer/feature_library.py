@@ -1,0 +1,209 @@
+"""The features of a run's pictures under any choice of them: computed when they are asked for, and kept."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trainer.backbones import BackboneEntry
+from trainer.completion import Caches, by_digest, complete, open_caches
+from trainer.counting import counted
+from trainer.displays import duration
+from trainer.engines import Engine, OnnxEngine
+from trainer.errors import PictureNoLongerUsable
+from trainer.feature_choices import candidate_choices, cost_of, in_words
+from trainer.featurize import open_engine, read_rows
+from trainer.graph import EXPORT_S
+from trainer.live_metrics import OnMetrics
+from trainer.parity import probe_images
+from trainer.progress import Progress
+from trainer.recipe import FeatureChoice, FeatureRows
+from trainer.run_backbone import RunBackbone
+from trainer.samples import Sample
+from trainer.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_TIMED_RUNS = 3
+
+Choices = Sequence[tuple[FeatureChoice, int]]
+"""Features with a number of views."""
+
+
+@dataclass
+class FeatureLibrary:
+    """Features of N samples, from the cache where they are known.
+
+    What is asked for is not held in memory. All pictures must have been featurised by the base choice before, which
+    has told those that cannot be used.
+
+    Attributes:
+        backbone: of the run.
+        samples: N samples; rows are in their order.
+        settings: of the run.
+        progress: told of what is computed.
+        on_metrics: told of each picture that is featurised.
+        computed: renderings that were featurised so far.
+    """
+
+    backbone: RunBackbone
+    samples: Sequence[Sample]
+    settings: TrainSettings
+    progress: Progress
+    on_metrics: OnMetrics | None = None
+    computed: int = field(default=0, init=False)
+
+    @property
+    def entry(self) -> BackboneEntry:
+        """Of the catalogue."""
+        return self.backbone.entry
+
+    @property
+    def base(self) -> FeatureChoice:
+        """What the settings ask for, and the preset of the weights where they leave it open."""
+        return self.backbone.choice
+
+    def candidates(self) -> tuple[FeatureChoice, ...]:
+        """What is worth a try, the cheapest first; see `candidate_choices`."""
+        return candidate_choices(self.entry, self.settings)
+
+    def cost_of(self, choice: FeatureChoice) -> float:
+        """Work for one served picture, relative to the preset of the weights; see `cost_of`."""
+        return cost_of(choice, self.entry)
+
+    def graph_of(self, choice: FeatureChoice) -> bytes:
+        """The backbone's graph that gives these features; exported where that has not been done before.
+
+        Raises:
+            TapUnusable, ExportFailed, ParityFailed, CacheNotWritable: as `backbone_graph`.
+        """
+        return self.backbone.graph_of(choice, self.settings.cache_dir, self.progress)
+
+    def module_of(self, choice: FeatureChoice) -> "nn.Module":
+        """The torch module that the graph of a choice was exported from."""
+        return self.backbone.module_of(choice)
+
+    def rows(self, choice: FeatureChoice, views: int = 0) -> FeatureRows:
+        """Features of the samples and of as many views of each; what the cache lacks is computed, in one decode.
+
+        Penultimate features are taken from those with the middle stage where both are worth a try.
+
+        Raises:
+            PictureNoLongerUsable: a picture that could be used before cannot be used now.
+            CacheNotWritable, FeaturesLost: the cache does not keep what it is given.
+        """
+        wider = self._wider(choice)
+        if wider is not None:
+            rows, size = self.rows(wider, views), self.entry.feature_size
+            return FeatureRows(rows.plain[:, :size], rows.views[:, :, :size])
+        engine, caches = self._open(choice, self.graph_of(choice))
+        self._complete(choice, engine, caches, views)
+        digests = [sample.digest for sample in self.samples]
+        plain = read_rows(caches.features, digests)
+        of_views = np.zeros((views, *plain.shape), np.float32)
+        for index in range(views):
+            of_views[index] = read_rows(caches.augmented, digests, str(index))
+        return FeatureRows(plain, of_views)
+
+    def announce(self, choices: Choices) -> None:
+        """Say how much is to be computed for all of these, and about how long that takes; nothing if nothing is."""
+        wanted = dict[FeatureChoice, int]()
+        for choice, views in choices:
+            kept = self._tapped(choice) or choice
+            wanted[kept] = max(views, wanted.get(kept, 0))
+        all_kinds = (*wanted, *(choice for choice, _ in choices))
+        graphs = {_in_graph(choice) for choice in all_kinds if not self._find_graph(choice)}
+        renderings = {choice: self._count_missing(choice, views) for choice, views in wanted.items()}
+        if not any(renderings.values()) and not graphs:
+            return
+        work = sum(count * self.cost_of(choice) for choice, count in renderings.items())
+        seconds = len(graphs) * EXPORT_S + work * self._time_preset() / self.settings.thread_count
+        total = sum(renderings.values())
+        self.progress.say(
+            f"The search compares {counted(len(wanted), 'kind')} of features: {counted(total, 'rendering')} to "
+            f"featurise and {counted(len(graphs), 'graph')} to export, about {duration(seconds)}; all of it is kept.",
+            renderings=total,
+            graphs=len(graphs),
+            estimate_s=round(seconds, 1),
+        )
+
+    def _complete(self, choice: FeatureChoice, engine: Engine, caches: Caches, views: int) -> None:
+        pictures = by_digest(self.samples)
+        missing = caches.missing(pictures, views)
+        if not missing:
+            return
+        kinds = "as they are" if not views else f"and {counted(views, 'view')} of each"
+        self.progress.say(f"Featurising {counted(len(missing), 'picture')} {kinds}: {in_words(choice)}.")
+        done = complete(
+            pictures,
+            engine,
+            choice.spec,
+            caches,
+            views=views,
+            threads=self.settings.thread_count,
+            progress=self.progress,
+            on_metrics=self.on_metrics,
+        )
+        for digest, reason in done.refused.items():
+            raise PictureNoLongerUsable(pictures[digest].name, reason)
+        self.computed += done.rendered
+        caches.tidy(self.entry.name)
+
+    def _open(self, choice: FeatureChoice, graph: bytes) -> tuple[Engine, Caches]:
+        engine, size = open_engine(
+            self.settings.engine, graph, partial(self.module_of, choice), choice.spec, self.settings.provider
+        )
+        caches = open_caches(
+            self.settings.cache_dir, graph, choice.spec, size, engine=engine.identity, warn=self.progress.warn
+        )
+        return engine, caches
+
+    def _wider(self, choice: FeatureChoice) -> FeatureChoice | None:
+        """The choice whose first columns these features are, bit for bit; None where they are to be computed."""
+        tapped = self._tapped(choice)
+        if tapped is None or self.settings.engine != "onnxruntime":
+            return None
+        images = probe_images(choice.spec)
+        alone, together = (
+            np.concatenate([engine.run(image[None]) for image in images])
+            for engine in (OnnxEngine(self.graph_of(one), provider=self.settings.provider) for one in (choice, tapped))
+        )
+        return tapped if np.array_equal(alone, together[:, : self.entry.feature_size]) else None
+
+    def _tapped(self, choice: FeatureChoice) -> FeatureChoice | None:
+        """The same with the middle stage, if that is worth a try as well."""
+        if choice.taps or not self.entry.middle_stage:
+            return None
+        tapped = replace(choice, taps=(self.entry.middle_stage,))
+        return tapped if tapped in self.candidates() else None
+
+    def _find_graph(self, choice: FeatureChoice) -> bytes | None:
+        return self.backbone.find_graph(choice, self.settings.cache_dir)
+
+    def _count_missing(self, choice: FeatureChoice, views: int) -> int:
+        pictures = by_digest(self.samples)
+        graph = self._find_graph(choice)
+        if graph is None:
+            return len(pictures) * (1 + views)
+        _, caches = self._open(choice, graph)
+        return sum(map(len, caches.missing(pictures, views).values()))
+
+    def _time_preset(self) -> float:
+        """Seconds that one thread takes for one picture of the preset's size, judged by the base choice."""
+        engine, _ = self._open(self.base, self.graph_of(self.base))
+        image = probe_images(self.base.spec)[:1]
+        with engine.single_threaded():
+            engine.run(image)
+            started = time.perf_counter()
+            for _ in range(_TIMED_RUNS):
+                engine.run(image)
+        return (time.perf_counter() - started) / _TIMED_RUNS / self.cost_of(self.base)
+
+
+def _in_graph(choice: FeatureChoice) -> tuple[object, ...]:
+    """What is in a graph; choices of the same share it."""
+    return (choice.spec.height, choice.spec.width, choice.taps, choice.mirror)
