@@ -15,6 +15,7 @@ from trainer.folds import fewest_groups
 from trainer.intervals import Interval, repeated_folds_interval
 from trainer.progress import Progress, Quiet
 from trainer.recipe_search import Plan, Searched, plan_of, search
+from trainer.sgd_options import SgdOptions
 from trainer.split import make_folds
 
 
@@ -103,6 +104,8 @@ def cross_validate(
     seeds: Sequence[int],
     threads: int,
     balance: bool = False,
+    sgd: SgdOptions | None = None,
+    validation: NDArray[np.int64] | None = None,
     progress: Progress | None = None,
 ) -> CrossValidation:
     """Hold out each fold once per seed, choose recipe and head on the rest, and measure them on the fold.
@@ -116,6 +119,8 @@ def cross_validate(
         seeds: at least one; each makes other folds.
         threads: CPU threads of the solver.
         balance: every class weighs alike in the fits.
+        sgd: how an SGD head descends.
+        validation: numbers of the rows of the validation split.
         progress: shows the folds as they are done.
 
     Raises:
@@ -132,7 +137,7 @@ def cross_validate(
     pooled: list[Evaluation] = []
     with (progress or Quiet()).phase("cross-validate", total=len(seeds) * possible) as phase:
         for seed in seeds:
-            options = FitOptions(len(labels), seed, threads, balance)
+            options = FitOptions(len(labels), seed, threads, balance, sgd or SgdOptions(), validation)
             fold_of = make_folds(targets, groups, possible, seed)
             probabilities = np.zeros((len(targets), len(labels)))
             for fold in range(possible):

@@ -1,7 +1,7 @@
 """One fit for every kind of head: rows and targets in, a calibrated head out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from trainer.head import HeadFit
 from trainer.linear_probe import fit_linear_probe
 from trainer.live_metrics import HeadStep
 from trainer.recipe import FeatureRows, HeadKind
+from trainer.sgd import fit_sgd
+from trainer.sgd_options import SgdOptions
 
 OnStep = Callable[[HeadStep], None]
 
@@ -24,12 +26,22 @@ class FitOptions:
         seed: of the folds, and of heads that start at random.
         threads: CPU threads of the solver.
         balance: every class weighs alike in the loss.
+        sgd: how the SGD head descends.
+        validation: numbers of the rows of the validation split; the SGD head may choose its epochs on them alone.
     """
 
     class_count: int
     seed: int
     threads: int
     balance: bool = False
+    sgd: SgdOptions = field(default_factory=SgdOptions)
+    validation: NDArray[np.int64] | None = None
+
+    def for_rows(self, rows: NDArray[np.int64]) -> "FitOptions":
+        """Those of a fit on these rows alone, which are then numbered from 0."""
+        if self.validation is None:
+            return self
+        return replace(self, validation=np.flatnonzero(np.isin(rows, self.validation)))
 
 
 def fit_head(
@@ -56,9 +68,27 @@ def fit_head(
     Raises:
         ValueError: the rows cannot be learned from, or there is no such kind.
     """
-    if kind != "probe":
+    if kind == "probe":
+        fit = _fit_probe(rows, targets, groups, options, like, on_step)
+    elif kind == "sgd":
+        fit = _fit_sgd(rows, targets, groups, options, like, on_step)
+    else:
         raise ValueError(f"no head is called {kind}")
-    fit = fit_linear_probe(
+    if like is not None:
+        return replace(fit, temperature=like.temperature)
+    of_folds = fit.out_of_fold_logits
+    return replace(fit, temperature=fit_temperature(of_folds, targets[: len(of_folds)]))
+
+
+def _fit_probe(
+    rows: FeatureRows,
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    options: FitOptions,
+    like: HeadFit | None,
+    on_step: OnStep | None,
+) -> HeadFit:
+    return fit_linear_probe(
         rows.plain,
         targets,
         groups,
@@ -70,7 +100,26 @@ def fit_head(
         balance=options.balance,
         on_step=on_step,
     )
-    if like is not None:
-        return replace(fit, temperature=like.temperature)
-    of_folds = fit.out_of_fold_logits
-    return replace(fit, temperature=fit_temperature(of_folds, targets[: len(of_folds)]))
+
+
+def _fit_sgd(
+    rows: FeatureRows,
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    options: FitOptions,
+    like: HeadFit | None,
+    on_step: OnStep | None,
+) -> HeadFit:
+    return fit_sgd(
+        rows,
+        targets,
+        groups,
+        class_count=options.class_count,
+        seed=options.seed,
+        threads=options.threads,
+        options=options.sgd,
+        validation=options.validation,
+        epochs=like.epochs if like else None,
+        balance=options.balance,
+        on_step=on_step,
+    )

@@ -54,6 +54,7 @@ def learn(
         threads=settings.thread_count,
         folds=settings.folds,
         balance=settings.balance,
+        sgd=settings.sgd_options,
         progress=progress,
         on_metrics=on_metrics,
     )
@@ -68,6 +69,7 @@ def learn(
             seed=settings.seed,
             threads=settings.thread_count,
             balance=settings.balance,
+            sgd=settings.sgd_options,
         )
     return Learned(likeness, training, measured, final)
 

@@ -118,6 +118,7 @@ def search(
         on_tried: called for each recipe that is done.
     """
     their_targets, their_groups = targets[rows], [groups[row] for row in rows.tolist()]
+    options = options.for_rows(rows)
     fits: dict[Candidate, tuple[HeadFit, float]] = {}
 
     def try_out(candidate: Candidate) -> None:

@@ -49,7 +49,7 @@ def fit_sgd(
         seed: of the folds, and of the order in each epoch.
         threads: CPU threads.
         options: how to descend.
-        validation: row numbers that alone decide on the epochs; None: the folds do.
+        validation: row numbers of the validation split, which decides on the epochs where the options say so.
         epochs: a number that is already known; nothing is then chosen, and there are no folds.
         folds: wanted number; a class with fewer groups lowers it, and below 2 there are none.
         balance: every class weighs alike in the loss, however many rows it has.
@@ -67,9 +67,11 @@ def fit_sgd(
     possible = min(folds, fewest_groups(targets, groups)) if epochs is None else 0
     fold_of = make_folds(targets, groups, possible, seed) if possible >= 2 else None
     weights = balanced_weights(targets, class_count) if balance else np.ones(len(targets), np.float32)
+    alone = options.epochs_by == "validation"
+    deciding = validation if alone and validation is not None and len(validation) else None
     descent = Descent(rows, targets, weights, options, class_count=class_count, seed=seed)
     with torch_threads(threads):
-        watched = descent.watch(fold_of, validation, on_step) if epochs is None else None
+        watched = descent.watch(fold_of, deciding, on_step) if epochs is None else None
         chosen = epochs or (watched.epochs if watched else options.epochs)
         head = descent.fit(chosen)
     return HeadFit(
@@ -78,14 +80,16 @@ def fit_sgd(
         swept=(),
         out_of_fold_logits=watched.logits if watched else np.zeros((0, class_count), np.float32),
         folds=possible if fold_of is not None else 0,
-        note="" if epochs is not None else _note(possible, watched, options, wanted=folds),
+        note=""
+        if epochs is not None
+        else _note(possible, watched, options, wanted=folds, replaced=alone and deciding is None),
         kind="sgd",
         epochs=chosen,
         history=watched.history if watched else (),
     )
 
 
-def _note(possible: int, watched: "Watched | None", options: SgdOptions, *, wanted: int) -> str:
+def _note(possible: int, watched: "Watched | None", options: SgdOptions, *, wanted: int, replaced: bool) -> str:
     """What was not as planned, or could be better."""
     notes = []
     if possible < 2:
@@ -98,6 +102,8 @@ def _note(possible: int, watched: "Watched | None", options: SgdOptions, *, want
         )
     elif possible < wanted:
         notes.append(f"{possible} folds instead of {wanted}, because a class has only {possible} groups of pictures.")
+    if watched and replaced:
+        notes.append("There is no validation split, so the folds decided on the epochs.")
     if watched and options.early_stopping and watched.epochs == options.epochs:
         notes.append(
             f"The last of {options.epochs} epochs was the best one: more may be better (--epochs), "

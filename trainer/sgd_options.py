@@ -1,6 +1,7 @@
 """How the SGD head descends: plain data, nothing heavy is imported to read it."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from trainer.early_stopping import EarlyStopping
 from trainer.schedules import ExponentialDecay, Schedule, learning_rate_at
@@ -21,6 +22,7 @@ class SgdOptions:
         momentum: in [0, 1).
         weight_decay: the penalty weight_decay / 2 * |weight|^2, as the probe's l2; not of the bias.
         early_stopping: None runs all epochs and keeps the last.
+        epochs_by: what the epochs are chosen on: each fold in turn, or the validation split alone, as ML.NET does.
         test_on_train: measure after each epoch what was learned from as well.
     """
 
@@ -31,6 +33,7 @@ class SgdOptions:
     momentum: float = 0.9
     weight_decay: float = 0.05
     early_stopping: EarlyStopping | None = field(default_factory=EarlyStopping)
+    epochs_by: Literal["folds", "validation"] = "folds"
     test_on_train: bool = True
 
     def learning_rate_at(self, epoch: int, batch: int, *, batches: int) -> float:

@@ -119,7 +119,7 @@ class SgdSettings(FinialSettings):
     def sgd_options(self) -> SgdOptions:
         """What was given, with Finial's defaults for the rest."""
         plain = SgdOptions()
-        own = ("epochs", "batch_size", "warmup_epochs", "momentum", "weight_decay", "test_on_train")
+        own = ("epochs", "batch_size", "warmup_epochs", "momentum", "weight_decay", "epochs_by", "test_on_train")
         return SgdOptions(
             **{name: _or(getattr(self, name), getattr(plain, name)) for name in own},
             schedule=self._schedule(),

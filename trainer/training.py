@@ -19,6 +19,7 @@ from trainer.manifest import Manifest, Sample, Split
 from trainer.progress import Progress, Quiet
 from trainer.recipe import FeatureRows, HeadKind, plain_rows
 from trainer.recipe_search import Plan, Searched, plan_of, search
+from trainer.sgd_options import SgdOptions
 from trainer.split import split_groups
 
 
@@ -67,11 +68,12 @@ class Training:
         threads: int,
         kind: HeadKind = "probe",
         balance: bool = False,
+        sgd: SgdOptions | None = None,
         like: HeadFit | None = None,
         on_step: OnStep | None = None,
     ) -> HeadFit:
         """A head fitted on these rows; `like` gives it hyper-parameters and temperature instead of choosing them."""
-        options = FitOptions(len(self.labels), seed, threads, balance)
+        options = FitOptions(len(self.labels), seed, threads, balance, sgd or SgdOptions())
         groups = [self.groups[row] for row in rows.tolist()]
         return fit_head(
             kind, self.feature_rows.take(rows), self.targets[rows], groups, options, like=like, on_step=on_step
@@ -160,6 +162,7 @@ def measure(
     folds: int,
     plan: Plan | None = None,
     balance: bool = False,
+    sgd: SgdOptions | None = None,
     progress: Progress | None = None,
     on_metrics: OnMetrics | None = None,
 ) -> Measured:
@@ -172,11 +175,12 @@ def measure(
         folds: of the nested cross-validation over all samples; 0 for none.
         plan: recipes to choose from; the default probe on the features of `training`, if not said.
         balance: every label weighs alike in the fits.
+        sgd: how an SGD head descends.
         progress: shows the strengths and the nested folds as they are done.
-        on_metrics: told of each strength.
+        on_metrics: told of each strength, or epoch.
     """
     progress, plan = progress or Quiet(), plan or plan_of(training.features)
-    options = FitOptions(len(training.labels), seed, threads, balance)
+    options = FitOptions(len(training.labels), seed, threads, balance, sgd or SgdOptions(), training.rows("validation"))
     selection, test = training.rows("train", "validation"), training.rows("test")
     searched = _search(plan, selection, training, options, progress, on_metrics)
     fit, features = searched.fit, plan.rows_of(searched.recipe).plain
@@ -200,6 +204,7 @@ def final_fit(
     seed: int,
     threads: int,
     balance: bool = False,
+    sgd: SgdOptions | None = None,
 ) -> HeadFit:
     """The head to publish: on every split with all that was chosen, or the measured one itself.
 
@@ -207,13 +212,13 @@ def final_fit(
         training: with the features of the recipe that was chosen.
         measured: what was chosen, and on which rows.
         on: the splits to fit on; "train" keeps the measured head.
-        seed, threads, balance: as of `measure`.
+        seed, threads, balance, sgd: as of `measure`.
     """
     if on == "train" or not len(measured.test_rows):
         return measured.fit
     everything = np.arange(len(training.samples))
     return training.fit(
-        everything, seed=seed, threads=threads, kind=measured.fit.kind, balance=balance, like=measured.fit
+        everything, seed=seed, threads=threads, kind=measured.fit.kind, balance=balance, sgd=sgd, like=measured.fit
     )
 
 
@@ -235,7 +240,7 @@ def _search(
     on_metrics: OnMetrics | None,
 ) -> Searched:
     if len(plan.candidates) == 1:
-        with _each_strength_told(progress, on_metrics) as on_step:
+        with _each_step_told(plan.candidates[0].recipe.head, options, progress, on_metrics) as on_step:
             return search(plan, selection, training.targets, training.groups, options, on_step=on_step)
     with progress.phase("try recipes", total=len(plan.candidates)) as phase:  # fewer, where one decides on others
         return search(
@@ -244,14 +249,16 @@ def _search(
 
 
 @contextlib.contextmanager
-def _each_strength_told(progress: Progress, on_metrics: OnMetrics | None) -> Iterator[OnStep]:
-    """A bar over the strengths; it may end early, where weaker ones only get worse."""
+def _each_step_told(
+    head: HeadKind, options: FitOptions, progress: Progress, on_metrics: OnMetrics | None
+) -> Iterator[OnStep]:
+    """A bar over strengths or epochs; it may end early, where further ones only get worse."""
     from trainer.sweep import STRENGTHS
 
-    with progress.phase("fit head", total=len(STRENGTHS)) as phase:
+    with progress.phase("fit head", total=options.sgd.epochs if head == "sgd" else len(STRENGTHS)) as phase:
 
         def on_step(step: HeadStep) -> None:
-            phase.advance()
+            phase.advance(int(step.dataset == "validation"))
             if on_metrics is not None:
                 on_metrics(step)
 
@@ -268,5 +275,7 @@ def _nested(plan: Plan, training: Training, options: FitOptions, *, folds: int, 
         seeds=(options.seed,),
         threads=options.threads,
         balance=options.balance,
+        sgd=options.sgd,
+        validation=options.validation,
         progress=progress,
     )

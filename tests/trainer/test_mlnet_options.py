@@ -38,9 +38,9 @@ def test_an_empty_file_means_ml_nets_defaults(tmp_path: Path) -> None:
         momentum=0.0,
         weight_decay=0.0,
         early_stopping=EarlyStopping("accuracy", patience=20, min_delta=0.01),
+        epochs_by="validation",
         test_on_train=True,
     )
-    assert settings.epochs_by == "validation"
     assert settings.split == pytest.approx((0.85 * 0.9, 0.85 * 0.1, 0.15))
     assert settings.backbone is None, "a default that nobody named must not download a ResNet"
 

@@ -211,7 +211,10 @@ def test_validation_rows_alone_may_decide_as_in_ml_net() -> None:
     turned = targets.copy()
     turned[validation] = 1 - turned[validation]
 
-    usual, contrary = (fit((features, one, groups), validation=validation, steps=None) for one in (targets, turned))
+    usual, contrary = (
+        fit((features, one, groups), replace(QUICK, epochs_by="validation"), validation=validation)
+        for one in (targets, turned)
+    )
 
     assert of(usual.history, "train")[:1] == of(contrary.history, "train")[:1]
     first = of(usual.history, "validation")[0], of(contrary.history, "validation")[0]
@@ -261,7 +264,7 @@ def test_each_epoch_is_told_on_what_is_learned_and_on_what_is_held_out() -> None
 def test_numbers_are_means_over_rows() -> None:
     """ML.NET averages over batches, where a last batch of one picture counts as much as one of ten."""
     features, targets, groups = make_blobs(61, features=10, classes=2)
-    options = replace(QUICK, epochs=1, batch_size=25, early_stopping=None)
+    options = replace(QUICK, epochs=1, batch_size=25, early_stopping=None, epochs_by="validation")
     validation = np.arange(40, 61)
 
     found = fit((features, targets, groups), options, validation=validation)
@@ -299,3 +302,14 @@ def test_views_are_learned_from_but_not_those_of_held_out_pictures() -> None:
     assert not np.array_equal(plain.out_of_fold_logits, seen.out_of_fold_logits)
     assert bad.out_of_fold_logits[held].tobytes() == seen.out_of_fold_logits[held].tobytes()
     assert not np.array_equal(bad.out_of_fold_logits[~held], seen.out_of_fold_logits[~held])
+
+
+def test_without_a_validation_split_the_folds_decide_and_that_is_said() -> None:
+    rows = make_blobs(60, features=10, classes=2)
+    alone = replace(QUICK, epochs_by="validation")
+
+    found, by_folds = fit(rows, alone, validation=np.zeros(0, np.int64)), fit(rows)
+
+    assert "no validation split" in found.note
+    assert (found.epochs, found.history) == (by_folds.epochs, by_folds.history)
+    assert fit(rows, QUICK, validation=np.arange(20)).history == by_folds.history, "not asked for"
