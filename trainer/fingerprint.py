@@ -8,6 +8,7 @@ from typing import Any
 import PIL
 from PIL import features
 
+from shared.cpu_features import Cpu
 from shared.decode import DECODER_REVISION
 from shared.files import sha256_of
 from shared.preprocess import PreprocessSpec
@@ -30,7 +31,8 @@ def what_features_depend_on(
         precision: what the graph computes in.
 
     The decoder's revision and the versions of Pillow and its codecs belong to it as well. Threads do not: a picture is
-    computed on one. Nor does the kind of CPU: float32 features agree across CPUs within the parity gate.
+    computed on one. Nor does the kind of CPU for float32, whose features agree across CPUs within the parity gate; for
+    int8 it is part of the precision, see `int8_on`.
     """
     return {
         "graph": sha256_of(graph),
@@ -38,13 +40,22 @@ def what_features_depend_on(
         "engine": engine,
         "view": view,
         "precision": precision,
-        **_decoding(),
+        **what_decoding_depends_on(),
     }
+
+
+def int8_on(cpu: Cpu) -> str:
+    """The precision of int8 features that a CPU computes: others round their sums elsewhere."""
+    return f"int8 on {cpu.instruction_class}"
 
 
 def what_statistics_depend_on(spec: PreprocessSpec) -> dict[str, Any]:
     """What a picture's statistics depend on besides its bytes: how it is decoded, and how they are measured."""
-    return {"statistics": STATISTICS_REVISION, "decode_at_least": list(spec.decode_at_least), **_decoding()}
+    return {
+        "statistics": STATISTICS_REVISION,
+        "decode_at_least": list(spec.decode_at_least),
+        **what_decoding_depends_on(),
+    }
 
 
 def fingerprint_of(what: Mapping[str, Any]) -> str:
@@ -52,6 +63,7 @@ def fingerprint_of(what: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
-def _decoding() -> dict[str, Any]:
+def what_decoding_depends_on() -> dict[str, Any]:
+    """What the pixels of a picture depend on besides its bytes."""
     codecs = {codec: features.version(codec) for codec in _CODECS}
     return {"decoder": DECODER_REVISION, "pillow": PIL.__version__, "codecs": codecs}

@@ -39,8 +39,8 @@ def make_golden(model: bytes, samples: Sequence[Sample], spec: PreprocessSpec, *
     return Golden(images, probabilities, pictures, novelty[0] if novelty else None)
 
 
-def choose_golden(samples: Sequence[Sample]) -> list[Sample]:
-    """Up to GOLDEN_COUNT samples, taking labels in turn; the smallest digests of each, so the choice is stable."""
+def choose_golden(samples: Sequence[Sample], count: int = GOLDEN_COUNT) -> list[Sample]:
+    """Up to `count` samples, taking labels in turn; the smallest digests of each, so the choice is stable."""
     by_label: dict[str, list[Sample]] = {}
     for sample in sorted(samples, key=lambda sample: sample.digest):
         by_label.setdefault(sample.label, []).append(sample)
@@ -48,4 +48,4 @@ def choose_golden(samples: Sequence[Sample]) -> list[Sample]:
         ((turn, label, sample) for label, own in by_label.items() for turn, sample in enumerate(own)),
         key=lambda entry: entry[:2],
     )
-    return [sample for _, _, sample in turns[:GOLDEN_COUNT]]
+    return [sample for _, _, sample in turns[:count]]
