@@ -89,12 +89,13 @@ def open_caches(
     feature_size: int,
     *,
     engine: str,
+    precision: str = "float32",
     statistics: StatisticsCache | None = None,
     warn: Callable[[str], None],
 ) -> Caches:
     """The caches of the features that an engine computes with a graph; see `what_features_depend_on`."""
-    plain = what_features_depend_on(graph, spec, engine=engine)
-    views = what_features_depend_on(graph, spec, engine=engine, view=view_definition())
+    plain = what_features_depend_on(graph, spec, engine=engine, precision=precision)
+    views = what_features_depend_on(graph, spec, engine=engine, precision=precision, view=view_definition())
     features, augmented = (
         FeatureCache(cache_dir, fingerprint_of(what), feature_size, warn=warn) for what in (plain, views)
     )

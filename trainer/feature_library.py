@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shared.cpu_features import Cpu, read_cpu
 from trainer.backbones import BackboneEntry
 from trainer.completion import Caches, by_digest, complete, open_caches
 from trainer.counting import counted
@@ -16,7 +17,9 @@ from trainer.engines import Engine, OnnxEngine
 from trainer.errors import PictureNoLongerUsable
 from trainer.feature_choices import candidate_choices, cost_of, in_words
 from trainer.featurize import open_engine, read_rows
+from trainer.fingerprint import int8_on
 from trainer.graph import EXPORT_S
+from trainer.int8_graph import int8_graph
 from trainer.live_metrics import OnMetrics
 from trainer.parity import probe_images
 from trainer.progress import Progress
@@ -47,6 +50,8 @@ class FeatureLibrary:
         settings: of the run.
         progress: told of what is computed.
         on_metrics: told of each picture that is featurised.
+        calibration: samples of the train split, whose pictures give the scales of an int8 graph.
+        cpu: that int8 graphs are made for.
         computed: renderings that were featurised so far.
     """
 
@@ -55,6 +60,8 @@ class FeatureLibrary:
     settings: TrainSettings
     progress: Progress
     on_metrics: OnMetrics | None = None
+    calibration: Sequence[Sample] = ()
+    cpu: Cpu = field(default_factory=read_cpu)
     computed: int = field(default=0, init=False)
 
     @property
@@ -80,8 +87,15 @@ class FeatureLibrary:
 
         Raises:
             TapUnusable, ExportFailed, ParityFailed, CacheNotWritable: as `backbone_graph`.
+            QuantisationFailed: as `int8_graph`.
         """
-        return self.backbone.graph_of(choice, self.settings.cache_dir, self.progress)
+        cache_dir = self.settings.cache_dir
+        graph = self.backbone.graph_of(choice, cache_dir, self.progress)
+        if choice.precision == "float32":
+            return graph
+        return int8_graph(
+            graph, choice.spec, self.calibration, cache_dir=cache_dir, cpu=self.cpu, progress=self.progress
+        )
 
     def module_of(self, choice: FeatureChoice) -> "nn.Module":
         """The torch module that the graph of a choice was exported from."""
@@ -158,14 +172,20 @@ class FeatureLibrary:
             self.settings.engine, graph, partial(self.module_of, choice), choice.spec, self.settings.provider
         )
         caches = open_caches(
-            self.settings.cache_dir, graph, choice.spec, size, engine=engine.identity, warn=self.progress.warn
+            self.settings.cache_dir,
+            graph,
+            choice.spec,
+            size,
+            engine=engine.identity,
+            precision="float32" if choice.precision == "float32" else int8_on(self.cpu),
+            warn=self.progress.warn,
         )
         return engine, caches
 
     def _wider(self, choice: FeatureChoice) -> FeatureChoice | None:
         """The choice whose first columns these features are, bit for bit; None where they are to be computed."""
         tapped = self._tapped(choice)
-        if tapped is None or self.settings.engine != "onnxruntime":
+        if tapped is None or self.settings.engine != "onnxruntime" or choice.precision != "float32":
             return None
         images = probe_images(choice.spec)
         alone, together = (
