@@ -50,7 +50,11 @@ def candidate_choices(entry: BackboneEntry, settings: TrainSettings) -> tuple[Fe
         FeatureChoice(prepared_for(entry, side, fit), tapped, mirror=settings.mirror)
         for side, fit, tapped in product(sides, fits, taps)
     ]
-    affordable = [choice for choice in found if choice.spec == base.spec or cost_of(choice, entry) <= settings.max_cost]
+    affordable = [
+        choice
+        for choice in found
+        if choice.spec.height == base.spec.height or cost_of(choice, entry) <= settings.max_cost
+    ]
     return tuple(sorted(affordable, key=lambda choice: cost_of(choice, entry)))
 
 
