@@ -22,7 +22,7 @@ Taps = Annotated[
 
 
 class FeatureSettings(FinialSettings):
-    """Size, fit, taps, mirror and views. None is the preset of the weights; with `--search` it is "auto"."""
+    """Size, fit, taps, mirror, views and precision. None is the preset of the weights; with `--search` it is "auto"."""
 
     image_size: Literal["auto"] | ImageSize | None = Field(
         None, description="Side in px that pictures are brought to, or auto; default: that of the weights."
@@ -42,4 +42,7 @@ class FeatureSettings(FinialSettings):
     )
     max_cost: MaxCost = Field(
         4.0, description="How many times the preset's work for each picture a recipe found by auto may take."
+    )
+    precision: Literal["float32", "int8", "auto"] = Field(
+        "float32", description="What the backbone computes in; auto = int8 if measured faster here and as accurate."
     )

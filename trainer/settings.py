@@ -50,10 +50,10 @@ class TrainerSettings(FinialSettings):
     help_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Data": ("labels", "group_by", "only", "limit", "max_bad", "rehash"),
         "Backbone": ("backbone", "weights", "weights_url", "nano", "engine", "provider"),
-        "Features": ("image_size", "fit", "taps", "mirror", "views", "max_cost"),
+        "Features": ("image_size", "fit", "taps", "mirror", "views", "precision", "max_cost"),
         "Split and head": ("split", "folds", "seed", "head", "search", "balance", "final_fit", "from_"),
         "Only with --head sgd": tuple(name for name in SgdSettings.model_fields if name != "config"),
-        "Result": ("name", "models_dir", "out", "min_accuracy", "pictures", "keep_versions", "json_"),
+        "Result": ("name", "models_dir", "out", "min_accuracy", "unfamiliar", "pictures", "keep_versions", "json_"),
         "Machine": ("threads", "cache_dir", "config"),
     }
 
@@ -105,6 +105,7 @@ class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings, SgdSetting
     min_accuracy: Fraction | None = Field(
         None, description="Gate: lower bound of the accuracy's interval that must be reached."
     )
+    unfamiliar: Fraction = Field(0.99, description="Novelty above which a picture is called unfamiliar.")
     pictures: bool = Field(True, description="--no-pictures keeps pictures out of bundle and report.")
     rehash: bool = Field(False, description="Read every file again instead of trusting size and time.")
     from_: Path | None = Field(
@@ -133,6 +134,12 @@ class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings, SgdSetting
     @model_validator(mode="after")
     def _sgd_options_are_used(self) -> "TrainSettings":
         self.check_sgd(self.head)
+        return self
+
+    @model_validator(mode="after")
+    def _computes_in_a_graph(self) -> "TrainSettings":
+        if self.engine == "torch" and self.precision != "float32":
+            raise ValueError(f"--precision {self.precision}: only the onnxruntime engine computes in int8")
         return self
 
     @model_validator(mode="after")

@@ -1,0 +1,54 @@
+"""int8 is taken when it was asked for, or when it is measured faster and hardly worse; and it says why."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared.cpu_features import Cpu
+from trainer.precision import Comparison, choose_precision
+
+VNNI = Cpu("x86_64", frozenset({"avx2", "avx_vnni"}))
+EQUAL = Comparison(0.9, 0.9, 0.0, 0.01, 0.3, 0.3, 0.08)
+HALF_A_POINT_LESS = replace(EQUAL, difference=-0.005)
+MORE_THAN_THAT = replace(EQUAL, difference=-0.0051)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "speedup", "taken", "because"),
+    [
+        (EQUAL, 1.2, "int8", "at least 1.2 x as fast"),
+        (HALF_A_POINT_LESS, 1.2, "int8", "loses at most half a point"),
+        (MORE_THAN_THAT, 2.0, "float32", "loses more than 0.5 points"),
+        (EQUAL, 1.19, "float32", "less than 1.2 x as fast"),
+        (None, 2.0, "float32", "too few pictures"),
+    ],
+)
+def test_auto_weighs_speed_against_accuracy(
+    comparison: Comparison | None, speedup: float, taken: str, because: str
+) -> None:
+    choice = choose_precision("auto", comparison=comparison, speedup=speedup, cpu=VNNI)
+
+    assert choice.taken == taken
+    assert because in choice.reason
+
+
+def test_the_reason_holds_what_was_measured() -> None:
+    choice = choose_precision("auto", comparison=HALF_A_POINT_LESS, speedup=1.62, cpu=VNNI)
+
+    assert "1.62 x the pictures a second" in choice.reason
+    assert "-0.5 points of cross-validated accuracy (standard error 1.0)" in choice.reason
+    assert "x86_64 avx_vnni avx2" in choice.reason
+
+
+def test_what_was_asked_for_is_taken_whatever_it_loses_and_the_loss_is_told() -> None:
+    choice = choose_precision("int8", comparison=MORE_THAN_THAT, speedup=None, cpu=VNNI)
+
+    assert choice.taken == "int8"
+    assert "-0.5 points" in choice.reason
+
+
+def test_only_an_int8_model_requires_something_of_the_cpu() -> None:
+    taken, left = (choose_precision("auto", comparison=EQUAL, speedup=speed, cpu=VNNI) for speed in (2.0, 1.0))
+    plain = choose_precision("int8", comparison=EQUAL, speedup=None, cpu=Cpu("x86_64", frozenset({"avx2"})))
+
+    assert (taken.requirements, left.requirements, plain.requirements) == (("vnni",), (), ())

@@ -1,0 +1,200 @@
+"""Whether a model computes in int8: asked for, or taken because it is faster here and loses nothing that matters."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.cpu_features import Cpu
+from trainer.errors import QuantisationFailed
+from trainer.feature_library import FeatureLibrary
+from trainer.golden_pictures import choose_golden
+from trainer.int8_graph import requirements_of
+from trainer.parity import relative_differences
+from trainer.recipe import FeatureChoice, Precision
+from trainer.recipe_search import Candidate, Plan, Searched, standard_error
+from trainer.speed import time_single_requests
+from trainer.training import Measured, Training
+
+Wanted = Literal["float32", "int8", "auto"]
+
+LEAST_SPEEDUP = 1.2
+MOST_LOSS = 0.005
+"""Half a point of accuracy."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The int8 form of a recipe beside its float32 form, out of fold, on the same folds.
+
+    Attributes:
+        accuracy, accuracy_float32: in [0, 1].
+        difference: in accuracy, int8 less float32, paired by picture.
+        difference_error: its standard error.
+        log_loss, log_loss_float32: in nats.
+        features_differ_by: median over the pictures of the relative norm of the features' difference.
+    """
+
+    accuracy: float
+    accuracy_float32: float
+    difference: float
+    difference_error: float
+    log_loss: float
+    log_loss_float32: float
+    features_differ_by: float
+
+
+@dataclass(frozen=True)
+class PrecisionChoice:
+    """What a model computes in, and why.
+
+    Attributes:
+        wanted: as the settings say.
+        taken: what it is.
+        reason: a sentence.
+        comparison: None where int8 was not tried, or there are too few pictures for folds.
+        speedup: from a picture's bytes to its features, how many times faster int8 was; None where that decided
+            nothing.
+        cpu: that int8 was made and measured on; "" where it was not tried.
+        requirements: what the model requires of a CPU.
+    """
+
+    wanted: Wanted
+    taken: Precision
+    reason: str
+    comparison: Comparison | None = None
+    speedup: float | None = None
+    cpu: str = ""
+    requirements: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """For run.json and bundle.json."""
+        return asdict(self)
+
+
+FLOAT32 = PrecisionChoice("float32", "float32", "float32, the default.")
+
+
+def settle_precision(
+    wanted: Wanted,
+    training: Training,
+    measured: Measured,
+    library: FeatureLibrary,
+    measure_plan: Callable[[Plan], Measured],
+    *,
+    recorded: PrecisionChoice | None = None,
+) -> tuple[Measured, PrecisionChoice]:
+    """The model to go on with: the measured one, or the same recipe in int8, measured on the same rows and folds.
+
+    Args:
+        wanted: float32, int8, or auto.
+        training: the pictures.
+        measured: the recipe that was chosen, in float32.
+        library: of the run.
+        measure_plan: measures another plan as `measured` was.
+        recorded: the choice of an earlier run, which "auto" takes over: the time that it rests on would differ.
+
+    Raises:
+        QuantisationFailed: int8 was asked for, and the backbone cannot have it.
+    """
+    searched = measured.searched
+    if searched is None or wanted == "float32":
+        return measured, FLOAT32
+    if wanted == "auto" and recorded is not None and recorded.taken == "float32":
+        return measured, recorded
+    try:
+        in_int8 = measure_plan(_int8_plan(searched, library))
+    except QuantisationFailed as error:
+        if wanted == "int8":
+            raise
+        return measured, PrecisionChoice(wanted, "float32", f"float32, because {error}")
+    comparison = _compare(training, measured, in_int8, library)
+    if wanted == "auto" and recorded is not None:
+        cpu = library.cpu
+        requirements = requirements_of(cpu)
+        return in_int8, replace(recorded, comparison=comparison, cpu=cpu.instruction_class, requirements=requirements)
+    choice = choose_precision(
+        wanted,
+        comparison=comparison,
+        speedup=_measure_speedup(searched.recipe.features, library) if wanted == "auto" else None,
+        cpu=library.cpu,
+    )
+    return (in_int8 if choice.taken == "int8" else measured), choice
+
+
+def choose_precision(
+    wanted: Wanted, *, comparison: Comparison | None, speedup: float | None, cpu: Cpu
+) -> PrecisionChoice:
+    """Pure: int8 where it was asked for, or where it is fast enough and loses little enough."""
+    tried = f"{_speed_in_words(speedup)}{_accuracy_in_words(comparison)} ({cpu.instruction_class})"
+    taken: Precision = "int8"
+    if wanted == "int8":
+        reason = f"int8, because it was asked for: {tried}."
+    elif comparison is None:
+        taken, reason = "float32", "float32, because too few pictures leave no folds to compare int8 on."
+    elif speedup is None or speedup < LEAST_SPEEDUP:
+        taken, reason = "float32", f"float32, because int8 is less than {LEAST_SPEEDUP:g} x as fast: {tried}."
+    elif comparison.difference < -MOST_LOSS - 1e-9:
+        taken, reason = "float32", f"float32, because int8 loses more than {100 * MOST_LOSS:g} points: {tried}."
+    else:
+        reason = f"int8, because it is at least {LEAST_SPEEDUP:g} x as fast and loses at most half a point: {tried}."
+    requirements = requirements_of(cpu) if taken == "int8" else ()
+    return PrecisionChoice(wanted, taken, reason, comparison, speedup, cpu.instruction_class, requirements)
+
+
+def _int8_plan(searched: Searched, library: FeatureLibrary) -> Plan:
+    """The recipe that was taken, with the features of its int8 graph, and nothing else to choose."""
+    recipe = replace(searched.recipe, features=replace(searched.recipe.features, precision="int8"))
+    rows = library.rows(recipe.features, recipe.views)
+    candidate = Candidate(recipe, f"{searched.name}, int8", library.cost_of(recipe.features))
+    return Plan((candidate,), lambda _recipe: rows)
+
+
+def _compare(training: Training, measured: Measured, in_int8: Measured, library: FeatureLibrary) -> Comparison | None:
+    """None where there are no folds."""
+    before, after = measured.cross_validated, in_int8.cross_validated
+    if before is None or after is None or measured.searched is None or in_int8.searched is None:
+        return None
+    targets = training.targets[training.rows("train", "validation")]
+    gained = _right(in_int8, targets) - _right(measured, targets)
+    rows = [library.rows(one.searched.recipe.features).plain for one in (measured, in_int8) if one.searched]
+    return Comparison(
+        accuracy=after.accuracy,
+        accuracy_float32=before.accuracy,
+        difference=float(gained.mean()),
+        difference_error=standard_error(gained),
+        log_loss=after.log_loss,
+        log_loss_float32=before.log_loss,
+        features_differ_by=float(np.median(relative_differences(*rows))),
+    )
+
+
+def _right(measured: Measured, targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Which pictures were told right out of fold, 1 or 0, shape (N,)."""
+    right: NDArray[np.float64] = np.equal(measured.fit.out_of_fold_logits.argmax(1), targets).astype(np.float64)
+    return right
+
+
+def _measure_speedup(choice: FeatureChoice, library: FeatureLibrary) -> float:
+    """How many times faster a picture's features are had in int8, decoding included, on one thread."""
+    pictures = [sample.path.read_bytes() for sample in choose_golden(library.samples)]
+    choices = (choice, replace(choice, precision="int8"))
+    graphs = {one.precision: (library.graph_of(one), one.spec) for one in choices}
+    with library.progress.phase("time float32 and int8"):
+        seconds = time_single_requests(graphs, pictures)
+    return seconds["float32"] / seconds["int8"]
+
+
+def _speed_in_words(speedup: float | None) -> str:
+    return "" if speedup is None else f"{speedup:.2f} x the pictures a second, decoding included, and "
+
+
+def _accuracy_in_words(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return "accuracy that too few pictures leave unmeasured"
+    return (
+        f"{100 * comparison.difference:+.1f} points of cross-validated accuracy (standard error "
+        f"{100 * comparison.difference_error:.1f})"
+    )

@@ -1,0 +1,67 @@
+"""How fast things are beside each other: measured in one run, in turn, so that a busy machine slows all alike."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import TypeVar
+
+from shared.decode import TRAINER_LIMITS, decode
+from shared.preprocess import PreprocessSpec, preprocess
+from shared.session import Provider, open_session
+
+Key = TypeVar("Key")
+
+ROUNDS = 24
+"""Of which the medians are taken; a second or two for most backbones."""
+
+
+def time_in_turn(
+    jobs: Mapping[Key, Callable[[int], object]], *, rounds: int = ROUNDS, clock: Callable[[], float] = time.perf_counter
+) -> dict[Key, float]:
+    """Median seconds of each job, done once in every round.
+
+    Args:
+        jobs: called with the number of the round; a round before the first one warms up, and is not timed.
+        rounds: at least 1.
+        clock: seconds from any fixed moment.
+    """
+    taken: dict[Key, list[float]] = {key: [] for key in jobs}
+    for number in range(-1, rounds):
+        for key, job in jobs.items():
+            started = clock()
+            job(max(number, 0))
+            if number >= 0:
+                taken[key].append(clock() - started)
+    return {key: median(seconds) for key, seconds in taken.items()}
+
+
+def time_single_requests(
+    graphs: Mapping[Key, tuple[bytes, PreprocessSpec]],
+    pictures: Sequence[bytes],
+    *,
+    threads: int = 1,
+    provider: Provider = "cpu",
+    rounds: int = ROUNDS,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[Key, float]:
+    """Median seconds from a picture's bytes to a graph's answers, one picture at a time, as a service computes it.
+
+    Args:
+        graphs: with how their pictures are prepared.
+        pictures: encoded, at least one; taken in turn, the same one for all graphs.
+        threads: of a run.
+        provider: where to compute.
+        rounds, clock: as in `time_in_turn`.
+    """
+
+    def job_of(graph: bytes, spec: PreprocessSpec) -> Callable[[int], object]:
+        session = open_session(graph, provider=provider, threads=threads)
+
+        def answer(number: int) -> object:
+            data = pictures[number % len(pictures)]
+            image = decode(data, at_least=spec.decode_at_least, limits=TRAINER_LIMITS)
+            return session.run(preprocess(image, spec)[None], session.output_names)
+
+        return answer
+
+    return time_in_turn({key: job_of(*graph) for key, graph in graphs.items()}, rounds=rounds, clock=clock)
