@@ -26,7 +26,7 @@ MOST_LOSS = 0.005
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Int8Comparison:
     """The int8 form of a recipe beside its float32 form, out of fold, on the same folds.
 
     Attributes:
@@ -64,7 +64,7 @@ class PrecisionChoice:
     wanted: Wanted
     taken: Precision
     reason: str
-    comparison: Comparison | None = None
+    comparison: Int8Comparison | None = None
     speedup: float | None = None
     cpu: str = ""
     requirements: tuple[str, ...] = ()
@@ -80,6 +80,7 @@ FLOAT32 = PrecisionChoice("float32", "float32", "float32, the default.")
 def settle_precision(
     wanted: Wanted,
     training: Training,
+    plan: Plan,
     measured: Measured,
     library: FeatureLibrary,
     measure_plan: Callable[[Plan], Measured],
@@ -91,6 +92,7 @@ def settle_precision(
     Args:
         wanted: float32, int8, or auto.
         training: the pictures.
+        plan: that the recipe was chosen by; it gives the rows of any other.
         measured: the recipe that was chosen, in float32.
         library: of the run.
         measure_plan: measures another plan as `measured` was.
@@ -100,17 +102,17 @@ def settle_precision(
         QuantisationFailed: int8 was asked for, and the backbone cannot have it.
     """
     searched = measured.searched
-    if searched is None or wanted == "float32":
+    if wanted == "float32":
         return measured, FLOAT32
     if wanted == "auto" and recorded is not None and recorded.taken == "float32":
         return measured, recorded
     try:
-        in_int8 = measure_plan(_int8_plan(searched, library))
+        in_int8 = measure_plan(_int8_plan(plan, searched, library))
     except QuantisationFailed as error:
         if wanted == "int8":
             raise
         return measured, PrecisionChoice(wanted, "float32", f"float32, because {error}")
-    comparison = _compare(training, measured, in_int8, library)
+    comparison = _compare(training, plan, measured, in_int8)
     if wanted == "auto" and recorded is not None:
         cpu = library.cpu
         requirements = requirements_of(cpu)
@@ -125,7 +127,7 @@ def settle_precision(
 
 
 def choose_precision(
-    wanted: Wanted, *, comparison: Comparison | None, speedup: float | None, cpu: Cpu
+    wanted: Wanted, *, comparison: Int8Comparison | None, speedup: float | None, cpu: Cpu
 ) -> PrecisionChoice:
     """Pure: int8 where it was asked for, or where it is fast enough and loses little enough."""
     tried = f"{_speed_in_words(speedup)}{_accuracy_in_words(comparison)} ({cpu.instruction_class})"
@@ -144,23 +146,22 @@ def choose_precision(
     return PrecisionChoice(wanted, taken, reason, comparison, speedup, cpu.instruction_class, requirements)
 
 
-def _int8_plan(searched: Searched, library: FeatureLibrary) -> Plan:
+def _int8_plan(plan: Plan, searched: Searched, library: FeatureLibrary) -> Plan:
     """The recipe that was taken, with the features of its int8 graph, and nothing else to choose."""
     recipe = replace(searched.recipe, features=replace(searched.recipe.features, precision="int8"))
-    rows = library.rows(recipe.features, recipe.views)
     candidate = Candidate(recipe, f"{searched.name}, int8", library.cost_of(recipe.features))
-    return Plan((candidate,), lambda _recipe: rows)
+    return Plan((candidate,), plan.rows_of)
 
 
-def _compare(training: Training, measured: Measured, in_int8: Measured, library: FeatureLibrary) -> Comparison | None:
+def _compare(training: Training, plan: Plan, measured: Measured, in_int8: Measured) -> Int8Comparison | None:
     """None where there are no folds."""
     before, after = measured.cross_validated, in_int8.cross_validated
-    if before is None or after is None or measured.searched is None or in_int8.searched is None:
+    if before is None or after is None:
         return None
     targets = training.targets[training.rows("train", "validation")]
     gained = _right(in_int8, targets) - _right(measured, targets)
-    rows = [library.rows(one.searched.recipe.features).plain for one in (measured, in_int8) if one.searched]
-    return Comparison(
+    rows = [plan.rows_of(one.searched.recipe).plain for one in (measured, in_int8)]
+    return Int8Comparison(
         accuracy=after.accuracy,
         accuracy_float32=before.accuracy,
         difference=float(gained.mean()),
@@ -191,7 +192,7 @@ def _speed_in_words(speedup: float | None) -> str:
     return "" if speedup is None else f"{speedup:.2f} x the pictures a second, decoding included, and "
 
 
-def _accuracy_in_words(comparison: Comparison | None) -> str:
+def _accuracy_in_words(comparison: Int8Comparison | None) -> str:
     if comparison is None:
         return "accuracy that too few pictures leave unmeasured"
     return (

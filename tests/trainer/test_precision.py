@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from shared.cpu_features import Cpu
-from trainer.precision import Comparison, choose_precision
+from trainer.precision import Int8Comparison, choose_precision
 
 VNNI = Cpu("x86_64", frozenset({"avx2", "avx_vnni"}))
-EQUAL = Comparison(0.9, 0.9, 0.0, 0.01, 0.3, 0.3, 0.08)
+EQUAL = Int8Comparison(0.9, 0.9, 0.0, 0.01, 0.3, 0.3, 0.08)
 HALF_A_POINT_LESS = replace(EQUAL, difference=-0.005)
 MORE_THAN_THAT = replace(EQUAL, difference=-0.0051)
 
@@ -24,7 +24,7 @@ MORE_THAN_THAT = replace(EQUAL, difference=-0.0051)
     ],
 )
 def test_auto_weighs_speed_against_accuracy(
-    comparison: Comparison | None, speedup: float, taken: str, because: str
+    comparison: Int8Comparison | None, speedup: float, taken: str, because: str
 ) -> None:
     choice = choose_precision("auto", comparison=comparison, speedup=speedup, cpu=VNNI)
 
