@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.bundle import FEATURES, LOGITS, MODEL_FILE, PROBABILITIES, BackboneInfo, SplitInfo, Thresholds
+from shared.bundle import MODEL_FILE, BackboneInfo, SplitInfo
 from shared.files import sha256_of, write_atomically
 from shared.golden import Golden, write_golden
 from trainer.backbones import BackboneEntry, Weights
 from trainer.cross_validation import CrossValidation
 from trainer.findings import Finding
 from trainer.head import HeadFit, write_head
+from trainer.learned_novelty import LearnedNovelty
 from trainer.locations import shown
 from trainer.manifest import Manifest
+from trainer.recipe import FeatureChoice
 from trainer.run_record import Timings, run_record, tool_versions
 from trainer.settings import TrainSettings
 from trainer.split_file import SPLIT_FILE, format_split_file
 from trainer.training import Measured, Training
-
-NO_NOVELTY = "this version of Finial does not measure novelty yet"
 
 # Where the run took place and how it was told to talk is not part of how the model was made.
 _SETTINGS_LEFT_OUT = frozenset(
@@ -38,10 +38,12 @@ class Run:
         manifest: the samples that were used.
         findings: what was found in the data.
         entry, weights, backbone_reason: the backbone, where its weights came from, why it was chosen.
-        graph: the backbone's graph.
+        choice: the features that the head reads.
+        graph: the backbone's graph that gives them.
         model: the served graph.
         golden: its golden inputs and answers.
         training, measured, final: rows, held-out numbers, the head that is published.
+        novelty: how unlike the training pictures a picture is, and what that is worth.
         featurized, from_cache: pictures computed, and found in the cache.
         timings: seconds by step.
     """
@@ -52,12 +54,14 @@ class Run:
     entry: BackboneEntry
     weights: Weights
     backbone_reason: str
+    choice: FeatureChoice
     graph: bytes
     model: bytes
     golden: Golden
     training: Training
     measured: Measured
     final: HeadFit
+    novelty: LearnedNovelty
     featurized: int
     from_cache: int
     timings: Timings
@@ -84,12 +88,19 @@ def metrics_of(run: Run) -> dict[str, Any]:
         "cross_validated": measured.cross_validated.as_json() if measured.cross_validated else None,
         "folds": measured.folds.as_json() if measured.folds else None,
         "head": {
+            "kind": measured.fit.kind,
+            "recipe": measured.searched.name,
             "l2": measured.fit.l2,
+            "epochs": measured.fit.epochs,
+            "temperature": measured.fit.temperature,
             "folds": measured.fit.folds,
             "swept": [{"l2": l2, "log_loss": loss} for l2, loss in measured.fit.swept],
             "note": measured.fit.note,
             "final_fit": run.settings.final_fit,
+            "tried": [one.as_json() for one in measured.searched.tried],
         },
+        "calibration": measured.calibration.as_json() if measured.calibration else None,
+        "novelty": run.novelty.as_json(),
     }
 
 
@@ -121,18 +132,20 @@ def metadata_fields(run: Run) -> Mapping[str, Any]:
     return {
         "name": settings.model_name,
         "labels": run.training.labels,
-        "spec": run.entry.spec,
-        "outputs": (PROBABILITIES, LOGITS, FEATURES),
+        "spec": run.choice.spec,
+        "outputs": run.novelty.outputs,
         "backbone": BackboneInfo(
             name=run.entry.name,
-            feature_size=run.entry.feature_size,
+            feature_size=len(run.final.head.mean),
             weights=run.weights.source,
             weights_sha256=run.weights.sha256,
             licence=run.entry.licence,
             graph_sha256=sha256_of(run.graph),
+            taps=run.choice.taps,
+            mirror=run.choice.mirror,
         ),
         "metrics": headline_metrics(run),
-        "thresholds": Thresholds(novelty_reason=NO_NOVELTY),
+        "thresholds": run.novelty.thresholds,
         "manifest_digest": run.manifest.digest,
         "split": SplitInfo(
             seed=settings.seed, shares=settings.split, counts=dict(sorted(Counter(run.training.splits).items()))

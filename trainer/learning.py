@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from trainer.audit import Audit
 from trainer.data_findings import find_in_data, tell_worth_a_look
+from trainer.feature_library import FeatureLibrary
 from trainer.featurize import Features
 from trainer.findings import Finding
 from trainer.gates import check_accuracy
@@ -15,6 +16,10 @@ from trainer.live_metrics import OnMetrics
 from trainer.moves import tell_moves
 from trainer.near_duplicates import Likeness
 from trainer.progress import Progress
+from trainer.recipe import Recipe
+from trainer.recipe_plan import make_plan
+from trainer.recipe_telling import tell_searched
+from trainer.run_backbone import RunBackbone
 from trainer.samples import PassedOver
 from trainer.settings import TrainSettings
 from trainer.training import Measured, Training, arrange, final_fit, measure, require_learnable
@@ -26,21 +31,38 @@ class Learned:
 
     Attributes:
         likeness: near duplicates among the samples of the manifest.
-        training: the samples in canonical order, with groups and splits.
+        training: the samples in canonical order, with groups and splits, and the features of the recipe.
+        library: where any other features of the samples are to be had.
+        recipe: that was chosen.
         measured: the head that never saw the test split, and its numbers.
         final: the head to publish.
     """
 
     likeness: Likeness
     training: Training
+    library: FeatureLibrary
+    recipe: Recipe
     measured: Measured
     final: HeadFit
 
 
 def learn(
-    audit: Audit, features: Features, settings: TrainSettings, progress: Progress, on_metrics: OnMetrics | None
+    audit: Audit,
+    features: Features,
+    backbone: RunBackbone,
+    settings: TrainSettings,
+    progress: Progress,
+    on_metrics: OnMetrics | None,
 ) -> Learned:
-    """Group, split, fit and measure, then fit again on everything; `features` has a row for each audited sample.
+    """Group, split, choose a recipe, fit and measure, then fit again on everything.
+
+    Args:
+        audit: what is learned from.
+        features: of the backbone's base choice, a row for each audited sample.
+        backbone: gives other features, where the settings leave it open which to take.
+        settings: of the run.
+        progress: shows it.
+        on_metrics: told of each step of the head.
 
     Raises:
         LabelNotInTrain: a label would be tested without having been learned.
@@ -48,19 +70,26 @@ def learn(
     """
     likeness = compare_pictures(audit.manifest, features.statistics, progress)
     training = _arrange(audit, features, likeness, settings, progress)
+    calibration = [training.samples[row] for row in training.rows("train").tolist()]
+    library = FeatureLibrary(backbone, training.samples, settings, progress, on_metrics, calibration)
+    plan = make_plan(library, training, settings)
     measured = measure(
         training,
         seed=settings.seed,
         threads=settings.thread_count,
         folds=settings.folds,
+        plan=plan,
         balance=settings.balance,
         sgd=settings.sgd_options,
         progress=progress,
         on_metrics=on_metrics,
     )
+    recipe = measured.searched.recipe
+    tell_searched(measured.searched, progress)
     if measured.fit.note:
         progress.warn(measured.fit.note)
     check_accuracy(measured, settings.min_accuracy)
+    training = training.having(plan.rows_of(recipe))
     with progress.phase("fit final head"):
         final = final_fit(
             training,
@@ -71,7 +100,7 @@ def learn(
             balance=settings.balance,
             sgd=settings.sgd_options,
         )
-    return Learned(likeness, training, measured, final)
+    return Learned(likeness, training, library, recipe, measured, final)
 
 
 def look_through(

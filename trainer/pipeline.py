@@ -3,19 +3,22 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from shared.bundle import Bundle
-from trainer.backbones import build_backbone
+from shared.golden import Golden
 from trainer.bundle_files import Run, headline_metrics
 from trainer.differences import Differences
 from trainer.featurize import Features
 from trainer.findings import Finding
 from trainer.golden_pictures import make_golden
 from trainer.intake import leave_out_unreadable, read_audited
+from trainer.learned_novelty import LearnedNovelty, learn_novelty
 from trainer.learning import Learned, learn, look_through
 from trainer.live_metrics import OnMetrics
 from trainer.manifest import Manifest
 from trainer.mlnet_options import with_mlnet_options
-from trainer.parity import prove_parity
+from trainer.parity import prove_parity_with
 from trainer.progress import Progress
 from trainer.publishing import publish_run, require_writable
 from trainer.replay import read_earlier
@@ -23,6 +26,7 @@ from trainer.run_backbone import RunBackbone, open_backbone
 from trainer.run_record import Timings
 from trainer.served_graph import attach_head
 from trainer.settings import TrainSettings
+from trainer.torch_features import known_torch_features
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def train(
         features = backbone.featurize(samples, settings, progress, engine=settings.engine, on_metrics=on_metrics)
         audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=progress)
     with timings.measure("fit"):
-        learned = learn(audit, features, settings, progress, on_metrics)
+        learned = learn(audit, features, backbone, settings, progress, on_metrics)
     with timings.measure("audit"):
         unreadable = (*audit.manifest.unreadable, *features.unreadable)
         findings = look_through(audit, unreadable, features, learned, progress)
@@ -113,15 +117,21 @@ def _attach(
     progress: Progress,
 ) -> Run:
     """The run with its served graph, which answers as torch does: backbone and head in one."""
-    entry, training = backbone.entry, learned.training
-    final = learned.final
+    entry, training, final, choice = backbone.entry, learned.training, learned.final, learned.recipe.features
+    graph = learned.library.graph_of(choice)
+    with timings.measure("novelty"), progress.phase("learn what is familiar"):
+        novelty = _learn_novelty(learned, settings)
     model = attach_head(
-        backbone.graph, final.head, labels=training.labels, spec=entry.spec, temperature=final.temperature
+        graph,
+        final.head,
+        labels=training.labels,
+        spec=choice.spec,
+        temperature=final.temperature,
+        novelty=novelty.served,
     )
-    golden = make_golden(model, training.samples, entry.spec, keep_pictures=settings.pictures)
+    golden = make_golden(model, training.samples, choice.spec, keep_pictures=settings.pictures)
     with timings.measure("parity"), progress.phase("compare with torch"):
-        module = build_backbone(entry, backbone.weights)
-        prove_parity(module, backbone.graph, entry.spec, images=golden.images, head=final.head)
+        _prove_parity(learned, graph, golden, entry.name, settings)
     return Run(
         settings=settings,
         manifest=manifest,
@@ -129,13 +139,43 @@ def _attach(
         entry=entry,
         weights=backbone.weights,
         backbone_reason=backbone.reason,
-        graph=backbone.graph,
+        choice=choice,
+        graph=graph,
         model=model,
         golden=golden,
         training=training,
         measured=learned.measured,
         final=final,
+        novelty=novelty,
         featurized=features.featurized,
         from_cache=features.from_cache,
         timings=timings,
+    )
+
+
+def _prove_parity(learned: Learned, graph: bytes, golden: Golden, backbone: str, settings: TrainSettings) -> None:
+    """The graph gives torch's features, and the same labels, on the golden pixels."""
+    choice, head = learned.recipe.features, learned.final.head
+    expected = known_torch_features(
+        lambda: learned.library.module_of(choice),
+        graph,
+        choice.spec,
+        golden.images,
+        feature_size=len(head.mean),
+        cache_dir=settings.cache_dir,
+        backbone=backbone,
+    )
+    prove_parity_with(expected, graph, golden.images, head=head)
+
+
+def _learn_novelty(learned: Learned, settings: TrainSettings) -> LearnedNovelty:
+    """From the rows that the published head was fitted on."""
+    training = learned.training
+    everything, selection = np.arange(len(training.samples)), training.rows("train", "validation")
+    return learn_novelty(
+        training,
+        selection if learned.final is learned.measured.fit else everything,
+        unfamiliar=settings.unfamiliar,
+        seed=settings.seed,
+        threads=settings.thread_count,
     )

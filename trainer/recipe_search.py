@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,6 @@ from trainer.fitting import FitOptions, OnStep, fit_head
 from trainer.head import HeadFit
 from trainer.metrics import accuracy, sample_losses
 from trainer.recipe import FeatureChoice, FeatureRows, Recipe, plain_rows
-
-Dimension = Literal["features", "views", "head"]
-_DIMENSIONS: tuple[Dimension, ...] = ("features", "views", "head")
 
 
 @dataclass(frozen=True)
@@ -38,12 +35,14 @@ class Plan:
     """What is tried, and on what.
 
     Attributes:
-        candidates: simplest first; of a single one nothing is chosen.
+        candidates: simplest first, at least one.
         rows_of: features and views of all N pictures for a recipe, in the canonical order.
+        refinements: each gives what is to be tried beside the best recipe so far, in the order of the steps.
     """
 
     candidates: tuple[Candidate, ...]
     rows_of: Callable[[Recipe], FeatureRows]
+    refinements: tuple[Callable[[Recipe], tuple[Candidate, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,12 @@ class Tried:
     seconds: float
     chosen: bool
     reason: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; without the time that it took, which is another one each time."""
+        left_out = ("recipe", "seconds")
+        numbers = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
+        return {**numbers, "head": self.recipe.head, "views": self.recipe.views}
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ def search(
     on_step: OnStep | None = None,
     on_tried: Callable[[], None] | None = None,
 ) -> Searched:
-    """Choose features first, then views, then the head: each time between recipes that differ in nothing else.
+    """Choose among the candidates; then, step by step, between the best so far and what is to be tried beside it.
 
     Args:
         plan: what is tried.
@@ -117,28 +122,27 @@ def search(
         on_step: told of each step of each fit.
         on_tried: called for each recipe that is done.
     """
-    their_targets, their_groups = targets[rows], [groups[row] for row in rows.tolist()]
-    options = options.for_rows(rows)
+    their_targets, their_groups, options = targets[rows], [groups[row] for row in rows.tolist()], options.for_rows(rows)
     fits: dict[Candidate, tuple[HeadFit, float]] = {}
 
-    def try_out(candidate: Candidate) -> None:
-        started = time.perf_counter()
-        of_recipe = plan.rows_of(candidate.recipe).take(rows)
-        fit = fit_head(candidate.recipe.head, of_recipe, their_targets, their_groups, options, on_step=on_step)
-        fits[candidate] = fit, time.perf_counter() - started
-        if on_tried is not None:
-            on_tried()
+    def fit_of(candidate: Candidate) -> HeadFit:
+        if candidate not in fits:
+            started = time.perf_counter()
+            of_recipe = plan.rows_of(candidate.recipe).take(rows)
+            fit = fit_head(candidate.recipe.head, of_recipe, their_targets, their_groups, options, on_step=on_step)
+            fits[candidate] = fit, time.perf_counter() - started
+            if on_tried is not None:
+                on_tried()
+        return fits[candidate][0]
+
+    def best_of(rivals: Sequence[Candidate]) -> Candidate:
+        return choose({one: _losses(fit_of(one), their_targets) for one in rivals})
 
     current = plan.candidates[0]
-    try_out(current)
-    if fits[current][0].folds:
-        for dimension in _DIMENSIONS:
-            rivals = [one for one in plan.candidates if _differs_only_in(dimension, one.recipe, current.recipe)]
-            for rival in rivals:
-                if rival not in fits:
-                    try_out(rival)
-            losses = {one: _losses(fits[one][0], their_targets) for one in rivals}
-            current = choose(losses)
+    if fit_of(current).folds:  # else there is nothing to compare by
+        current = best_of(plan.candidates)
+        for refinement in plan.refinements:
+            current = best_of((current, *refinement(current.recipe)))
     tried = _tell(fits, current, their_targets) if len(fits) > 1 else ()
     return Searched(current.recipe, current.name, fits[current][0], tried)
 
@@ -160,10 +164,6 @@ def _within_error(differences: NDArray[np.float64]) -> bool:
 def standard_error(values: NDArray[np.float64]) -> float:
     """Of the mean of independent values, shape (N,); 0 for a single one."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-
-
-def _differs_only_in(dimension: Dimension, one: Recipe, other: Recipe) -> bool:
-    return replace(one, **{dimension: getattr(other, dimension)}) == other
 
 
 def _losses(fit: HeadFit, targets: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.calibration import Calibration, measure_calibration
 from trainer.cross_validation import CrossValidation, cross_validate
 from trainer.errors import LabelNotInTrain
 from trainer.evaluation import Evaluation, evaluate
@@ -91,7 +92,8 @@ class Measured:
         test_probabilities: shape (test samples, K), in the order of `test_rows`.
         cross_validated: pooled out-of-fold predictions of the rows that selection used; None without folds.
         folds: the nested cross-validation of `--folds`; None when not asked for.
-        searched: the recipe of `fit`, and what else was tried; None where nobody asked.
+        searched: the recipe of `fit`, and what else was tried.
+        calibration: of the probabilities of `cross_validated`; None without folds.
     """
 
     fit: HeadFit
@@ -100,7 +102,8 @@ class Measured:
     test_probabilities: NDArray[np.float32]
     cross_validated: Evaluation | None
     folds: CrossValidation | None
-    searched: Searched | None = None
+    searched: Searched
+    calibration: Calibration | None = None
 
 
 def targets_of(manifest: Manifest) -> NDArray[np.int64]:
@@ -193,6 +196,9 @@ def measure(
         cross_validated=_evaluated(training, selection, fit.out_of_fold_probabilities) if fit.folds else None,
         folds=_nested(plan, training, options, folds=folds, progress=progress) if folds else None,
         searched=searched,
+        calibration=measure_calibration(fit.out_of_fold_logits, training.targets[selection], fit.temperature)
+        if fit.folds
+        else None,
     )
 
 
@@ -239,10 +245,10 @@ def _search(
     progress: Progress,
     on_metrics: OnMetrics | None,
 ) -> Searched:
-    if len(plan.candidates) == 1:
+    if len(plan.candidates) == 1 and not plan.refinements:
         with _each_step_told(plan.candidates[0].recipe.head, options, progress, on_metrics) as on_step:
             return search(plan, selection, training.targets, training.groups, options, on_step=on_step)
-    with progress.phase("try recipes", total=len(plan.candidates)) as phase:  # fewer, where one decides on others
+    with progress.phase("try recipes") as phase:  # how many is known once the first ones have been compared
         return search(
             plan, selection, training.targets, training.groups, options, on_step=on_metrics, on_tried=phase.advance
         )

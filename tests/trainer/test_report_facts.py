@@ -12,8 +12,12 @@ from trainer.evaluation import evaluate
 from trainer.finding_words import tell
 from trainer.findings import Kind, Mention
 from trainer.head import Head, HeadFit
+from trainer.learned_novelty import LearnedNovelty
 from trainer.manifest import Manifest, PassedOver, Sample, Split
 from trainer.mistakes import MOST_MISTAKES
+from trainer.novelty import NoveltyFit
+from trainer.recipe import FeatureChoice, Recipe
+from trainer.recipe_search import Searched
 from trainer.report_content import MOST_LISTED, LabelCount, Shown
 from trainer.report_facts import report_facts
 from trainer.run_record import Timings
@@ -44,6 +48,7 @@ def run(tmp_path: Path) -> Run:
         folds=0,
         note="",
     )
+    choice = FeatureChoice(get_entry("nano").spec)
     manifest = Manifest(samples, LABELS, (PassedOver("LICENSE.txt", "no picture"),), ("gone.png",), "folder names")
     return Run(
         settings=TrainSettings(data=tmp_path, name="pets", weights_url="https://me:secret@mirror.invalid"),
@@ -52,14 +57,22 @@ def run(tmp_path: Path) -> Run:
         entry=get_entry("nano"),
         weights=Weights(tmp_path / "nano", "ab" * 32, "embedded"),
         backbone_reason="it is embedded",
+        choice=choice,
         graph=b"graph",
         model=b"model",
         golden=Golden(np.zeros((0, 1, 1, 3), np.uint8), np.zeros((0, 2), np.float32), ()),
         training=Training(samples, LABELS, np.zeros((6, 4), np.float32), targets, ("",) * 6, SPLITS),
         measured=Measured(
-            fit, evaluate(probabilities, targets[test_rows], LABELS), test_rows, probabilities, None, None
+            fit,
+            evaluate(probabilities, targets[test_rows], LABELS),
+            test_rows,
+            probabilities,
+            None,
+            None,
+            Searched(Recipe(choice), "probe", fit, ()),
         ),
         final=fit,
+        novelty=LearnedNovelty(NoveltyFit(None, "6 training pictures", zeros[:0]), None, 0.99),
         featurized=6,
         from_cache=0,
         timings=Timings(),

@@ -1,0 +1,63 @@
+"""Novelty as a training learns it: from the rows that the published head is fitted on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.bundle import FEATURES, LOGITS, NOVELTY, PROBABILITIES, Thresholds
+from trainer.novelty import Novelty, NoveltyFit, fit_novelty
+from trainer.novelty_report import NoveltyReport, report_novelty
+from trainer.training import Training
+
+
+@dataclass(frozen=True)
+class LearnedNovelty:
+    """What a run knows of novelty: the fit, what it is worth on this data (None without novelty), and the threshold."""
+
+    fit: NoveltyFit
+    report: NoveltyReport | None
+    unfamiliar: float
+
+    @property
+    def served(self) -> Novelty | None:
+        """What becomes part of the graph."""
+        return self.fit.novelty
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The served graph's, in their order."""
+        return (PROBABILITIES, LOGITS, FEATURES) + ((NOVELTY,) if self.served else ())
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """As bundle.json has them: above what a picture is unfamiliar, or why that is not known."""
+        if self.served is None:
+            return Thresholds(novelty_reason=self.fit.reason)
+        return Thresholds(unfamiliar=self.unfamiliar)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values that any JSON reader takes."""
+        return {"reason": self.fit.reason or None} if self.report is None else self.report.as_json()
+
+
+def learn_novelty(
+    training: Training, rows: NDArray[np.int64], *, unfamiliar: float, seed: int, threads: int
+) -> LearnedNovelty:
+    """Fit novelty on some rows, and see what it notices.
+
+    Args:
+        training: with the features that are served.
+        rows: those that the published head was fitted on.
+        unfamiliar: the threshold.
+        seed: of the folds.
+        threads: CPU threads.
+    """
+    features, targets = training.features[rows], training.targets[rows]
+    groups = [training.groups[row] for row in rows.tolist()]
+    fit = fit_novelty(features, targets, groups, seed=seed, threads=threads)
+    report = report_novelty(
+        fit, features, targets, groups, training.labels, unfamiliar=unfamiliar, seed=seed, threads=threads
+    )
+    return LearnedNovelty(fit, report, unfamiliar)

@@ -1,0 +1,132 @@
+"""What novelty is worth on the data at hand: how it spreads, and whether it notices a class that it never saw."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.mahalanobis import fit_mahalanobis, unit_rows
+from trainer.novelty import FOLDS, NoveltyFit
+from trainer.ranking import roc_auc
+from trainer.split import make_folds
+
+_MOST_CLASSES, _MOST_ROWS = 10, 2000
+_BINS = 30
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A class that was kept from a fit of the distances.
+
+    Attributes:
+        label: its class name.
+        n: its pictures.
+        auroc: how often one of them is further away than an unseen picture of the other classes, in [0, 1]; 0.5 is
+            chance.
+    """
+
+    label: str
+    n: int
+    auroc: float
+
+
+@dataclass(frozen=True)
+class NoveltyReport:
+    """Whether `unfamiliar` can be relied on.
+
+    Attributes:
+        unfamiliar: the threshold.
+        share: of the training pictures, out of fold, that are above it: false alarms, in [0, 1].
+        edges: of the histogram, in units of q95, shape (B + 1,).
+        familiar: training pictures in each bin of distance, out of fold, shape (B,); the last bin has all beyond.
+        foreign: pictures of classes that were left out, in each bin, shape (B,).
+        left_out: each class that was left out once; at most ten, spread over all of them. Empty for a single class.
+        auroc: mean over `left_out`; None if there is none.
+    """
+
+    unfamiliar: float
+    share: float
+    edges: tuple[float, ...]
+    familiar: tuple[int, ...]
+    foreign: tuple[int, ...]
+    left_out: tuple[LeftOut, ...]
+    auroc: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values that any JSON reader takes, keys always in the same order."""
+        return asdict(self)
+
+
+def report_novelty(
+    fit: NoveltyFit,
+    features: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    labels: Sequence[str],
+    *,
+    unfamiliar: float,
+    seed: int,
+    threads: int,
+) -> NoveltyReport | None:
+    """Leave classes out, one at a time, and see whether their pictures are further away than unseen ones of the others.
+
+    A class that resembles the others is harder than anything that does not belong here at all, so this is a lower
+    bound of what to expect. None without novelty.
+
+    Args:
+        fit: of the same rows.
+        features, targets, groups: as of `fit_novelty`; at most 2,000 rows are used.
+        labels: K class names.
+        unfamiliar: the threshold.
+        seed: of the folds.
+        threads: CPU threads.
+    """
+    from trainer.sweep import torch_threads
+
+    if fit.novelty is None:
+        return None
+    scale = fit.novelty.scale
+    some = np.arange(len(features))[:: -(-len(features) // _MOST_ROWS)]
+    with torch_threads(threads):
+        left_out, foreign = _leave_out(
+            unit_rows(features[some]), targets[some], [groups[row] for row in some], labels, seed
+        )
+    edges = np.linspace(0, 3, _BINS + 1)
+    return NoveltyReport(
+        unfamiliar=unfamiliar,
+        share=float((scale.of(fit.distances) > unfamiliar).mean()),
+        edges=tuple(edges.tolist()),
+        familiar=_counts(fit.distances / scale.knots[-1], edges),
+        foreign=_counts(foreign / scale.knots[-1], edges),
+        left_out=left_out,
+        auroc=float(np.mean([one.auroc for one in left_out])) if left_out else None,
+    )
+
+
+def _leave_out(
+    rows: NDArray[np.float32], targets: NDArray[np.int64], groups: Sequence[str], labels: Sequence[str], seed: int
+) -> tuple[tuple[LeftOut, ...], NDArray[np.float32]]:
+    """What came of each class, and the distances of all their pictures."""
+    present = np.unique(targets)
+    chosen = present[np.unique(np.linspace(0, len(present) - 1, _MOST_CLASSES).round().astype(int))]
+    if len(present) < 2 or len(set(groups)) < FOLDS:
+        return (), np.zeros(0, np.float32)
+    fold_of = make_folds(targets, groups, FOLDS, seed)
+    found, foreign = [], []
+    for turn, left in enumerate(chosen.tolist()):
+        own, held = targets == left, fold_of == turn % FOLDS
+        if not (learned := ~own & ~held).any():
+            continue
+        near = fit_mahalanobis(rows[learned], targets[learned])
+        known, unknown = near.distances(rows[held & ~own]), near.distances(rows[own])
+        auroc = roc_auc(np.concatenate([known, unknown]), np.arange(len(known) + len(unknown)) >= len(known))
+        if auroc is not None:
+            found.append(LeftOut(labels[left], len(unknown), auroc))
+            foreign.append(unknown)
+    return tuple(found), np.concatenate(foreign) if foreign else np.zeros(0, np.float32)
+
+
+def _counts(distances: NDArray[np.floating], edges: NDArray[np.float64]) -> tuple[int, ...]:
+    return tuple(np.histogram(np.minimum(distances, edges[-1]), edges)[0].tolist())
