@@ -1,18 +1,36 @@
-"""The pictures of the test split that were labelled wrong, the most confident first: what a person should look at."""
+"""The held-out pictures that were labelled wrong, the most confident first, beside what the head learned from."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
-from shared.decode import TRAINER_LIMITS, decode
-from shared.errors import PictureError
-from trainer.manifest import Sample
-from trainer.training import Measured, Training
+from trainer.head import Head
+from trainer.held_out import HeldOut
+from trainer.neighbours import nearest_of_other_groups
+from trainer.thumbnails import SMALL_PX, Thumbnails
+from trainer.training import Training
 
-MOST_MISTAKES = 24
-THUMBNAIL_PX = 160
+MOST_MISTAKES = 18
+NEIGHBOURS = 3
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A picture that was learned from, and looks to the backbone like the one that was mistaken.
+
+    Attributes:
+        picture_jpeg: a small thumbnail; None where pictures are kept out or it is gone.
+        name: of the sample.
+        label: its label.
+        likeness: cosine of the standardised features, 1 for the same.
+    """
+
+    picture_jpeg: bytes | None
+    name: str
+    label: str
+    likeness: float
 
 
 @dataclass(frozen=True)
@@ -20,11 +38,13 @@ class Mistake:
     """A sample that was predicted to be of another label than its own.
 
     Attributes:
-        picture_jpeg: a thumbnail, its longer side THUMBNAIL_PX; None where pictures are kept out or it is gone.
+        picture_jpeg: a thumbnail; None where pictures are kept out or it is gone.
         name: of the sample.
         actual: its label.
         predicted: the label with the highest score.
         score: that score, in [0, 1].
+        actual_score: the score of its own label, in [0, 1].
+        neighbours: the nearest pictures of other groups that the head learned from, nearest first.
     """
 
     picture_jpeg: bytes | None
@@ -32,37 +52,49 @@ class Mistake:
     actual: str
     predicted: str
     score: float
+    actual_score: float = 0.0
+    neighbours: tuple[Neighbour, ...] = ()
 
 
 def find_mistakes(
-    training: Training, measured: Measured, *, pictures: bool, most: int = MOST_MISTAKES
+    training: Training, held_out: HeldOut, head: Head, thumbnails: Thumbnails, *, most: int = MOST_MISTAKES
 ) -> tuple[Mistake, ...]:
-    """The test split's mistakes, highest score first, at most `most`; thumbnails only with `pictures`."""
-    predicted = measured.test_probabilities.argmax(axis=1) if len(measured.test_rows) else measured.test_rows
-    wrong = [
-        (float(measured.test_probabilities[position, predicted[position]]), int(row), int(predicted[position]))
-        for position, row in enumerate(measured.test_rows)
-        if predicted[position] != training.targets[row]
-    ]
-    chosen = sorted(wrong, key=lambda one: (-one[0], training.samples[one[1]].name))[:most]
+    """The mistakes among the held-out answers, highest score first, at most `most`.
+
+    Args:
+        training: with the features that `head` reads.
+        held_out: the answers.
+        head: the one that was measured; it says how features are standardised.
+        thumbnails: deals them out.
+        most: how many.
+    """
+    wrong = held_out.most_certain(held_out.predicted != held_out.targets)[:most]
+    near = _find_neighbours(training, head, held_out.rows[wrong])
+    mistaken = [training.samples[row] for row in held_out.rows[wrong].tolist()]
+    thumbnails_of_mistakes = [thumbnails.of(sample) for sample in mistaken]  # they come before those of neighbours
     return tuple(
-        _mistake(training.samples[row], training.labels, k, score, pictures=pictures) for score, row, k in chosen
+        Mistake(
+            picture_jpeg=jpeg,
+            name=sample.name,
+            actual=sample.label,
+            predicted=training.labels[held_out.predicted[position]],
+            score=float(held_out.scores[position]),
+            actual_score=float(held_out.probabilities[position, held_out.targets[position]]),
+            neighbours=tuple(_neighbour(training, row, likeness, thumbnails) for row, likeness in neighbours),
+        )
+        for position, sample, jpeg, neighbours in zip(wrong, mistaken, thumbnails_of_mistakes, near, strict=True)
     )
 
 
-def make_thumbnail(sample: Sample, side_px: int = THUMBNAIL_PX) -> bytes | None:
-    """The picture as a small JPEG without any metadata of the original; None if it can no longer be read."""
-    try:
-        image = decode(sample.path.read_bytes(), at_least=(side_px, side_px), limits=TRAINER_LIMITS)
-    except (OSError, PictureError):
-        return None
-    image.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
-    small, written = Image.new("RGB", image.size), io.BytesIO()
-    small.paste(image)  # a new image carries no EXIF, colour profile or comment along
-    small.save(written, "JPEG", quality=80, optimize=True)
-    return written.getvalue()
+def _find_neighbours(training: Training, head: Head, rows: NDArray[np.int64]) -> Sequence[Sequence[tuple[int, float]]]:
+    """For each row, row number and likeness of its neighbours among train and validation."""
+    learned = training.rows("train", "validation")
+    if not len(rows):
+        return []
+    standardised = (training.features - head.mean) / head.std
+    return nearest_of_other_groups(standardised, training.groups, of=rows, among=learned, count=NEIGHBOURS)
 
 
-def _mistake(sample: Sample, labels: Sequence[str], predicted: int, score: float, *, pictures: bool) -> Mistake:
-    thumbnail = make_thumbnail(sample) if pictures else None
-    return Mistake(thumbnail, sample.name, sample.label, labels[predicted], score)
+def _neighbour(training: Training, row: int, likeness: float, thumbnails: Thumbnails) -> Neighbour:
+    sample = training.samples[row]
+    return Neighbour(thumbnails.of(sample, SMALL_PX), sample.name, sample.label, likeness)

@@ -1,4 +1,6 @@
-"""The nearest of many rows, by cosine: exact, a chunk of rows at a time."""
+"""The nearest of many rows, by cosine: exact."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,3 +32,30 @@ def nearest(rows: NDArray[np.float32], of: NDArray[np.int64], count: int) -> NDA
             found[start : start + len(asked), rank] = best
             products[places, best] = -np.inf
     return found
+
+
+def nearest_of_other_groups(
+    features: NDArray[np.float32], groups: Sequence[str], *, of: NDArray[np.int64], among: NDArray[np.int64], count: int
+) -> list[list[tuple[int, float]]]:
+    """For each row asked for, the nearest rows by cosine, nearest first, none of its own group: (row, cosine).
+
+    Args:
+        features: shape (N, D).
+        groups: N group ids.
+        of: shape (M,), the rows that are asked for.
+        among: the rows that may be found.
+        count: how many; fewer where the other groups have fewer.
+    """
+    own, candidates = _of_length_one(features[of]), _of_length_one(features[among])
+    names = np.asarray(groups, dtype=np.str_)
+    found = []
+    for row, cosines in zip(of.tolist(), own @ candidates.T, strict=True):
+        allowed = np.flatnonzero(names[among] != names[row])
+        best = allowed[np.argsort(-cosines[allowed], kind="stable")[:count]]
+        found.append([(int(among[place]), float(cosines[place])) for place in best])
+    return found
+
+
+def _of_length_one(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)

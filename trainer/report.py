@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from shared.files import write_atomically
 from trainer import charts
 from trainer import report_words as words
+from trainer.mix_ups import frequent_mix_ups
 from trainer.report_content import ReportFacts
 from trainer.visible import visible
 
@@ -35,7 +38,7 @@ def write_report(folder: Path, facts: ReportFacts) -> None:
 
 def render_report(facts: ReportFacts) -> str:
     """The page: no script, no request, every text escaped."""
-    measured, head, many = facts.measured, facts.head, len(facts.counts) > MOST_LABELS_IN_MATRIX
+    measured = facts.measured
     return (
         _environment(autoescape=True, finalize=_visible)
         .get_template("report.html")
@@ -43,11 +46,29 @@ def render_report(facts: ReportFacts) -> str:
             facts=facts,
             words=words,
             measured=measured,
-            pairs=words.frequent_mix_ups(measured, MOST_PAIRS) if measured else (),
-            pattern=charts.draw_confusion(measured.confusion) if measured and many else None,
-            sweep=charts.draw_sweep(head.swept, chosen=head.l2) if len(head.swept) > 1 else None,
+            many=len(facts.counts) > MOST_LABELS_IN_MATRIX,
+            pairs=frequent_mix_ups(measured, MOST_PAIRS) if measured else (),
+            charts=_draw(facts),
         )
     )
+
+
+def _draw(facts: ReportFacts) -> dict[str, Markup]:
+    """The charts that there is something to draw for, by name."""
+    measured, head, curve, scores = facts.measured, facts.head, facts.learning_curve, facts.scores
+    drawn: dict[str, Markup] = {}
+    if measured and len(facts.counts) > MOST_LABELS_IN_MATRIX:
+        drawn["confusion"] = charts.draw_confusion(measured.confusion)
+    if curve:
+        drawn["learning"] = charts.draw_learning_curve(curve)
+    if scores:
+        drawn["reliability"] = charts.draw_reliability(scores.calibration.bins, scores.bins_before)
+        drawn["coverage"] = charts.draw_coverage(scores.coverage, scores.suggested)
+    if head.kind == "probe" and len(head.swept) > 1:
+        drawn["sweep"] = charts.draw_sweep(head.swept, chosen=head.l2)
+    if head.history:
+        drawn["history"] = charts.draw_history(head.history)
+    return drawn
 
 
 def render_card(facts: ReportFacts) -> str:
@@ -83,7 +104,13 @@ def _environment(*, autoescape: bool, finalize: Callable[[Any], Any]) -> "Enviro
         finalize=finalize,
     )
     environment.filters.update(
-        percent=words.percent, interval=words.percent_range, number=words.number, jpeg=_as_data_uri
+        percent=words.percent,
+        interval=words.percent_range,
+        number=words.number,
+        points=words.points,
+        points_range=words.points_range,
+        whole=words.whole_percent,
+        jpeg=_as_data_uri,
     )
     return environment
 

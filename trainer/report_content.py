@@ -3,9 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trainer.calibration import Calibration, ReliabilityBin
+from trainer.coverage import CoveragePoint
 from trainer.cross_validation import CrossValidation
 from trainer.evaluation import Evaluation
+from trainer.learning_curve import LearningCurve
+from trainer.live_metrics import HeadStep
 from trainer.mistakes import Mistake
+from trainer.mix_ups import PicturedMixUp
+from trainer.recipe import HeadKind
+from trainer.recipe_search import Tried
 
 MOST_LISTED = 100
 
@@ -94,6 +101,9 @@ class HeadFacts:
         folds: of that cross-validation; 0 without.
         note: what was done differently from the plan; "" if nothing.
         refitted: whether the published head was fitted again on every split, after it was measured.
+        kind: what kind of head it is.
+        history: the training curve of a head that is fitted in epochs; empty for others.
+        tried: the recipes that were compared, in the order of trial; empty where nothing was.
     """
 
     l2: float
@@ -101,6 +111,26 @@ class HeadFacts:
     folds: int
     note: str
     refitted: bool
+    kind: HeadKind = "probe"
+    history: tuple[HeadStep, ...] = ()
+    tried: tuple[Tried, ...] = ()
+
+
+@dataclass(frozen=True)
+class ScoreFacts:
+    """How far scores can be trusted: measured on answers of heads that had not seen the pictures.
+
+    Attributes:
+        calibration: the errors, and the reliability diagram with the temperature.
+        bins_before: the reliability diagram without it.
+        coverage: accuracy of the answers above each threshold.
+        suggested: thresholds worth a thought, from low to high.
+    """
+
+    calibration: Calibration
+    bins_before: tuple[ReliabilityBin, ...]
+    coverage: tuple[CoveragePoint, ...]
+    suggested: tuple[CoveragePoint, ...]
 
 
 @dataclass(frozen=True)
@@ -119,13 +149,16 @@ class ReportFacts:
         test: on the test split; None when there is none.
         cross_validated: pooled out-of-fold predictions of train and validation; None without.
         folds: nested cross-validation over all samples; None when not asked for.
-        mistakes: on the test split, most confident first, bounded.
+        mistakes: among the answers that `measured` counts, most confident first, bounded.
         mistake_count: how many mistakes there are.
+        mix_ups: the most frequent pairs of labels among them, with pictures.
         pictures: whether pictures may be shown.
         findings: what was found in the data, what is worth a look first.
         settings: (option, value).
         tools: (package, version).
         seconds: (step, seconds) until the report was written.
+        learning_curve: accuracy by the number of pictures learned from; None where it could not be measured.
+        scores: how far they can be trusted; None where that was not measured.
     """
 
     name: str
@@ -141,11 +174,14 @@ class ReportFacts:
     folds: CrossValidation | None
     mistakes: Sequence[Mistake]
     mistake_count: int
+    mix_ups: tuple[PicturedMixUp, ...]
     pictures: bool
     findings: tuple[Noticed, ...]
     settings: tuple[tuple[str, str], ...]
     tools: tuple[tuple[str, str], ...]
     seconds: tuple[tuple[str, float], ...]
+    learning_curve: LearningCurve | None = None
+    scores: ScoreFacts | None = None
 
     @property
     def group_by(self) -> str | None:

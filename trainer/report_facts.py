@@ -6,19 +6,29 @@ from typing import Any
 
 from shared.preprocess import PreprocessSpec
 from trainer.bundle_files import Run, metadata_fields
+from trainer.calibration import reliability_bins
+from trainer.coverage import coverage_curve, suggested_thresholds
 from trainer.evaluation import Evaluation
+from trainer.held_out import held_out_answers
+from trainer.learning_curve import LearningCurve, learning_curve, quick_strength
+from trainer.linear_probe import FIXED_STRENGTH
 from trainer.locations import last_name
-from trainer.mistakes import find_mistakes
-from trainer.report_content import BackboneFacts, HeadFacts, LabelCount, ReportFacts
+from trainer.metrics import softmax
+from trainer.mistakes import Mistake, find_mistakes
+from trainer.mix_ups import MOST_PICTURED, PicturedMixUp, frequent_mix_ups, picture_mix_ups
+from trainer.report_content import BackboneFacts, HeadFacts, LabelCount, ReportFacts, ScoreFacts
 from trainer.report_findings import show_findings
-from trainer.training import Training
+from trainer.report_words import right_of
+from trainer.thumbnails import Thumbnails
+from trainer.training import Measured, Training
 
 _MIRROR = "weights_url"
 
 
 def report_facts(run: Run) -> ReportFacts:
-    """What a run has to tell. Reads the pictures of mistakes again, unless pictures are kept out."""
-    fields, measured = metadata_fields(run), run.measured
+    """What a run has to tell. Fits the learning curve, and reads pictures again, unless they are kept out."""
+    fields, measured, thumbnails = metadata_fields(run), run.measured, Thumbnails(allowed=run.settings.pictures)
+    mistakes, mix_ups = _pictured(run.training, measured, thumbnails)
     return ReportFacts(
         name=run.settings.model_name,
         trained_at=f"{run.timings.started_at:%Y-%m-%d %H:%M} UTC",
@@ -27,23 +37,74 @@ def report_facts(run: Run) -> ReportFacts:
         manifest_digest=run.manifest.digest,
         counts=_counts(run.training),
         backbone=_backbone(run),
-        head=HeadFacts(
-            l2=measured.fit.l2,
-            swept=measured.fit.swept,
-            folds=measured.fit.folds,
-            note=measured.fit.note,
-            refitted=run.final is not measured.fit,
-        ),
+        head=_head(run),
         test=measured.test,
         cross_validated=measured.cross_validated,
         folds=measured.folds,
-        mistakes=find_mistakes(run.training, measured, pictures=run.settings.pictures),
-        mistake_count=_mistake_count(measured.test),
+        mistakes=mistakes,
+        mistake_count=_mistake_count(measured.test or measured.cross_validated),
+        mix_ups=mix_ups,
         pictures=run.settings.pictures,
-        findings=show_findings(run.findings, run.manifest.samples, pictures=run.settings.pictures),
+        findings=show_findings(run.findings, run.manifest.samples, thumbnails),
         settings=_settings(fields["settings"]),
         tools=tuple(fields["tools"].items()),
         seconds=tuple(run.timings.seconds.items()),
+        learning_curve=_learning_curve(run),
+        scores=_scores(run.training, measured),
+    )
+
+
+def _pictured(
+    training: Training, measured: Measured, thumbnails: Thumbnails
+) -> tuple[tuple[Mistake, ...], tuple[PicturedMixUp, ...]]:
+    """Mistakes first: of what thumbnails a page can carry they get theirs."""
+    held_out, evaluation = held_out_answers(training, measured), measured.test or measured.cross_validated
+    if held_out is None or evaluation is None:
+        return (), ()
+    mistakes = find_mistakes(training, held_out, measured.fit.head, thumbnails)
+    pairs = frequent_mix_ups(evaluation, MOST_PICTURED)
+    return mistakes, picture_mix_ups(pairs, training, held_out, thumbnails)
+
+
+def _head(run: Run) -> HeadFacts:
+    fit = run.measured.fit
+    return HeadFacts(
+        l2=fit.l2,
+        swept=fit.swept,
+        folds=fit.folds,
+        note=fit.note,
+        refitted=run.final is not fit,
+        kind=fit.kind,
+        history=fit.history,
+        tried=run.measured.searched.tried,
+    )
+
+
+def _learning_curve(run: Run) -> LearningCurve | None:
+    training, fit = run.training, run.measured.fit
+    rows = training.rows("train", "validation")
+    return learning_curve(
+        training.features[rows],
+        training.targets[rows],
+        [training.groups[row] for row in rows.tolist()],
+        class_count=len(training.labels),
+        l2=quick_strength(fit.swept, fit.l2) if fit.kind == "probe" else FIXED_STRENGTH,
+        seed=run.settings.seed,
+        threads=run.settings.thread_count,
+    )
+
+
+def _scores(training: Training, measured: Measured) -> ScoreFacts | None:
+    fit = measured.fit
+    if measured.calibration is None:
+        return None
+    targets = training.targets[training.rows("train", "validation")]
+    coverage = coverage_curve(fit.out_of_fold_probabilities, targets)
+    return ScoreFacts(
+        calibration=measured.calibration,
+        bins_before=reliability_bins(softmax(fit.out_of_fold_logits), targets),
+        coverage=coverage,
+        suggested=suggested_thresholds(coverage),
     )
 
 
@@ -77,8 +138,8 @@ def _preprocess_in_words(spec: PreprocessSpec) -> str:
     return f"{ways[spec.fit]} ({spec.interpolation}, antialiased)"
 
 
-def _mistake_count(test: Evaluation | None) -> int:
-    return test.n - sum(row[k] for k, row in enumerate(test.confusion)) if test else 0
+def _mistake_count(measured: Evaluation | None) -> int:
+    return measured.n - right_of(measured) if measured else 0
 
 
 def _settings(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -1,21 +1,21 @@
 """Numbers in words, for the report and the card."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Literal
 
 from trainer.evaluation import Evaluation
 from trainer.intervals import Interval
+from trainer.learning_curve import LearningCurve
+from trainer.recipe import HeadKind
 
+A_POINT = 0.01
 
-@dataclass(frozen=True)
-class MixUp:
-    """How often samples of one label were taken for another, and out of how many."""
-
-    actual: str
-    predicted: str
-    count: int
-    of: int
+HEADS: dict[HeadKind, str] = {
+    "probe": "a linear probe (multinomial logistic regression on standardised features)",
+    "prototype": "prototypes (the nearest class mean of standardised features)",
+    "mlp": "a small network with one hidden layer on standardised features",
+    "sgd": "a linear head on standardised features, fitted by stochastic gradient descent",
+}
 
 
 def percent(share: float | None) -> str:
@@ -26,6 +26,24 @@ def percent(share: float | None) -> str:
 def percent_range(interval: Interval) -> str:
     """An interval of shares, such as "90.2 to 98.4 %"."""
     return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
+
+
+def points(share: float) -> str:
+    """A difference of shares in percentage points, such as "3.1" or "−0.4"."""
+    return f"{100 * share:.1f}".replace("-", "−")
+
+
+def points_range(interval: Interval) -> str:
+    """An interval of such differences, such as "−0.4 to 3.1"."""
+    return f"{points(interval[0])} to {points(interval[1])}"
+
+
+def whole_percent(share: float) -> str:
+    """A share as per cent without digits after the point; what is not 0 or 1 is not shown as if it were."""
+    rounded = round(100 * share)
+    if rounded in (0, 100) and 0 < share < 1:
+        return "<1 %" if rounded == 0 else ">99 %"
+    return f"{rounded} %"
 
 
 def number(value: float | None) -> str:
@@ -53,13 +71,14 @@ def best_of(evaluation: Evaluation) -> int | None:
     return max((k for k in evaluation.top_k if 3 <= k <= 5 and 2 * k < len(evaluation.labels)), default=None)
 
 
-def frequent_mix_ups(evaluation: Evaluation, most: int) -> Sequence[MixUp]:
-    """The pairs of labels that were mixed up, the most frequent first, at most `most`."""
-    labels = evaluation.labels
-    pairs = [
-        MixUp(labels[actual], labels[predicted], count, sum(row))
-        for actual, row in enumerate(evaluation.confusion)
-        for predicted, count in enumerate(row)
-        if count and actual != predicted
-    ]
-    return sorted(pairs, key=lambda pair: (-pair.count, pair.of, pair.actual, pair.predicted))[:most]
+def would_more_help(curve: LearningCurve) -> Literal["yes", "probably", "hardly", "unclear"]:
+    """Whether more pictures would help, by what the last step of the curve brought.
+
+    "yes": accuracy rose, and chance does not explain it. "hardly": it rose by less than a point, at most. "probably":
+    accuracy may have risen by chance, but the scores of the true labels rose, which shows earlier. Else "unclear".
+    """
+    if curve.accuracy.interval[0] > 0:
+        return "yes"
+    if curve.accuracy.interval[1] < A_POINT:
+        return "hardly"
+    return "probably" if curve.log_loss.interval[0] > 0 else "unclear"

@@ -1,5 +1,4 @@
 import html.parser
-import io
 import logging
 import os
 import re
@@ -10,17 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
-from PIL import Image
 
 from trainer.charts import draw_confusion, draw_sweep
 from trainer.cross_validation import CrossValidation, FoldMean
 from trainer.evaluation import Evaluation, evaluate
-from trainer.mistakes import THUMBNAIL_PX, Mistake, make_thumbnail
+from trainer.mistakes import Mistake
 from trainer.report import CARD_FILE, REPORT_FILE, escape_markdown, render_card, render_report, write_report
 from trainer.report_content import BackboneFacts, HeadFacts, LabelCount, Noticed, ReportFacts, Shown
-from trainer.report_words import best_of, frequent_mix_ups, guessing_accuracy, percent, right_of
-from trainer.samples import Sample
+from trainer.report_words import best_of, guessing_accuracy, percent, right_of
 from trainer.visible import visible
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,6 +84,7 @@ def facts(labels: tuple[str, ...] = ("cat", "dog"), **changes: object) -> Report
         folds=None,
         mistakes=(Mistake(b"\xff\xd8jpeg", "cat/1.jpg", labels[0], labels[1], 0.91),),
         mistake_count=1,
+        mix_ups=(),
         pictures=True,
         findings=(),
         settings=(("seed", "0"),),
@@ -181,12 +178,13 @@ def test_it_is_said_whose_numbers_they_are() -> None:
 
 
 def test_without_a_test_split_the_cross_validated_numbers_lead() -> None:
-    only_folds = facts(test=None, mistakes=(), mistake_count=0)
+    only_folds = facts(test=None)
 
     told = Page(render_report(only_folds)).text
 
     assert "cross-validation; there is no test split" in told
     assert "Mistakes on the test split" not in told
+    assert "Mistakes on pictures held out" in told
     assert "test split, not seen before" not in render_card(only_folds)
 
 
@@ -275,27 +273,6 @@ def test_both_files_are_written(tmp_path: Path) -> None:
     assert "\\udc80" in (tmp_path / CARD_FILE).read_text(encoding="utf-8")
 
 
-def test_a_thumbnail_is_small_and_tells_nothing_else(tmp_path: Path) -> None:
-    """Where a picture was taken is in its EXIF; a report is passed on."""
-    exif = Image.Exif()
-    exif[0x010E] = "where I live"
-    Image.new("RGB", (800, 400), "red").save(tmp_path / "a.jpg", exif=exif, comment=b"where I live")
-
-    thumbnail = make_thumbnail(Sample(tmp_path / "a.jpg", "a.jpg", "red", "0" * 64, None))
-
-    assert thumbnail is not None
-    assert b"where I live" not in thumbnail
-    assert Image.open(io.BytesIO(thumbnail)).size == (THUMBNAIL_PX, THUMBNAIL_PX // 2)
-
-
-@pytest.mark.parametrize("content", [None, b"", b"\xff\xd8 not a picture"])
-def test_a_picture_that_is_gone_or_broken_by_now_stops_no_report(tmp_path: Path, content: bytes | None) -> None:
-    if content is not None:
-        (tmp_path / "a.jpg").write_bytes(content)
-
-    assert make_thumbnail(Sample(tmp_path / "a.jpg", "a.jpg", "red", "0" * 64, None)) is None
-
-
 def test_charts_take_their_colours_from_the_page_and_leave_no_trace() -> None:
     import matplotlib as mpl
 
@@ -337,10 +314,6 @@ def test_words_of_an_evaluation() -> None:
 
     assert right_of(test) == 2
     assert guessing_accuracy(test) == 0.75
-    assert [(one.actual, one.predicted, one.count, one.of) for one in frequent_mix_ups(test, 9)] == [
-        ("c", "a", 1, 1),
-        ("a", "b", 1, 3),
-    ]
     assert best_of(test) is None
     assert visible("a\nb\u202ec ü") == "a\\nb\\u202ec ü"
 
