@@ -1,0 +1,95 @@
+"""trainer/novelty_report.py and learned_novelty.py: what novelty is worth on the data at hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from shared.bundle import Thresholds
+from trainer.learned_novelty import LearnedNovelty, learn_novelty
+from trainer.novelty import fit_novelty
+from trainer.novelty_report import NoveltyReport, report_novelty
+from trainer.samples import Sample
+from trainer.training import Training
+
+
+def clusters(n: int, *, classes: int = 3, apart: float = 1.0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    random = np.random.default_rng(0)
+    targets = np.arange(n) % classes
+    return (5 + apart * random.normal(size=(classes, 30))[targets] + random.normal(size=(n, 30))).astype(
+        np.float32
+    ), targets
+
+
+def reported(n: int, *, classes: int = 3, apart: float = 1.0) -> NoveltyReport:
+    features, targets = clusters(n, classes=classes, apart=apart)
+    groups, labels = [str(row) for row in range(n)], [f"label {k}" for k in range(classes)]
+    fit = fit_novelty(features, targets, groups, seed=0, threads=1)
+    report = report_novelty(fit, features, targets, groups, labels, unfamiliar=0.99, seed=0, threads=1)
+    assert report is not None
+    return report
+
+
+def test_a_class_far_from_the_others_is_noticed_when_it_is_left_out() -> None:
+    report = reported(300, apart=3.0)
+
+    assert report.auroc is not None
+    assert report.auroc > 0.95
+    assert [(one.label, one.n) for one in report.left_out] == [("label 0", 100), ("label 1", 100), ("label 2", 100)]
+    assert report.auroc == pytest.approx(np.mean([one.auroc for one in report.left_out]))
+
+
+def test_a_class_like_the_others_is_not() -> None:
+    report = reported(300, apart=0.0)
+
+    assert report.auroc == pytest.approx(0.5, abs=0.1)
+
+
+def test_few_familiar_pictures_are_called_unfamiliar() -> None:
+    assert reported(2000).share < 0.02
+
+
+def test_the_histogram_has_every_picture() -> None:
+    report = reported(300, apart=3.0)
+
+    assert sum(report.familiar) == 300
+    assert sum(report.foreign) == 300
+    assert len(report.edges) == len(report.familiar) + 1
+    beyond = np.array(report.edges[:-1]) >= 1
+    assert np.array(report.familiar)[beyond].sum() / 300 == pytest.approx(0.05, abs=0.02)
+    assert np.array(report.foreign)[beyond].sum() > 200
+
+
+def test_of_many_classes_ten_are_left_out() -> None:
+    """A hundred fits would take longer than the training."""
+    report = reported(800, classes=40)
+
+    assert len(report.left_out) == 10
+    assert report.left_out[0].label == "label 0"
+    assert report.left_out[-1].label == "label 39"
+
+
+def trained_on(n: int) -> LearnedNovelty:
+    features, targets = clusters(n)
+    labels = ("a", "b", "c")
+    samples = tuple(Sample(Path(f"{row}.png"), f"{row}.png", labels[row % 3], f"{row:064}", None) for row in range(n))
+    training = Training(samples, labels, features, targets, tuple(map(str, range(n))), ("train",) * n)
+    return learn_novelty(training, np.arange(n), unfamiliar=0.97, seed=0, threads=1)
+
+
+def test_a_model_with_novelty_says_so_in_its_outputs_and_thresholds() -> None:
+    learned = trained_on(120)
+
+    assert learned.outputs == ("probabilities", "logits", "features", "novelty")
+    assert learned.thresholds == Thresholds(unfamiliar=0.97)
+    assert learned.as_json()["unfamiliar"] == 0.97
+
+
+def test_a_model_without_says_why() -> None:
+    learned = trained_on(99)
+
+    assert learned.outputs == ("probabilities", "logits", "features")
+    assert learned.thresholds.unfamiliar is None
+    assert learned.thresholds.novelty_reason == "99 training pictures; novelty needs 100 to tell what is familiar"
+    assert learned.as_json() == {"reason": learned.thresholds.novelty_reason}
