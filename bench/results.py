@@ -1,0 +1,203 @@
+"""Every recipe on every labelled data set, and the page docs/results.md made of it.
+
+    python -m bench.results DATASETS --weights mobilenet_v2.pth --squeezenet squeezenet1_1.pth
+
+DATASETS is the folder that holds the data sets. Each cell is nested: 5 folds x 5 seeds (fewer seeds on the large sets),
+everything that is chosen is chosen inside each outer fold, and copies never straddle folds. A cell is written to
+<cache>/results.jsonl when it is done; the same command goes on where it was interrupted, and writes the page after each
+cell. `--again probe,sgd` measures those recipes anew, `--only` measures no others, `--page-only` measures nothing.
+"""
+
+import argparse
+import hashlib
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.mlnet_head import imagenet_scores, measure_mlnet
+from bench.results_cells import Cell, add_cell, counts, read_cells
+from bench.results_page import BEST, DATA_SETS, MLNET, RECIPES, VIEWS, DataSet, write_page
+from trainer.cross_validation import cross_validate
+from trainer.feature_library import FeatureLibrary
+from trainer.intake import leave_out_unreadable, read_audited
+from trainer.likeness_telling import compare_pictures
+from trainer.progress import Quiet
+from trainer.recipe import FeatureRows, Recipe
+from trainer.recipe_plan import make_plan
+from trainer.recipe_search import Plan
+from trainer.run_backbone import open_backbone
+from trainer.settings import TrainSettings
+from trainer.training import Training, arrange
+
+FOLDS = 5
+Arguments = argparse.Namespace
+
+
+def main() -> None:
+    """Measure what is missing, cell by cell, and write the page."""
+    arguments = _parser().parse_args()
+    kept = arguments.cache_dir / "results.jsonl"
+    again = set(arguments.again)
+    for data_set in DATA_SETS:
+        for recipe in RECIPES:
+            done = (data_set.name, recipe) in read_cells(kept) and recipe not in again
+            wanted = recipe in (arguments.only or RECIPES) and data_set.name in (arguments.data or [data_set.name])
+            if done or arguments.page_only or not wanted or data_set.left_out:
+                continue
+            print(f"{data_set.name}: {recipe} ...", flush=True)
+            cell = measure_cell(data_set, recipe, arguments)
+            add_cell(kept, cell)
+            print(f"  {cell.accuracy:.4f}  log loss {cell.log_loss:.4f}  {cell.seconds:.2f} s a fit", flush=True)
+            write_page(arguments.page, read_cells(kept))
+    write_page(arguments.page, read_cells(kept))
+
+
+def measure_cell(data_set: DataSet, recipe: str, arguments: Arguments) -> Cell:
+    """One recipe on one data set."""
+    training, library = prepare(arguments.data_sets / data_set.name, data_set, recipe, arguments)
+    if recipe == MLNET:
+        return _measure_mlnet(data_set, training, library)
+    plan, reading = _timed(make_plan(library, training, library.settings))
+    started = time.process_time()
+    found = cross_validate(
+        plan,
+        training.targets,
+        training.groups,
+        training.labels,
+        folds=FOLDS,
+        seeds=range(data_set.seeds),
+        threads=arguments.threads,
+    )
+    seconds = time.process_time() - started - sum(reading)
+    taken = [one.recipe for one in found.results] if recipe == BEST else []
+    accuracies, losses = ([getattr(one, name) for one in found.results] for name in ("accuracy", "log_loss"))
+    return _make(data_set, recipe, training, accuracies, losses, found.folds, seconds, taken)
+
+
+def prepare(folder: Path, data_set: DataSet, recipe: str, arguments: Arguments) -> tuple[Training, FeatureLibrary]:
+    """Read, featurise and group as `train` does with the options of the recipe."""
+    weights = {"nano": None, "SqueezeNet": arguments.squeezenet}.get(recipe, arguments.weights)
+    plain = {"head": "probe", "views": 0}
+    options: dict[str, Any] = {
+        "probe + views": {"head": "probe", "views": VIEWS},
+        BEST: {"search": True},
+        "SGD": {"head": "sgd", "views": 0},
+        "int8": plain | {"precision": "int8"},
+        "nano": plain | {"backbone": "nano"},
+    }.get(recipe, plain)
+    settings = TrainSettings.model_validate(
+        {
+            "data": folder,
+            "labels": str(folder / data_set.labels) if data_set.labels else "auto",
+            "split": (1.0, 0.0, 0.0),
+            "weights": weights,
+            "cache_dir": arguments.cache_dir,
+            "threads": arguments.threads,
+        }
+        | options
+    )
+    quiet = Quiet()
+    audit = read_audited(settings, quiet)
+    backbone = open_backbone(settings, quiet)
+    features = backbone.featurize(audit.manifest.samples, settings, quiet)
+    audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=quiet)
+    alike = compare_pictures(audit.manifest, features.statistics, quiet).groups
+    training = arrange(audit.manifest, features.values, alike=alike, shares=settings.split, seed=settings.seed)
+    library = FeatureLibrary(backbone, training.samples, settings, quiet, calibration=training.samples)
+    return training, library
+
+
+def _timed(plan: Plan) -> tuple[Plan, list[float]]:
+    """The same plan, and the processor seconds that its rows took: featurising and reading is not fitting."""
+    seconds: list[float] = []
+
+    def rows_of(recipe: Recipe) -> FeatureRows:
+        started = time.process_time()
+        rows = plan.rows_of(recipe)
+        seconds.append(time.process_time() - started)
+        return rows
+
+    return replace(plan, rows_of=rows_of), seconds
+
+
+def _measure_mlnet(data_set: DataSet, training: Training, library: FeatureLibrary) -> Cell:
+    """The better of its two ways, by accuracy."""
+    scores = imagenet_scores(training.features, library.entry, library.backbone.weights)
+    of_both = []
+    for early_stopping, way in ((True, "as it comes"), (False, "200 epochs")):
+        started = time.process_time()
+        found = measure_mlnet(
+            scores,
+            training.targets,
+            training.groups,
+            training.labels,
+            seeds=range(data_set.seeds),
+            early_stopping=early_stopping,
+        )
+        of_both.append((found, way, time.process_time() - started))
+    found, way, seconds = max(of_both, key=lambda one: one[0].accuracy)
+    return _make(data_set, MLNET, training, found.accuracies, found.log_losses, found.folds, seconds, [way])
+
+
+def _make(
+    data_set: DataSet,
+    recipe: str,
+    training: Training,
+    accuracies: Sequence[float],
+    log_losses: Sequence[float],
+    folds: int,
+    seconds: float,
+    taken: list[str],
+) -> Cell:
+    rows = "".join(f"{one.digest} {group}\n" for one, group in zip(training.samples, training.groups, strict=True))
+    return Cell(
+        data=data_set.name,
+        recipe=recipe,
+        n=len(training.samples),
+        labels=len(training.labels),
+        groups=len(set(training.groups)),
+        folds=folds,
+        seeds=data_set.seeds,
+        accuracies=tuple(accuracies),
+        log_losses=tuple(log_losses),
+        seconds=seconds / len(accuracies),
+        taken=counts(taken),
+        rows=hashlib.sha256(rows.encode()).hexdigest()[:16],
+        machine=machine(),
+    )
+
+
+def machine() -> str:
+    """The processor, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{models[0]}, {len(models)} cores" if models else platform.processor() or "unknown"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data_sets", type=Path)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--squeezenet", type=Path, required=True)
+    parser.add_argument("--cache-dir", type=Path, default=Path("cache"))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--data", type=_names, default=[], help="only these data sets, with commas between")
+    parser.add_argument("--only", type=_names, default=[], help="only these recipes, with commas between")
+    parser.add_argument("--again", type=_names, default=[], help="measure these recipes anew")
+    parser.add_argument("--page", type=Path, default=Path("docs/results.md"))
+    parser.add_argument("--page-only", action="store_true")
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""One cell of docs/results.md: what a recipe does on a data set; kept line by line, so that a run can go on."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trainer.intervals import Interval, repeated_folds_interval
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What was measured.
+
+    Attributes:
+        data, recipe: names.
+        n, labels, groups: how many samples, labels and groups of samples.
+        folds, seeds: of the nested cross-validation.
+        accuracies, log_losses: one number for each seed and fold, in this order.
+        seconds: processor seconds of one whole fit on features that are there, all choices included: a mean.
+        taken: how often each recipe was taken, where there was something to choose.
+        rows: fingerprint of samples and groups: cells of equal ones have the same folds and can be compared fold by
+            fold.
+        machine: where the seconds were measured.
+    """
+
+    data: str
+    recipe: str
+    n: int
+    labels: int
+    groups: int
+    folds: int
+    seeds: int
+    accuracies: tuple[float, ...]
+    log_losses: tuple[float, ...]
+    seconds: float
+    taken: dict[str, int]
+    rows: str
+    machine: str
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over folds and seeds."""
+        return float(np.mean(self.accuracies))
+
+    @property
+    def interval(self) -> Interval:
+        """95 %, of the accuracy."""
+        low, high = repeated_folds_interval(self.accuracies, folds=self.folds)
+        return max(0.0, low), min(1.0, high)
+
+    @property
+    def log_loss(self) -> float:
+        """Mean over folds and seeds, in nats."""
+        return float(np.mean(self.log_losses))
+
+
+def read_cells(path: Path) -> dict[tuple[str, str], Cell]:
+    """By data set and recipe; of two measurements the later one. A line that was cut off is passed over."""
+    if not path.exists():
+        return {}
+    cells = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        lists = {name: tuple(values[name]) for name in ("accuracies", "log_losses")}
+        cell = Cell(**(values | lists))
+        cells[cell.data, cell.recipe] = cell
+    return cells
+
+
+def add_cell(path: Path, cell: Cell) -> None:
+    """Write one more line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(cell)) + "\n")
+
+
+def paired_difference(one: Cell, other: Cell) -> tuple[float, Interval]:
+    """Accuracy of one above that of the other, with its 95 % interval; fold by fold where the folds are the same.
+
+    Where they are not, the interval is that of two independent means, which is wider.
+    """
+    mean = one.accuracy - other.accuracy
+    if one.rows == other.rows and one.folds == other.folds:
+        count = min(len(one.accuracies), len(other.accuracies))
+        differences = np.subtract(one.accuracies[:count], other.accuracies[:count])
+        return float(differences.mean()), repeated_folds_interval(differences.tolist(), folds=one.folds)
+    half = float(np.hypot(_half_width(one), _half_width(other)))
+    return mean, (mean - half, mean + half)
+
+
+def _half_width(cell: Cell) -> float:
+    low, high = repeated_folds_interval(cell.accuracies, folds=cell.folds)
+    return (high - low) / 2
+
+
+def counts(names: Sequence[str]) -> dict[str, int]:
+    """How often each, the most frequent first."""
+    return dict(sorted(((name, names.count(name)) for name in set(names)), key=lambda item: (-item[1], item[0])))
