@@ -80,7 +80,7 @@ def measure_cell(data_set: DataSet, recipe: str, arguments: Arguments) -> Cell:
 def prepare(folder: Path, data_set: DataSet, recipe: str, arguments: Arguments) -> tuple[Training, FeatureLibrary]:
     """Read, featurise and group as `train` does with the options of the recipe."""
     weights = {"nano": None, "SqueezeNet": arguments.squeezenet}.get(recipe, arguments.weights)
-    plain = {"head": "probe", "views": 0}
+    plain: dict[str, Any] = {"head": "probe", "views": 0}
     options: dict[str, Any] = {
         "probe + views": {"head": "probe", "views": VIEWS},
         BEST: {"search": True},

@@ -105,8 +105,8 @@ def _against(data_sets: list[DataSet], cells: Cells) -> str:
         return ""
     return (
         "## Against ML.NET's head\n\nPoints of accuracy above it, on the same folds, with the 95 % interval of the "
-        "difference; then log loss, theirs against ours. ML.NET itself cannot run here; `bench/mlnet_head.py` says what "
-        "is equal.\n\n"
+        "difference; then log loss, theirs against ours. ML.NET itself cannot run here; `bench/mlnet_head.py` says "
+        "what is equal.\n\n"
         f"| | probe | probe + views | best recipe | SGD | |\n| --- | --- | --- | --- | --- | --- |\n{rows}"
     )
 
