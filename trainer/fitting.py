@@ -10,6 +10,7 @@ from trainer.calibration import fit_temperature
 from trainer.head import HeadFit
 from trainer.linear_probe import fit_linear_probe
 from trainer.live_metrics import HeadStep
+from trainer.prototype import fit_prototype
 from trainer.recipe import FeatureRows, HeadKind
 from trainer.sgd import fit_sgd
 from trainer.sgd_options import SgdOptions
@@ -72,6 +73,8 @@ def fit_head(
         fit = _fit_probe(rows, targets, groups, options, like, on_step)
     elif kind == "sgd":
         fit = _fit_sgd(rows, targets, groups, options, like, on_step)
+    elif kind == "prototype":
+        fit = _fit_prototype(rows, targets, groups, options, like, on_step)
     else:
         raise ValueError(f"no head is called {kind}")
     if like is not None:
@@ -120,6 +123,27 @@ def _fit_sgd(
         options=options.sgd,
         validation=options.validation,
         epochs=like.epochs if like else None,
+        balance=options.balance,
+        on_step=on_step,
+    )
+
+
+def _fit_prototype(
+    rows: FeatureRows,
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    options: FitOptions,
+    like: HeadFit | None,
+    on_step: OnStep | None,
+) -> HeadFit:
+    return fit_prototype(
+        rows,
+        targets,
+        groups,
+        class_count=options.class_count,
+        seed=options.seed,
+        threads=options.threads,
+        shrinkage=like.l2 if like else None,
         balance=options.balance,
         on_step=on_step,
     )

@@ -76,7 +76,7 @@ def fit_linear_probe(
         swept=swept.losses if swept else (),
         out_of_fold_logits=swept.logits if swept else np.zeros((0, class_count), np.float32),
         folds=possible if swept else 0,
-        note="" if l2 is not None else _note(possible, wanted=folds),
+        note="" if l2 is not None else note_on_folds(possible, wanted=folds, used=FIXED_STRENGTH),
     )
 
 
@@ -122,11 +122,12 @@ def check_rows(
         raise ValueError("a feature is not a finite number")
 
 
-def _note(possible: int, *, wanted: int) -> str:
+def note_on_folds(possible: int, *, wanted: int, used: float) -> str:
+    """What is to be said where there are fewer folds than wanted; `used` is what was taken where there is none."""
     if possible < 2:
         return (
             f"A class has only one group of pictures, so the strength could not be chosen by cross-validation; "
-            f"{FIXED_STRENGTH:g} was used. Add pictures of the small classes."
+            f"{used:g} was used. Add pictures of the small classes."
         )
     if possible < wanted:
         return f"{possible} folds instead of {wanted}, because a class has only {possible} groups of pictures."
