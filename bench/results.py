@@ -33,6 +33,16 @@ from trainer.settings import TrainSettings
 from trainer.training import Training, arrange
 
 FOLDS = 5
+PLAIN: dict[str, Any] = {"head": "probe", "views": 0}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "probe + views": {"head": "probe", "views": VIEWS},
+    BEST: {"search": True},
+    "SGD": {"head": "sgd", "views": 0},
+    "int8": {**PLAIN, "precision": "int8"},
+    "nano": {**PLAIN, "backbone": "nano"},
+}
+"""Of `train`, by recipe; PLAIN for the others."""
+
 Arguments = argparse.Namespace
 
 
@@ -80,14 +90,6 @@ def measure_cell(data_set: DataSet, recipe: str, arguments: Arguments) -> Cell:
 def prepare(folder: Path, data_set: DataSet, recipe: str, arguments: Arguments) -> tuple[Training, FeatureLibrary]:
     """Read, featurise and group as `train` does with the options of the recipe."""
     weights = {"nano": None, "SqueezeNet": arguments.squeezenet}.get(recipe, arguments.weights)
-    plain: dict[str, Any] = {"head": "probe", "views": 0}
-    options: dict[str, Any] = {
-        "probe + views": {"head": "probe", "views": VIEWS},
-        BEST: {"search": True},
-        "SGD": {"head": "sgd", "views": 0},
-        "int8": plain | {"precision": "int8"},
-        "nano": plain | {"backbone": "nano"},
-    }.get(recipe, plain)
     settings = TrainSettings.model_validate(
         {
             "data": folder,
@@ -97,7 +99,7 @@ def prepare(folder: Path, data_set: DataSet, recipe: str, arguments: Arguments) 
             "cache_dir": arguments.cache_dir,
             "threads": arguments.threads,
         }
-        | options
+        | OPTIONS.get(recipe, PLAIN)
     )
     quiet = Quiet()
     audit = read_audited(settings, quiet)
