@@ -29,7 +29,8 @@ from trainer.visible import visible
 class PicturePrediction:
     """One line of the answer: the predicted label with its score, or the problem; `actual` where it is known.
 
-    `name` is the picture's path, or where it lies in an archive or elsewhere; always valid Unicode.
+    `name` is the picture's path, or where it lies in an archive or elsewhere; always valid Unicode. `novelty` is in
+    [0, 1], and `unfamiliar` whether it is above the model's threshold; None where the model does not know.
     """
 
     name: str
@@ -37,23 +38,28 @@ class PicturePrediction:
     score: float | None
     actual: str | None
     problem: str | None
+    novelty: float | None = None
+    unfamiliar: bool | None = None
 
     @property
     def line(self) -> str:
-        """For the terminal, with tabs: file, predicted label, score, actual label where it is known."""
+        """For the terminal, with tabs: file, predicted label, score, what is known of the actual label, and novelty."""
         if self.problem is not None:
             fields = [self.name, "(not predicted)", self.problem]
         else:
             actual = [f"actual: {self.actual}"] if self.actual is not None else []
             fields = [self.name, f"{self.label}", f"{self.score:.4f}", *actual]
+            fields += [f"unfamiliar: novelty {self.novelty:.4f}"] if self.unfamiliar else []
         return "\t".join(map(visible, fields))
 
-    def as_json(self) -> dict[str, str | float | None]:
+    def as_json(self) -> dict[str, str | float | bool | None]:
         """For `--json`, one object a picture."""
         return {
             "file": self.name,
             "label": self.label,
             "score": self.score,
+            "novelty": self.novelty,
+            "unfamiliar": self.unfamiliar,
             "actual": self.actual,
             "problem": self.problem,
         }
@@ -80,7 +86,7 @@ def predict(settings: PredictSettings, progress: Progress | None = None) -> Iter
     if settings.out is None:
         scores = scorer.score(picture.path for picture in pictures)
         return (
-            _prediction(picture, scored, scorer.labels, known) for picture, scored in zip(pictures, scores, strict=True)
+            _prediction(picture, scored, scorer.bundle, known) for picture, scored in zip(pictures, scores, strict=True)
         )
     return _predict_into_table(settings.out, pictures, scorer, known, progress)
 
@@ -137,14 +143,14 @@ def _known_labels(bundle: Bundle) -> dict[str, str]:
         return {}
 
 
-def _prediction(
-    picture: FoundFile, scored: Scored, labels: Sequence[str], known: Mapping[str, str]
-) -> PicturePrediction:
+def _prediction(picture: FoundFile, scored: Scored, bundle: Bundle, known: Mapping[str, str]) -> PicturePrediction:
+    labels, threshold = bundle.metadata.labels, bundle.metadata.thresholds.unfamiliar
     actual = known.get(scored.digest) or label_from_path(scored.path, labels)
     if scored.probabilities is None:
         return PicturePrediction(picture.name, None, None, actual, scored.problem)
     best = top_k(scored.probabilities, labels, 1)[0]
-    return PicturePrediction(picture.name, best.label, best.score, actual, None)
+    unfamiliar = None if scored.novelty is None or threshold is None else scored.novelty > threshold
+    return PicturePrediction(picture.name, best.label, best.score, actual, None, scored.novelty, unfamiliar)
 
 
 def _predict_into_table(
@@ -158,7 +164,7 @@ def _predict_into_table(
             progress.say(f"{out}: going on after {counted(done, 'prediction')} of an interrupted run.")
         with progress.phase("predict", total=len(rest)) as phase:
             for row, scored in zip(rest, scorer.score(pictures[row].path for row in rest), strict=True):
-                prediction = _prediction(pictures[row], scored, scorer.labels, known)
+                prediction = _prediction(pictures[row], scored, scorer.bundle, known)
                 table.add(prediction.as_json(), states[row])
                 phase.advance()
                 yield prediction

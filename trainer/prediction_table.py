@@ -16,8 +16,9 @@ from typing import Any, Self
 
 from shared.files import write_atomically
 
-COLUMNS = ("file", "label", "score", "actual", "problem")
+COLUMNS = ("file", "label", "score", "novelty", "unfamiliar", "actual", "problem")
 _STATE = "state"
+_BEFORE_NOVELTY = ("file", "label", "score", "actual", "problem")
 
 
 def is_prediction_table(path: Path) -> bool:
@@ -27,7 +28,7 @@ def is_prediction_table(path: Path) -> bool:
             first = file.readline(1000).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return False
-    return tuple(re.split(r"[,;\t]", first.strip().replace('"', ""))) == COLUMNS
+    return tuple(re.split(r"[,;\t]", first.strip().replace('"', ""))) in (COLUMNS, _BEFORE_NOVELTY)
 
 
 def state_of(path: Path) -> str | None:
@@ -124,7 +125,8 @@ def _to_parquet(rows: list[dict[str, Any]]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    fields = [(name, pa.float32() if name == "score" else pa.string()) for name in COLUMNS]
+    types = {"score": pa.float32(), "novelty": pa.float32(), "unfamiliar": pa.bool_()}
+    fields = [(name, types.get(name, pa.string())) for name in COLUMNS]
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(fields)), buffer)
     return buffer.getvalue()

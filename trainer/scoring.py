@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.bundle import PROBABILITIES, Bundle, read_bundle
+from shared.bundle import NOVELTY, PROBABILITIES, Bundle, read_bundle
 from shared.cpu_features import Cpu, read_cpu
 from shared.decode import TRAINER_LIMITS, decode
 from shared.errors import PictureError
@@ -24,13 +24,15 @@ from trainer.progress import Progress
 class Scored:
     """What came of one picture: probabilities of shape (K,), or None and the problem in words.
 
-    `digest` is the SHA-256 of its bytes, "" when the file could not be read.
+    `digest` is the SHA-256 of its bytes, "" when the file could not be read; `novelty` is in [0, 1], None when the
+    model does not know it.
     """
 
     path: Path
     digest: str
     probabilities: NDArray[np.float32] | None
     problem: str | None = None
+    novelty: float | None = None
 
 
 class Scorer:
@@ -56,6 +58,7 @@ class Scorer:
         (cpu or read_cpu()).require(self.bundle.metadata.requirements, path=self.bundle.path)
         self.labels = self.bundle.metadata.labels
         self._threads = threads
+        self._wanted = (PROBABILITIES, NOVELTY) if NOVELTY in self.bundle.metadata.outputs else (PROBABILITIES,)
         self._session: Session = open_session(self.bundle.read_model(), provider=provider, threads=1)
         for warning in check_golden(self.bundle, self._session):
             progress.warn(warning)
@@ -76,4 +79,5 @@ class Scorer:
             pixels = preprocess(decode(data, at_least=spec.decode_at_least, limits=TRAINER_LIMITS), spec)
         except PictureError as error:
             return Scored(path, digest, None, str(error))
-        return Scored(path, digest, self._session.run(pixels[None], [PROBABILITIES])[0][0])
+        probabilities, *novelty = self._session.run(pixels[None], self._wanted)
+        return Scored(path, digest, probabilities[0], novelty=float(novelty[0][0]) if novelty else None)

@@ -250,7 +250,14 @@ def test_a_table_that_contradicts_the_class_folders_is_ambiguous(data: Path) -> 
     assert read(data).labels == ("left", "right")
 
 
-@pytest.mark.parametrize("header", ["file,label,score,actual,problem", '\ufeff"file";label;score;actual;problem\r'])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "file,label,score,novelty,unfamiliar,actual,problem",
+        "file,label,score,actual,problem",
+        '\ufeff"file";label;score;actual;problem\r',
+    ],
+)
 def test_predictions_are_not_learned_as_labels_unless_asked_for(data: Path, header: str) -> None:
     """`predict --out` may well write beside the pictures; the next training must not believe what the last guessed."""
     write(data, "cat.1.jpg", "cat.2.jpg", "dog.1.jpg", "dog.2.jpg")

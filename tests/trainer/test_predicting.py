@@ -146,3 +146,31 @@ def test_an_interrupted_run_goes_on_and_predicts_changed_and_failed_pictures_aga
     assert any("going on after 1 prediction " in said for said in progress.said)
     rows = list(csv.DictReader((tmp_path / "p.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["label"] for row in rows] == ["blue", "red", "blue", "green"]
+
+
+@pytest.mark.parametrize(("novelty", "unfamiliar"), [(0.25, False), (0.995, True)])
+def test_every_answer_tells_how_unlike_the_training_pictures_it_is(
+    tmp_path: Path,
+    data: Path,
+    novelty: float,
+    unfamiliar: bool,  # noqa: FBT001
+) -> None:
+    """A confident label for something that the model has never seen is the mistake nobody notices."""
+    bundle = publish_tiny(tmp_path / "telling", novelty=novelty)
+
+    first, _ = run(bundle, data)
+    run(bundle, data, out=tmp_path / "table.csv")
+    run(bundle, data, out=tmp_path / "table.parquet")
+
+    assert first.novelty == pytest.approx(novelty)
+    assert first.unfamiliar == unfamiliar
+    assert ("unfamiliar" in first.line) == unfamiliar
+    with (tmp_path / "table.csv").open(newline="") as table:
+        assert [row["unfamiliar"] for row in csv.DictReader(table)] == [str(unfamiliar)] * 2
+    assert pq.read_table(tmp_path / "table.parquet").column("unfamiliar").to_pylist() == [unfamiliar] * 2
+    assert pq.read_table(tmp_path / "table.parquet").column("novelty").to_pylist() == pytest.approx([novelty] * 2)
+
+
+def test_a_model_without_novelty_tells_none(bundle: Bundle, data: Path) -> None:
+    assert [(one.novelty, one.unfamiliar) for one in run(bundle, data)] == [(None, None)] * 2
+    assert "unfamiliar" not in run(bundle, data)[0].line

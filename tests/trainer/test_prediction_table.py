@@ -39,9 +39,8 @@ def test_a_parquet_table_has_types(tmp_path: Path) -> None:
         table.add(row("a.jpg"), STATE)
         table.finish(order=["a.jpg"])
 
-    assert pq.read_table(out).to_pylist() == [
-        {"file": "a.jpg", "label": "cat", "score": 0.5, "actual": None, "problem": None}
-    ]
+    unknown = dict.fromkeys(("novelty", "unfamiliar", "actual", "problem"))
+    assert pq.read_table(out).to_pylist() == [{"file": "a.jpg", "label": "cat", "score": 0.5, **unknown}]
 
 
 def test_a_run_that_was_killed_in_mid_line_goes_on(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from shared.bundle import MODEL_FILE, Bundle
+from shared.bundle import MODEL_FILE, NOVELTY, PROBABILITIES, Bundle
 from shared.golden import write_golden
 from shared.publish import publish, seal, staging_folder
 from tests.service.bundles import COLOURS, SPEC, colour_model, golden_of, metadata_fields
@@ -16,12 +16,19 @@ from trainer.split_file import SPLIT_FILE, format_split_file
 RGB = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
 
 
-def publish_tiny(models_dir: Path, rows: Iterable[tuple[str, str, Split]] = (), *, backbone: str = "none") -> Bundle:
+def publish_tiny(
+    models_dir: Path,
+    rows: Iterable[tuple[str, str, Split]] = (),
+    *,
+    backbone: str = "none",
+    novelty: float | None = None,
+) -> Bundle:
     """Publish it as `colours`; `rows` are digest, label and split of what it was trained on.
 
-    `backbone` is what its metadata call the one it was trained with; the weights that they name are nobody's.
+    `backbone` is what its metadata call the one it was trained with; the weights that they name are nobody's. `novelty`
+    is what it tells of every picture, if anything; above 0.99 is unfamiliar.
     """
-    model = colour_model(len(COLOURS), SPEC)
+    model = colour_model(len(COLOURS), SPEC, novelty=novelty)
     with staging_folder(models_dir, "colours") as folder:
         (folder / MODEL_FILE).write_bytes(model)
         (folder / "labels.txt").write_text("".join(f"{label}\n" for label in COLOURS), encoding="utf-8")
@@ -29,6 +36,8 @@ def publish_tiny(models_dir: Path, rows: Iterable[tuple[str, str, Split]] = (), 
         (folder / SPLIT_FILE).write_bytes(format_split_file((*row, row[0]) for row in rows))
         write_golden(folder, golden_of(model, SPEC))
         fields = metadata_fields("colours", COLOURS, SPEC)
+        if novelty is not None:
+            fields |= {"outputs": (PROBABILITIES, NOVELTY), "thresholds": {"unfamiliar": 0.99}}
         seal(folder, {**fields, "backbone": {**fields["backbone"], "name": backbone}})
         return publish(folder, models_dir)
 
