@@ -48,8 +48,9 @@ class SideBySide:
         seed: int,
     ) -> None:
         """Start; `members` (P, N): which rows each fit learns from; `weights` (N,): how much they count."""
-        self._renderings = 1 + len(rows.views)
+        self._renderings, self._count = 1 + len(rows.views), len(rows.plain)
         self._features = torch.tensor(np.concatenate([rows.plain[None], rows.views]))
+        self._stacked = self._features.flatten(0, 1)
         self._targets, self._weights = targets, weights
         self._members = [np.flatnonzero(mask) for mask in members]
         scales = [standardisation(self._of_members(mask)) for mask in members]
@@ -88,19 +89,19 @@ class SideBySide:
 
     def _seen(self, batch: Batch, epoch: int, number: int) -> Tensor:
         """The standardised features (P, B, D) that a batch shows: each row plain or in one of its views, by chance."""
-        rendering = np.zeros_like(batch.rows)
+        rows = batch.rows
         if self._renderings > 1:
             rng = np.random.default_rng([self._seed, epoch, 1 + number])
-            rendering = rng.integers(self._renderings, size=batch.rows.shape)
-        values = self._features[torch.tensor(rendering), torch.tensor(batch.rows)]
+            rows = rows + self._count * rng.integers(self._renderings, size=rows.shape)
+        values = self._stacked[torch.from_numpy(rows)]
         return values.sub_(self._mean[:, None]).div_(self._std[:, None])
 
     def _step(self, batch: Batch, features: Tensor, rate: float, momentum: float, weight_decay: float) -> None:
         """One step of SGD with momentum (Polyak's, as torch.optim.SGD has it); the bias does not decay."""
         residual = torch.baddbmm(self._bias, features, self._weight).softmax(-1)
-        places = torch.tensor(self._targets[batch.rows])[..., None]
+        places = torch.from_numpy(self._targets[batch.rows])[..., None]
         residual.scatter_add_(-1, places, torch.full_like(residual[..., :1], -1.0))
-        residual.mul_(torch.tensor(batch.shares * self._weights[batch.rows])[..., None])
+        residual.mul_(torch.from_numpy(batch.shares * self._weights[batch.rows])[..., None])
         gradient = torch.bmm(features.mT, residual)
         if weight_decay:
             gradient.add_(self._weight, alpha=weight_decay)
@@ -119,9 +120,15 @@ def deal(members: list[NDArray[np.int64]], batches: int, *, seed: int, epoch: in
         seed, epoch: what the orders depend on.
     """
     rng = np.random.default_rng([seed, epoch, 0])
-    dealt = [np.array_split(rng.permutation(rows), batches) for rows in members]
-    for parts in zip(*dealt, strict=True):
-        longest = max(map(len, parts))
-        rows = np.stack([np.pad(part, (0, longest - len(part)), mode="edge") for part in parts])
-        counts = np.array([[len(part)] for part in parts])
-        yield Batch(rows, ((np.arange(longest) < counts) / counts).astype(np.float32))
+    longest = max(-(-len(rows) // batches) for rows in members)
+    dealt = [_dealt(rng.permutation(rows), batches, longest) for rows in members]
+    rows, shares = (np.stack(parts, axis=1) for parts in zip(*dealt, strict=True))
+    yield from map(Batch, rows, shares)
+
+
+def _dealt(order: NDArray[np.int64], batches: int, longest: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Rows and shares of one fit, both (batches, longest)."""
+    sizes = len(order) // batches + (np.arange(batches) < len(order) % batches)
+    places = (sizes.cumsum() - sizes)[:, None] + np.arange(longest)
+    shares = (np.arange(longest) < sizes[:, None]) / np.maximum(sizes, 1)[:, None]
+    return order[np.minimum(places, len(order) - 1)], shares.astype(np.float32)
