@@ -76,8 +76,8 @@ class WithTaps(nn.Module):
             raise TapUnusable(self._name, tap, "this module computes nothing")
         maps = given[tap]
         if not isinstance(maps, Tensor) or maps.ndim != 4:
-            found = f"of shape {tuple(maps.shape)}" if isinstance(maps, Tensor) else "several at once"
-            raise TapUnusable(self._name, tap, f"what this module gives, {found}, are no maps")
+            found = f"of shape {tuple(maps.shape[1:])}" if isinstance(maps, Tensor) else "several things at once"
+            raise TapUnusable(self._name, tap, f"what this module gives for a picture, {found}, are no maps")
         return nn.functional.adaptive_avg_pool2d(maps, (1, 1)).flatten(1)
 
 

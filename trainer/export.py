@@ -52,10 +52,9 @@ def export_backbone(module: nn.Module, spec: PreprocessSpec) -> bytes:
                 custom_translation_table={torch.ops.aten.adaptive_avg_pool2d.default: _pool_to},
                 verbose=False,
             )
-    except TrainerError:
-        raise
     except Exception as error:  # the exporter's own errors are private, and many
-        raise ExportFailed(_first_line(error)) from error
+        reason = _first_of(error)
+        raise reason if isinstance(reason, TrainerError) else ExportFailed(_first_line(reason)) from error
     assert program is not None  # noqa: S101 (None only when asked to write a file)
     return canonical(program.model_proto)
 
@@ -123,8 +122,12 @@ def _silence() -> Iterator[None]:
         logging.disable(previous)
 
 
-def _first_line(error: BaseException) -> str:
-    """What went wrong at the bottom of the exporter's chain of causes."""
+def _first_of(error: BaseException) -> BaseException:
+    """What is at the bottom of the exporter's chain of causes."""
     while error.__cause__ is not None:
         error = error.__cause__
+    return error
+
+
+def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0][:300] or type(error).__name__
