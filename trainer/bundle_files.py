@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from trainer.head import HeadFit, write_head
 from trainer.learned_novelty import LearnedNovelty
 from trainer.locations import shown
 from trainer.manifest import Manifest
+from trainer.precision import PrecisionChoice
 from trainer.recipe import FeatureChoice
 from trainer.run_record import Timings, run_record, tool_versions
 from trainer.settings import TrainSettings
@@ -39,6 +40,7 @@ class Run:
         findings: what was found in the data.
         entry, weights, backbone_reason: the backbone, where its weights came from, why it was chosen.
         choice: the features that the head reads.
+        precision: why the backbone computes in float32 or int8.
         graph: the backbone's graph that gives them.
         model: the served graph.
         golden: its golden inputs and answers.
@@ -55,6 +57,7 @@ class Run:
     weights: Weights
     backbone_reason: str
     choice: FeatureChoice
+    precision: PrecisionChoice
     graph: bytes
     model: bytes
     golden: Golden
@@ -76,13 +79,14 @@ def write_bundle_files(folder: Path, run: Run) -> None:
     write_atomically(folder / SPLIT_FILE, _split_file(run.training))
     write_golden(folder, run.golden)
     facts = {"featurized": run.featurized, "from_cache": run.from_cache, "data": shown(run.settings.data)}
+    facts |= {"precision": run.precision.as_json()}
     record = run_record(run.timings, threads=run.settings.thread_count, **facts)
     write_atomically(folder / "run.json", _to_json(record))
 
 
 def metrics_of(run: Run) -> dict[str, Any]:
     """What was measured: on the test split, by cross-validation, by nested folds, and how the head was chosen."""
-    measured = run.measured
+    measured, in_int8 = run.measured, run.precision.comparison
     return {
         "test": measured.test.as_json() if measured.test else None,
         "cross_validated": measured.cross_validated.as_json() if measured.cross_validated else None,
@@ -101,6 +105,7 @@ def metrics_of(run: Run) -> dict[str, Any]:
         },
         "calibration": measured.calibration.as_json() if measured.calibration else None,
         "novelty": run.novelty.as_json(),
+        "int8": asdict(in_int8) if in_int8 else None,
     }
 
 
@@ -108,6 +113,7 @@ def headline_metrics(run: Run) -> dict[str, Any]:
     """The few numbers that bundle.json and `train --json` carry, and what they were measured on."""
     evaluation, folds = run.measured.test or run.measured.cross_validated, run.measured.folds
     nested = {"folds": _headline_of_folds(folds)} if folds else {}
+    nested |= {"precision": run.precision.as_json()} if run.precision.wanted != "float32" else {}
     if evaluation is None:
         return {"measured_on": None, "n": 0} | nested
     numbers = evaluation.as_json()
@@ -144,6 +150,8 @@ def metadata_fields(run: Run) -> Mapping[str, Any]:
             taps=run.choice.taps,
             mirror=run.choice.mirror,
         ),
+        "precision": run.precision.taken,
+        "requirements": run.precision.requirements,
         "metrics": headline_metrics(run),
         "thresholds": run.novelty.thresholds,
         "manifest_digest": run.manifest.digest,

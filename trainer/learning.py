@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from trainer.audit import Audit
 from trainer.data_findings import find_in_data, tell_worth_a_look
@@ -15,6 +16,7 @@ from trainer.likeness_telling import compare_pictures, tell_likeness
 from trainer.live_metrics import OnMetrics
 from trainer.moves import tell_moves
 from trainer.near_duplicates import Likeness
+from trainer.precision import PrecisionChoice, settle_precision
 from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.recipe_plan import make_plan
@@ -34,6 +36,7 @@ class Learned:
         training: the samples in canonical order, with groups and splits, and the features of the recipe.
         library: where any other features of the samples are to be had.
         recipe: that was chosen.
+        precision: what its backbone computes in, and why.
         measured: the head that never saw the test split, and its numbers.
         final: the head to publish.
     """
@@ -42,6 +45,7 @@ class Learned:
     training: Training
     library: FeatureLibrary
     recipe: Recipe
+    precision: PrecisionChoice
     measured: Measured
     final: HeadFit
 
@@ -53,6 +57,8 @@ def learn(
     settings: TrainSettings,
     progress: Progress,
     on_metrics: OnMetrics | None,
+    *,
+    recorded: PrecisionChoice | None = None,
 ) -> Learned:
     """Group, split, choose a recipe, fit and measure, then fit again on everything.
 
@@ -63,8 +69,10 @@ def learn(
         settings: of the run.
         progress: shows it.
         on_metrics: told of each step of the head.
+        recorded: the precision that the run which is repeated chose.
 
     Raises:
+        QuantisationFailed: int8 was asked for, and the backbone cannot have it.
         LabelNotInTrain: a label would be tested without having been learned.
         GateFailed: the accuracy is below what was asked for.
     """
@@ -73,19 +81,29 @@ def learn(
     calibration = [training.samples[row] for row in training.rows("train").tolist()]
     library = FeatureLibrary(backbone, training.samples, settings, progress, on_metrics, calibration)
     plan = make_plan(library, training, settings)
-    measured = measure(
+    measure_plan = partial(
+        measure,
         training,
         seed=settings.seed,
         threads=settings.thread_count,
         folds=settings.folds,
-        plan=plan,
         balance=settings.balance,
         sgd=settings.sgd_options,
         progress=progress,
         on_metrics=on_metrics,
     )
-    recipe = measured.searched.recipe
+    measured = measure_plan(plan=plan)
     tell_searched(measured.searched, progress)
+    measured, precision = settle_precision(
+        settings.precision,
+        training,
+        plan,
+        measured,
+        library,
+        lambda in_int8: measure_plan(plan=in_int8),
+        recorded=recorded,
+    )
+    recipe = measured.searched.recipe
     if measured.fit.note:
         progress.warn(measured.fit.note)
     check_accuracy(measured, settings.min_accuracy)
@@ -100,7 +118,7 @@ def learn(
             balance=settings.balance,
             sgd=settings.sgd_options,
         )
-    return Learned(likeness, training, library, recipe, measured, final)
+    return Learned(likeness, training, library, recipe, precision, measured, final)
 
 
 def look_through(

@@ -1,6 +1,6 @@
 """The `train` verb, told once: from a folder of labelled pictures to a published bundle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from trainer.learning import Learned, learn, look_through
 from trainer.live_metrics import OnMetrics
 from trainer.manifest import Manifest
 from trainer.mlnet_options import with_mlnet_options
-from trainer.parity import prove_parity_with
+from trainer.parity import prove_parity_with, tell_difference
+from trainer.precision import recorded_choice
 from trainer.progress import Progress
 from trainer.publishing import publish_run, require_writable
 from trainer.replay import read_earlier
@@ -90,7 +91,8 @@ def train(
         features = backbone.featurize(samples, settings, progress, engine=settings.engine, on_metrics=on_metrics)
         audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=progress)
     with timings.measure("fit"):
-        learned = learn(audit, features, backbone, settings, progress, on_metrics)
+        recorded = recorded_choice(earlier.bundle.metadata) if earlier else None
+        learned = learn(audit, features, backbone, settings, progress, on_metrics, recorded=recorded)
     with timings.measure("audit"):
         unreadable = (*audit.manifest.unreadable, *features.unreadable)
         findings = look_through(audit, unreadable, features, learned, progress)
@@ -131,7 +133,7 @@ def _attach(
     )
     golden = make_golden(model, training.samples, choice.spec, keep_pictures=settings.pictures)
     with timings.measure("parity"), progress.phase("compare with torch"):
-        _prove_parity(learned, graph, golden, entry.name, settings)
+        _prove_parity(learned, graph, golden, entry.name, settings, progress)
     return Run(
         settings=settings,
         manifest=manifest,
@@ -140,6 +142,7 @@ def _attach(
         weights=backbone.weights,
         backbone_reason=backbone.reason,
         choice=choice,
+        precision=learned.precision,
         graph=graph,
         model=model,
         golden=golden,
@@ -153,19 +156,28 @@ def _attach(
     )
 
 
-def _prove_parity(learned: Learned, graph: bytes, golden: Golden, backbone: str, settings: TrainSettings) -> None:
-    """The graph gives torch's features, and the same labels, on the golden pixels."""
-    choice, head = learned.recipe.features, learned.final.head
+def _prove_parity(
+    learned: Learned, graph: bytes, golden: Golden, backbone: str, settings: TrainSettings, progress: Progress
+) -> None:
+    """The graph gives torch's features, and the same labels, on the golden pixels.
+
+    An int8 graph is the float32 one with coarser numbers: the latter is proven, and what the former differs by is said.
+    """
+    head, library, is_int8 = learned.final.head, learned.library, learned.recipe.features.precision == "int8"
+    choice = replace(learned.recipe.features, precision="float32")
+    proven = library.graph_of(choice) if is_int8 else graph
     expected = known_torch_features(
-        lambda: learned.library.module_of(choice),
-        graph,
+        lambda: library.module_of(choice),
+        proven,
         choice.spec,
         golden.images,
         feature_size=len(head.mean),
         cache_dir=settings.cache_dir,
         backbone=backbone,
     )
-    prove_parity_with(expected, graph, golden.images, head=head)
+    prove_parity_with(expected, proven, golden.images, head=None if is_int8 else head)
+    if is_int8:
+        tell_difference(expected, graph, golden.images, progress)
 
 
 def _learn_novelty(learned: Learned, settings: TrainSettings) -> LearnedNovelty:

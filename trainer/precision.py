@@ -1,12 +1,13 @@
 """Whether a model computes in int8: asked for, or taken because it is faster here and loses nothing that matters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.bundle import BundleMetadata
 from shared.cpu_features import Cpu
 from trainer.errors import QuantisationFailed
 from trainer.feature_library import FeatureLibrary
@@ -74,6 +75,14 @@ class PrecisionChoice:
         return asdict(self)
 
 
+def recorded_choice(metadata: BundleMetadata) -> PrecisionChoice | None:
+    """The choice that a bundle's run made by itself; None where it had none to make."""
+    recorded = metadata.metrics.get("precision")
+    if not isinstance(recorded, Mapping) or recorded.get("wanted") != "auto":
+        return None
+    return PrecisionChoice("auto", metadata.precision, str(recorded.get("reason")), speedup=recorded.get("speedup"))
+
+
 FLOAT32 = PrecisionChoice("float32", "float32", "float32, the default.")
 
 
@@ -104,25 +113,19 @@ def settle_precision(
     searched = measured.searched
     if wanted == "float32":
         return measured, FLOAT32
-    if wanted == "auto" and recorded is not None and recorded.taken == "float32":
-        return measured, recorded
     try:
-        in_int8 = measure_plan(_int8_plan(plan, searched, library))
+        in_int8 = _keeping_tried(measure_plan(_int8_plan(plan, searched, library)), searched)
     except QuantisationFailed as error:
         if wanted == "int8":
             raise
         return measured, PrecisionChoice(wanted, "float32", f"float32, because {error}")
     comparison = _compare(training, plan, measured, in_int8)
     if wanted == "auto" and recorded is not None:
-        cpu = library.cpu
-        requirements = requirements_of(cpu)
-        return in_int8, replace(recorded, comparison=comparison, cpu=cpu.instruction_class, requirements=requirements)
-    choice = choose_precision(
-        wanted,
-        comparison=comparison,
-        speedup=_measure_speedup(searched.recipe.features, library) if wanted == "auto" else None,
-        cpu=library.cpu,
-    )
+        choice = _taken_over(recorded, comparison, library.cpu)
+    else:
+        speedup = _measure_speedup(searched.recipe.features, library) if wanted == "auto" else None
+        choice = choose_precision(wanted, comparison=comparison, speedup=speedup, cpu=library.cpu)
+    library.progress.say(f"Precision: {choice.reason}", precision=choice.taken)
     return (in_int8 if choice.taken == "int8" else measured), choice
 
 
@@ -146,11 +149,22 @@ def choose_precision(
     return PrecisionChoice(wanted, taken, reason, comparison, speedup, cpu.instruction_class, requirements)
 
 
+def _taken_over(recorded: PrecisionChoice, comparison: Int8Comparison | None, cpu: Cpu) -> PrecisionChoice:
+    """The same decision and its reason; what was computed anew is of this run."""
+    requirements = requirements_of(cpu) if recorded.taken == "int8" else ()
+    return replace(recorded, comparison=comparison, cpu=cpu.instruction_class, requirements=requirements)
+
+
 def _int8_plan(plan: Plan, searched: Searched, library: FeatureLibrary) -> Plan:
     """The recipe that was taken, with the features of its int8 graph, and nothing else to choose."""
     recipe = replace(searched.recipe, features=replace(searched.recipe.features, precision="int8"))
     candidate = Candidate(recipe, f"{searched.name}, int8", library.cost_of(recipe.features))
     return Plan((candidate,), plan.rows_of)
+
+
+def _keeping_tried(in_int8: Measured, searched: Searched) -> Measured:
+    """What was tried to find the recipe stays told."""
+    return replace(in_int8, searched=replace(in_int8.searched, tried=searched.tried))
 
 
 def _compare(training: Training, plan: Plan, measured: Measured, in_int8: Measured) -> Int8Comparison | None:
