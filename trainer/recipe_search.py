@@ -129,7 +129,15 @@ def search(
         if candidate not in fits:
             started = time.perf_counter()
             of_recipe = plan.rows_of(candidate.recipe).take(rows)
-            fit = fit_head(candidate.recipe.head, of_recipe, their_targets, their_groups, options, on_step=on_step)
+            fit = fit_head(
+                candidate.recipe.head,
+                of_recipe,
+                their_targets,
+                their_groups,
+                options,
+                rooted=candidate.recipe.rooted,
+                on_step=on_step,
+            )
             fits[candidate] = fit, time.perf_counter() - started
             if on_tried is not None:
                 on_tried()
