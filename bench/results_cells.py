@@ -74,10 +74,11 @@ def read_cells(path: Path) -> dict[tuple[str, str], Cell]:
 
 
 def add_cell(path: Path, cell: Cell) -> None:
-    """Write one more line."""
+    """Write one more line; one that was cut off before it is ended."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    cut_off = path.exists() and not path.read_bytes().endswith(b"\n")
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(cell)) + "\n")
+        file.write("\n" * cut_off + json.dumps(asdict(cell)) + "\n")
 
 
 def paired_difference(one: Cell, other: Cell) -> tuple[float, Interval]:

@@ -1,0 +1,92 @@
+"""docs/results.md: a run goes on where it was interrupted, and the page says where ML.NET's head is not beaten."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.results_cells import Cell, add_cell, paired_difference, read_cells
+from bench.results_page import BEST, DATA_SETS, MLNET, PROBE, RECIPES, write_page
+
+CELL = Cell(
+    data="flower-photos-small",
+    recipe=PROBE,
+    n=200,
+    labels=5,
+    groups=200,
+    folds=5,
+    seeds=1,
+    accuracies=(0.8, 0.9, 0.85, 0.9, 0.8),
+    log_losses=(0.5, 0.4, 0.45, 0.4, 0.5),
+    seconds=0.25,
+    taken={},
+    rows="abc",
+    machine="a machine",
+)
+
+
+def shifted(cell: Cell, by: float, **changes: str) -> Cell:
+    return replace(cell, accuracies=tuple(one + by for one in cell.accuracies), **changes)
+
+
+def page_of(folder: Path, *cells: Cell) -> str:
+    page = folder / "results.md"
+    write_page(page, {(cell.data, cell.recipe): cell for cell in cells})
+    return page.read_text()
+
+
+def test_a_cell_is_read_as_it_was_written_and_the_later_one_counts(tmp_path: Path) -> None:
+    kept = tmp_path / "cache" / "results.jsonl"
+    later = shifted(CELL, 0.05)
+
+    for cell in (CELL, replace(CELL, recipe=BEST, taken={"probe on 320 px": 5}), later):
+        add_cell(kept, cell)
+
+    cells = read_cells(kept)
+    assert len(cells) == 2 and cells[CELL.data, PROBE] == later
+    assert cells[CELL.data, BEST].taken == {"probe on 320 px": 5}
+
+
+def test_a_line_that_was_cut_off_is_measured_again(tmp_path: Path) -> None:
+    kept = tmp_path / "results.jsonl"
+    add_cell(kept, CELL)
+    with kept.open("a") as file:
+        file.write('{"data": "cats-dogs", "rec')
+
+    assert list(read_cells(kept)) == [(CELL.data, PROBE)]
+    add_cell(kept, replace(CELL, data="cats-dogs"))
+    assert list(read_cells(kept)) == [(CELL.data, PROBE), ("cats-dogs", PROBE)]
+
+
+def test_equal_folds_are_compared_one_by_one() -> None:
+    """A gain of one point in every fold is sure, however much the folds differ among themselves."""
+    mean, (low, high) = paired_difference(shifted(CELL, 0.01), CELL)
+    loose, (lower, higher) = paired_difference(shifted(CELL, 0.01, rows="other samples"), CELL)
+
+    assert (mean, low, high) == pytest.approx((0.01, 0.01, 0.01))
+    assert loose == pytest.approx(0.01) and lower < 0 < 0.02 < higher
+
+
+def test_the_page_says_who_is_ahead_and_whether_that_is_chance(tmp_path: Path) -> None:
+    theirs = replace(CELL, recipe=MLNET)
+    noisy = replace(CELL, accuracies=(0.9, 0.8, 0.9, 0.85, 0.85))
+
+    assert "probe ahead; log loss" in page_of(tmp_path, shifted(CELL, 0.02), theirs)
+    assert "probe ahead, within chance" in page_of(tmp_path, noisy, theirs)
+    assert "**not ahead** with probe (-3.0 points, beyond chance)" in page_of(tmp_path, shifted(CELL, -0.03), theirs)
+
+
+def test_the_best_recipe_speaks_for_us_once_it_is_measured(tmp_path: Path) -> None:
+    theirs, best = replace(CELL, recipe=MLNET), shifted(CELL, 0.05, recipe=BEST)
+
+    assert "best recipe ahead" in page_of(tmp_path, CELL, theirs, best)
+
+
+def test_what_is_not_measured_is_left_open(tmp_path: Path) -> None:
+    page = page_of(tmp_path, CELL)
+
+    row = next(line for line in page.splitlines() if line.startswith("| flower-photos-small | **85.0**"))
+    assert row.count(" - |") == len(RECIPES) - 1
+    assert "Against ML.NET" not in page
+    for data_set in DATA_SETS:
+        assert data_set.name in page
