@@ -46,8 +46,8 @@ class BackboneEntry:
         last_layer: dotted name of the module whose input is the penultimate features; features are pooled before it
             where they are still maps.
         weights_sha256: of the embedded file, 64 hex digits; "" for published ones, whose name ends in its beginning.
-        middle_stage: dotted name of the module whose average-pooled maps tell of smaller things than the penultimate
-            features do; "" where there is none to be read.
+        middle_stages: dotted names of the modules whose average-pooled maps tell of smaller things than the penultimate
+            features do, from the first to the last; empty where there is none to be read.
         sizes: of the pictures that it can take.
     """
 
@@ -60,7 +60,7 @@ class BackboneEntry:
     weights_file: str = ""
     last_layer: str = ""
     weights_sha256: str = ""
-    middle_stage: str = ""
+    middle_stages: tuple[str, ...] = ()
     sizes: Sizes = Sizes()
 
 
@@ -127,7 +127,7 @@ def _entry(
         weights_file=file,
         last_layer=architecture.last_layer,
         weights_sha256=sha256,
-        middle_stage=architecture.middle_stage,
+        middle_stages=architecture.middle_stages,
         sizes=architecture.sizes,
     )
 
@@ -136,37 +136,41 @@ class _Architecture(NamedTuple):
     feature_size: int
     last_layer: str
     note: str
-    middle_stage: str = ""
+    middle_stages: tuple[str, ...] = ()
     sizes: Sizes = Sizes()
 
 
-# The middle stage is the last one whose maps have a sixteenth of the picture's side, where there is such a one before
-# the last. Nano's features hold its own already; what is in the middle of a vision transformer are no maps.
+# The middle stage is the last one whose maps have a sixteenth of the picture's side; for mobilenet_v2, where it was
+# measured, the last blocks belong to it as well (decision 0018). Nano's features hold its own already; what is in the
+# middle of a vision transformer are no maps.
 _ARCHITECTURES = {
     NANO: _Architecture(416, "", "comes with Finial and needs no download; fast, for small tasks"),
-    "squeezenet1_1": _Architecture(512, "classifier", "few parameters; the weakest features", "features.7"),
-    "mobilenet_v3_small": _Architecture(1024, "classifier.3", "the fastest with good features", "features.8"),
+    "squeezenet1_1": _Architecture(512, "classifier", "few parameters; the weakest features", ("features.7",)),
+    "mobilenet_v3_small": _Architecture(1024, "classifier.3", "the fastest with good features", ("features.8",)),
     "mobilenet_v2": _Architecture(
-        1280, "classifier.1", "the default once its weights are there: good features at little cost", "features.13"
+        1280,
+        "classifier.1",
+        "the default once its weights are there: good features at little cost",
+        ("features.13", "features.16", "features.17"),
     ),
     "mobilenet_v3_large": _Architecture(
-        1280, "classifier.3", "better features at the cost of mobilenet_v2", "features.12"
+        1280, "classifier.3", "better features at the cost of mobilenet_v2", ("features.12",)
     ),
     "efficientnet_b0": _Architecture(
-        1280, "classifier.1", "better features at twice the cost of mobilenet_v2", "features.5"
+        1280, "classifier.1", "better features at twice the cost of mobilenet_v2", ("features.5",)
     ),
-    "resnet18": _Architecture(512, "fc", "the plain classic, small", "layer3"),
-    "googlenet": _Architecture(1024, "fc", "Inception v1; for comparison with older work", "inception4e"),
-    "resnet50": _Architecture(2048, "fc", "the plain classic, and the yardstick", "layer3"),
-    "resnet101": _Architecture(2048, "fc", "resnet50, deeper; twice its cost", "layer3"),
-    "inception_v3": _Architecture(2048, "fc", "larger pictures (299 px)", "Mixed_6e", Sizes(smallest=75)),
-    "convnext_tiny": _Architecture(768, "classifier.2", "strong features; as heavy as resnet50", "features.5"),
-    "vit_b_16": _Architecture(768, "heads.head", "a vision transformer; heavy on a CPU", "", Sizes(fixed=True)),
+    "resnet18": _Architecture(512, "fc", "the plain classic, small", ("layer3",)),
+    "googlenet": _Architecture(1024, "fc", "Inception v1; for comparison with older work", ("inception4e",)),
+    "resnet50": _Architecture(2048, "fc", "the plain classic, and the yardstick", ("layer3",)),
+    "resnet101": _Architecture(2048, "fc", "resnet50, deeper; twice its cost", ("layer3",)),
+    "inception_v3": _Architecture(2048, "fc", "larger pictures (299 px)", ("Mixed_6e",), Sizes(smallest=75)),
+    "convnext_tiny": _Architecture(768, "classifier.2", "strong features; as heavy as resnet50", ("features.5",)),
+    "vit_b_16": _Architecture(768, "heads.head", "a vision transformer; heavy on a CPU", (), Sizes(fixed=True)),
     "vgg16": _Architecture(  # it pools to 7 x 7, which the graph can only do evenly
         4096,
         "classifier.6",
         "half a gigabyte of weights; for comparison with older work",
-        "features.23",
+        ("features.23",),
         Sizes(smallest=224, step=224),
     ),
 }

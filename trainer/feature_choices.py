@@ -29,7 +29,7 @@ def base_choice(entry: BackboneEntry, settings: TrainSettings) -> FeatureChoice:
     """
     side = settings.image_size if isinstance(settings.image_size, int) else entry.spec.height
     fit = entry.spec.fit if settings.fit is None or settings.fit == "auto" else settings.fit
-    taps = _middle(entry) if _is_open(settings.taps, settings) else _taps_named(entry, settings.taps or NO_TAPS)
+    taps = entry.middle_stages if _is_open(settings.taps, settings) else _taps_named(entry, settings.taps or NO_TAPS)
     return FeatureChoice(prepared_for(entry, side, fit), taps, mirror=settings.mirror)
 
 
@@ -45,7 +45,7 @@ def candidate_choices(entry: BackboneEntry, settings: TrainSettings) -> tuple[Fe
     base = base_choice(entry, settings)
     sides = _sides(entry) if _is_open(settings.image_size, settings) else [base.spec.height]
     fits = _FITS if _is_open(settings.fit, settings) else (base.spec.fit,)
-    taps = dict.fromkeys([(), _middle(entry)]) if _is_open(settings.taps, settings) else (base.taps,)
+    taps = dict.fromkeys([(), entry.middle_stages]) if _is_open(settings.taps, settings) else (base.taps,)
     found = [
         FeatureChoice(prepared_for(entry, side, fit), tapped, mirror=settings.mirror)
         for side, fit, tapped in product(sides, fits, taps)
@@ -110,18 +110,14 @@ def _is_open(wish: object, settings: TrainSettings) -> bool:
     return wish == AUTO or (wish is None and settings.search)
 
 
-def _middle(entry: BackboneEntry) -> tuple[str, ...]:
-    return (entry.middle_stage,) if entry.middle_stage else ()
-
-
 def _taps_named(entry: BackboneEntry, wish: str) -> tuple[str, ...]:
     """The stages that a given option means."""
     if wish == NO_TAPS:
         return ()
     if wish == MIDDLE_TAP:
-        if not entry.middle_stage:
+        if not entry.middle_stages:
             raise NoMiddleStage(entry.name)
-        return (entry.middle_stage,)
+        return entry.middle_stages
     return tuple(dict.fromkeys(wish.split(",")))
 
 

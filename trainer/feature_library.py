@@ -196,9 +196,9 @@ class FeatureLibrary:
 
     def _tapped(self, choice: FeatureChoice) -> FeatureChoice | None:
         """The same with the middle stage, if that is worth a try as well."""
-        if choice.taps or not self.entry.middle_stage:
+        if choice.taps or not self.entry.middle_stages:
             return None
-        tapped = replace(choice, taps=(self.entry.middle_stage,))
+        tapped = replace(choice, taps=self.entry.middle_stages)
         return tapped if tapped in self.candidates() else None
 
     def _find_graph(self, choice: FeatureChoice) -> bytes | None:

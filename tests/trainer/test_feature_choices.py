@@ -49,7 +49,7 @@ def test_what_is_not_cropped_is_decoded_at_its_own_size() -> None:
 
 
 def test_the_middle_stage_is_the_catalogues() -> None:
-    assert base_choice(MOBILENET, settings(taps="middle")).taps == ("features.13",)
+    assert base_choice(MOBILENET, settings(taps="middle")).taps == ("features.13", "features.16", "features.17")
     assert base_choice(MOBILENET, settings(taps="none")).taps == ()
 
 
@@ -78,7 +78,7 @@ def test_a_search_opens_what_is_not_given() -> None:
     found = candidate_choices(MOBILENET, settings(search=True, fit="stretch"))
 
     assert {(choice.spec.height, choice.taps) for choice in found} == {
-        (side, taps) for side in (224, 320) for taps in ((), ("features.13",))
+        (side, taps) for side in (224, 320) for taps in ((), MOBILENET.middle_stages)
     }
     assert {choice.spec.fit for choice in found} == {"stretch"}
 
