@@ -9,7 +9,7 @@ from tests.trainer.random_weights import random_state, save_with_hash, whole_net
 from trainer.backbones import Weights, choose_backbone, find_weights
 from trainer.catalogue import BackboneEntry, get_entry
 from trainer.errors import CacheNotWritable, WeightsDamaged
-from trainer.graph import backbone_graph
+from trainer.graph import backbone_graph, find_graph
 from trainer.progress import Quiet
 
 SMALL = get_entry("squeezenet1_1").spec.model_copy(update={"height": 96, "width": 96, "resize": 96})
@@ -89,3 +89,18 @@ def test_a_cache_that_cannot_be_written_is_named_before_the_work_is_done(tmp_pat
 
     with pytest.raises(CacheNotWritable, match="--cache-dir"):
         backbone_graph(get_entry("resnet18"), Weights(Path("gone.pth"), 64 * "0", "none"), SMALL, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_graph_is_known_by_what_is_in_it_and_not_by_how_pictures_are_brought_to_its_size(
+    random_squeezenet: tuple[BackboneEntry, Weights], exported: tuple[Path, bytes]
+) -> None:
+    """Fits share a graph; another size, tap or mirror never gets it."""
+    cache, graph = exported
+    same = {"fit": "stretch", "resize": 500, "interpolation": "bicubic"}
+
+    assert find_graph(*random_squeezenet, SMALL.model_copy(update=same), cache) == graph
+    for other in ({"height": 128}, {"width": 128}, {"std": (0.5, 0.5, 0.5)}):
+        assert find_graph(*random_squeezenet, SMALL.model_copy(update=other), cache) is None
+    assert find_graph(*random_squeezenet, SMALL, cache, taps=("features.7",)) is None
+    assert find_graph(*random_squeezenet, SMALL, cache, mirror=True) is None
