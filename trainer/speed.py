@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from shared.decode import TRAINER_LIMITS, decode
 from shared.preprocess import PreprocessSpec, preprocess
-from shared.session import Provider, open_session
+from shared.session import CPU, Provider, Session, open_session
 
 Key = TypeVar("Key")
 
@@ -42,7 +42,6 @@ def time_single_requests(
     threads: int = 1,
     provider: Provider = "cpu",
     rounds: int = ROUNDS,
-    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[Key, float]:
     """Median seconds from a picture's bytes to a graph's answers, one picture at a time, as a service computes it.
 
@@ -51,12 +50,13 @@ def time_single_requests(
         pictures: encoded, at least one; taken in turn, the same one for all graphs.
         threads: of a run.
         provider: where to compute.
-        rounds, clock: as in `time_in_turn`.
+        rounds: as in `time_in_turn`.
+
+    On a single thread of the CPU it is the thread's own time, which programs beside it change little.
     """
+    sessions = {key: open_session(graph, provider=provider, threads=threads) for key, (graph, _) in graphs.items()}
 
-    def job_of(graph: bytes, spec: PreprocessSpec) -> Callable[[int], object]:
-        session = open_session(graph, provider=provider, threads=threads)
-
+    def job_of(session: Session, spec: PreprocessSpec) -> Callable[[int], object]:
         def answer(number: int) -> object:
             data = pictures[number % len(pictures)]
             image = decode(data, at_least=spec.decode_at_least, limits=TRAINER_LIMITS)
@@ -64,4 +64,6 @@ def time_single_requests(
 
         return answer
 
-    return time_in_turn({key: job_of(*graph) for key, graph in graphs.items()}, rounds=rounds, clock=clock)
+    jobs = {key: job_of(sessions[key], spec) for key, (_, spec) in graphs.items()}
+    alone = threads == 1 and all(session.provider == CPU for session in sessions.values())
+    return time_in_turn(jobs, rounds=rounds, clock=time.thread_time if alone else time.perf_counter)
