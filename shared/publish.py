@@ -5,7 +5,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def seal(folder: Path, fields: Mapping[str, Any]) -> BundleMetadata:
         BundleInvalid: a field is missing, unknown, out of bounds or has no JSON form.
     """
     files = {
-        path.relative_to(folder).as_posix(): FileEntry(sha256=sha256_of_file(path), size_bytes=path.stat().st_size)
+        path.relative_to(folder).as_posix(): _entry(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != METADATA_FILE
     }
@@ -76,6 +76,29 @@ def seal(folder: Path, fields: Mapping[str, Any]) -> BundleMetadata:
     except ValueError as error:
         raise BundleInvalid(file, detail=str(error)) from error
     return metadata
+
+
+def list_also(bundle: Bundle, names: Sequence[str]) -> Bundle:
+    """The bundle with more files: they lie in its folder, and a bundle.json that lists them replaces the old one.
+
+    For what is written after publishing, such as a report. Whoever reads meanwhile finds a whole bundle, with those
+    files or without; digests of files that were listed before stay as they are, and so does the content hash.
+
+    Args:
+        bundle: a published one.
+        names: of files in its folder, none of which is a part of its content.
+
+    Raises:
+        BundleInvalid: a file would change the content.
+        OSError: a file cannot be read, or the folder not be written.
+    """
+    files = {**bundle.metadata.files, **{name: _entry(bundle.path / name) for name in names}}
+    file = bundle.path / METADATA_FILE
+    if content_digest(files) != bundle.metadata.content_sha256:
+        raise BundleInvalid(file, detail=f"{', '.join(names)} cannot be listed later: the content is fixed")
+    metadata = bundle.metadata.model_copy(update={"files": dict(sorted(files.items()))})
+    write_atomically(file, format_metadata(metadata))
+    return Bundle(path=bundle.path, metadata=metadata)
 
 
 def publish(folder: Path, models_dir: Path, *, keep_versions: int = 10, wait_s: float = 60.0) -> Bundle:
@@ -168,6 +191,10 @@ def model_names(models_dir: Path) -> list[str]:
     except OSError:
         return []
     return sorted(name for name in names if _exists(models_dir / name / CURRENT_FILE))
+
+
+def _entry(file: Path) -> FileEntry:
+    return FileEntry(sha256=sha256_of_file(file), size_bytes=file.stat().st_size)
 
 
 def _exists(path: Path) -> bool:

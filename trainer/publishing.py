@@ -1,4 +1,7 @@
-"""The last step of a run: its files are written, checked and published, unless they are those of the current bundle."""
+"""The last steps of a run: its files are written, checked and published, and the report follows.
+
+A run that made what is current already publishes nothing.
+"""
 
 import tempfile
 from dataclasses import dataclass
@@ -6,12 +9,12 @@ from pathlib import Path
 
 from shared.bundle import Bundle, BundleMetadata, read_bundle
 from shared.errors import BundleError
-from shared.publish import publish, resolve, seal, staging_folder
+from shared.publish import list_also, publish, resolve, seal, staging_folder
 from trainer.bundle_files import Run, metadata_fields, write_bundle_files
 from trainer.errors import ModelsDirNotWritable
 from trainer.gates import check_bundle
 from trainer.progress import Progress
-from trainer.report import write_report
+from trainer.report import CARD_FILE, REPORT_FILE, write_report
 from trainer.report_facts import report_facts
 
 # What a service acts on. Settings, tools and times may differ between runs that give the same model.
@@ -45,28 +48,43 @@ def require_writable(models_dir: Path) -> None:
 
 
 def publish_run(run: Run, progress: Progress) -> Published:
-    """Write the bundle and make it current; if the current one is the same model, that one stays.
+    """Write the bundle, make it current, then add the report; if the current one is the same model, that one stays.
 
-    A twin would make a rollback land on what it is to lead away from.
+    A twin would make a rollback land on what it is to lead away from. Whoever waits for the model need not wait for
+    the report: it fits a learning curve, draws, and reads pictures again.
 
     Raises:
         GateFailed: the bundle fails its own check; nothing was published.
         PublishConflict: another program is publishing this model.
     """
-    settings = run.settings
+    settings, fields = run.settings, metadata_fields(run)
     with staging_folder(settings.models_dir, settings.model_name) as folder:
         with run.timings.measure("write"):
             write_bundle_files(folder, run)
-        made = seal(folder, metadata_fields(run))
+        made = seal(folder, fields)
         if (current := _same_as_current(made, settings.models_dir)) is not None:
             progress.say(f"Unchanged: version {current.version} is already current.", version=current.version)
-            return Published(current, unchanged=True, made=made)
-        with run.timings.measure("report"), progress.phase("write report"):
-            write_report(folder, report_facts(run))
-        seal(folder, metadata_fields(run))
-        check_bundle(folder, progress)
-        bundle = publish(folder, settings.models_dir, keep_versions=settings.keep_versions)
-        return Published(bundle, unchanged=False, made=made)
+            # A run that was stopped right after publishing left none.
+            bundle = current if REPORT_FILE in current.metadata.files else _add_report(current, run, progress)
+            return Published(bundle, unchanged=True, made=made)
+        with run.timings.measure("check"):
+            check_bundle(folder, progress)
+            bundle = publish(folder, settings.models_dir, keep_versions=settings.keep_versions)
+    return Published(_add_report(bundle, run, progress), unchanged=False, made=made)
+
+
+def _add_report(bundle: Bundle, run: Run, progress: Progress) -> Bundle:
+    """The published bundle with report and card: written first, then listed in a bundle.json that replaces the old.
+
+    Whoever reads meanwhile finds a whole bundle, with them or without.
+    """
+    with progress.phase("write report"):
+        try:
+            write_report(bundle.path, report_facts(run))
+            return list_also(bundle, (REPORT_FILE, CARD_FILE))
+        except OSError as error:
+            progress.warn(f"The model is published, its report could not be written: {error.strerror or error}.")
+            return bundle
 
 
 def _same_as_current(made: BundleMetadata, models_dir: Path) -> Bundle | None:

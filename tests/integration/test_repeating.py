@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shared.bundle import read_bundle
 from shared.errors import BundleInvalid
+from shared.publish import resolve
 from tests.integration.pictures_on_disk import draw, write_folder
 from tests.integration.test_road import content_of, settings_for
 from trainer import commands
@@ -233,10 +235,15 @@ def test_an_interrupt_in_any_phase_ends_with_130_and_leaves_a_cache_that_can_be_
     assert run("export") == 130
     shutil.copytree(work / "cache" / "graphs", tmp_path / "cache" / "graphs", dirs_exist_ok=True)
     assert run("featurize", after=20) == 130
-    for name in ("fit head", "compare with torch", "write report"):
+    for name in ("fit head", "compare with torch"):
         assert run(name) == 130
     assert not list((tmp_path / "models").glob("*/2*"))
+    assert run("write report") == 130
+    published = read_bundle(resolve(tmp_path / "models" / "shapes"))
+    assert "report.html" not in published.metadata.files
 
     finished = train(settings_for(pictures, tmp_path), Quiet())
     assert finished.featurized == 0
+    assert finished.bundle.version == published.version
+    assert "report.html" in read_bundle(finished.bundle.path).metadata.files
     assert content_of(finished.bundle.path) == content_of(trained.bundle.path)

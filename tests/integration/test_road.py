@@ -1,5 +1,6 @@
 """The whole road: pictures on disk -> train -> bundle -> evaluate, predict, serve. With the embedded backbone."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -8,11 +9,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from shared.bundle import read_bundle
+from shared.bundle import Bundle, read_bundle
 from shared.errors import ModelMissing
 from shared.publish import list_versions, resolve
 from tests.integration.pictures_on_disk import LABELS, write_folder
@@ -20,7 +22,7 @@ from tests.service.running import running_process
 from trainer.__main__ import main
 from trainer.pipeline import TrainResult, train
 from trainer.prediction_table import state_of
-from trainer.progress import Quiet
+from trainer.progress import Phase, Quiet
 from trainer.scoring import Scorer
 from trainer.settings import TrainSettings
 
@@ -88,6 +90,43 @@ def test_training_on_unchanged_data_publishes_no_twin(tmp_path: Path, work: Path
     assert again.bundle.version == first.bundle.version
     assert list_versions(tmp_path / "shapes") == [first.bundle.version]
     assert f"Unchanged: version {first.bundle.version} is already current." in progress.said
+
+
+class ReportWatcher(Quiet):
+    """Calls a function when the report is begun."""
+
+    def __init__(self, begun: Callable[[], None]) -> None:
+        super().__init__()
+        self._begun = begun
+
+    def phase(
+        self, name: str, total: int | None = None, *, already: int = 0, unit: Literal["thing", "byte"] = "thing"
+    ) -> contextlib.AbstractContextManager[Phase]:
+        if name == "write report":
+            self._begun()
+        return super().phase(name, total, already=already, unit=unit)
+
+
+def test_the_model_is_current_before_its_report_is_begun(tmp_path: Path, work: Path, pictures: Path) -> None:
+    """A service takes it over meanwhile."""
+    found: list[Bundle] = []
+    watcher = ReportWatcher(lambda: found.append(read_bundle(resolve(tmp_path / "shapes"))))
+
+    result = train(settings_for(pictures, work, models_dir=tmp_path, views=0), watcher)
+
+    assert [bundle.version for bundle in found] == [result.bundle.version]
+    assert "report.html" not in found[0].metadata.files
+    assert read_bundle(result.bundle.path) == result.bundle
+    assert {"report.html", "card.md"} <= set(result.bundle.metadata.files)
+
+
+def test_a_report_that_cannot_be_written_takes_no_model_back(tmp_path: Path, work: Path, pictures: Path) -> None:
+    """The version may be gone by then, when another run has published ten."""
+    watcher = ReportWatcher(lambda: shutil.rmtree(resolve(tmp_path / "shapes")))
+
+    train(settings_for(pictures, work, models_dir=tmp_path, views=0), watcher)
+
+    assert any("its report could not be written" in sentence for sentence in watcher.warnings)
 
 
 def test_a_damaged_current_bundle_is_no_reason_to_publish_nothing(tmp_path: Path, work: Path, pictures: Path) -> None:

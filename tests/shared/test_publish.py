@@ -12,6 +12,7 @@ from shared.bundle import CURRENT_FILE, METADATA_FILE, VERSION_PATTERN, read_bun
 from shared.errors import BundleCorrupted, BundleError, BundleIncomplete, BundleInvalid, ModelMissing, PublishConflict
 from shared.lock import locked
 from shared.publish import (
+    list_also,
     list_versions,
     model_names,
     new_version,
@@ -329,3 +330,37 @@ def test_a_link_in_the_staging_folder_is_not_published(tmp_path: Path) -> None:
         write_bundle(folder)
         with pytest.raises(BundleIncomplete, match="a link"):
             publish(folder, tmp_path)
+
+
+def test_a_report_can_follow_and_the_bundle_is_whole_before_and_after(pets: Path) -> None:
+    """Nobody waits for a report to be served; whoever reads meanwhile meets no half-written bundle."""
+    bundle = read_bundle(resolve(pets))
+    (bundle.path / "card.md").write_text("late")
+    assert read_bundle(bundle.path) == bundle, "unlisted, it does not matter"
+
+    listed = list_also(bundle, ("card.md",))
+
+    assert read_bundle(bundle.path) == listed
+    assert listed.metadata.content_sha256 == bundle.metadata.content_sha256
+    (bundle.path / "card.md").write_text("forged")
+    with pytest.raises(BundleError):
+        read_bundle(bundle.path)
+
+
+def test_damage_is_not_blessed_by_listing_another_file(pets: Path) -> None:
+    bundle = read_bundle(resolve(pets))
+    (bundle.path / "labels.txt").write_text("cat\nfish\n")
+    (bundle.path / "card.md").write_text("late")
+
+    list_also(bundle, ("card.md",))
+
+    with pytest.raises(BundleError):
+        read_bundle(bundle.path)
+
+
+def test_what_a_service_acts_on_cannot_be_listed_later(pets: Path) -> None:
+    bundle = read_bundle(resolve(pets))
+    (bundle.path / "metrics.json").write_text("{}")
+
+    with pytest.raises(BundleInvalid, match="the content is fixed"):
+        list_also(bundle, ("metrics.json",))
