@@ -24,7 +24,7 @@ class Mahalanobis:
 
     Of features f, scaled to length 1, the squared distance to class k is
 
-        rest * f.f - |f @ directions|^2 + f @ weight[:, k] + bias[k]
+        f @ weight[:, k] + bias[k] - |f @ directions|^2
 
     which is (f - mean_k)' S^-1 (f - mean_k), multiplied out so that a graph computes it with two small products.
 
@@ -32,21 +32,18 @@ class Mahalanobis:
         directions: shape (D, J), float32, each scaled by the root of what it deserves less weight than the rest.
         weight: shape (D, K), float32.
         bias: shape (K,), float32.
-        rest: 1 / variance in every other direction.
     """
 
     directions: NDArray[np.float32]
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
-    rest: float
 
     def distances(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Distance to the nearest class mean, shape (N,), of features (N, D)."""
         rows = unit_rows(features)
-        along = rows @ self.directions
-        squared = rows @ self.weight + self.bias
-        nearest = squared.min(axis=1) + self.rest * np.square(rows).sum(axis=1) - np.square(along).sum(axis=1)
-        return np.asarray(np.sqrt(np.maximum(nearest, 0)), dtype=np.float32)
+        nearest = (rows @ self.weight + self.bias).min(axis=1)
+        squared = nearest - np.square(rows @ self.directions).sum(axis=1)
+        return np.asarray(np.sqrt(np.maximum(squared, 0)), dtype=np.float32)
 
 
 def unit_rows(features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -84,8 +81,8 @@ def _multiplied_out(
     scaled = directions * np.sqrt(np.maximum(1 / rest - 1 / variances, 0))
     along = means @ scaled
     weight = -2 * means.T / rest + 2 * scaled @ along.T
-    bias = np.square(means).sum(axis=1) / rest - np.square(along).sum(axis=1)
-    return Mahalanobis(scaled.astype(np.float32), weight.astype(np.float32), bias.astype(np.float32), 1 / rest)
+    bias = (1 + np.square(means).sum(axis=1)) / rest - np.square(along).sum(axis=1)  # 1 is the length of any f
+    return Mahalanobis(scaled.astype(np.float32), weight.astype(np.float32), bias.astype(np.float32))
 
 
 def _class_means(

@@ -33,59 +33,51 @@ def _full(name: str) -> str:
 def _distance_nodes(near: Mahalanobis) -> tuple[list[Node], Constants]:
     """From features (N, D) to `distance` (N, 1)."""
     constants: Constants = {
-        "zero": np.zeros(()),
         "smallest": np.array(SMALLEST_NORM),
         "directions": near.directions,
         "weight": near.weight,
         "bias": near.bias,
-        "rest": np.array(near.rest),
     }
     return [
-        ("Mul", [FEATURES, FEATURES], ["squares"]),
-        ("ReduceSum", ["squares", "axis"], ["length_squared"]),
-        ("Sqrt", ["length_squared"], ["length"]),
+        ("ReduceL2", [FEATURES, "axis"], ["length"]),
         ("Max", ["length", "smallest"], ["divisor"]),
         ("Div", [FEATURES, "divisor"], ["row"]),
         ("Gemm", ["row", "weight", "bias"], ["of_classes"]),
         ("ReduceMin", ["of_classes", "axis"], ["nearest"]),
-        ("Mul", ["row", "row"], ["row_squares"]),
-        ("ReduceSum", ["row_squares", "axis"], ["row_length_squared"]),
-        ("Mul", ["row_length_squared", "rest"], ["everywhere"]),
         ("MatMul", ["row", "directions"], ["along"]),
-        ("Mul", ["along", "along"], ["along_squares"]),
-        ("ReduceSum", ["along_squares", "axis"], ["too_much"]),
-        ("Add", ["nearest", "everywhere"], ["far"]),
-        ("Sub", ["far", "too_much"], ["signed"]),
-        ("Max", ["signed", "zero"], ["squared"]),
+        ("ReduceSumSquare", ["along", "axis"], ["too_much"]),
+        ("Sub", ["nearest", "too_much"], ["signed"]),
+        ("Relu", ["signed"], ["squared"]),
         ("Sqrt", ["squared"], ["distance"]),
     ], constants
 
 
 def _scale_nodes(scale: NoveltyScale) -> tuple[list[Node], Constants]:
-    """From `distance` (N, 1) to novelty (N,): what lies in each stretch between knots times its slope, and the tail."""
+    """From `distance` (N, 1) to novelty (N,): how much of each stretch between knots is behind, and the tail.
+
+    `behind` (N, J + 1) is each stretch's part in [0, 1] times what it is worth; one more part is always whole and worth
+    the tail, of which exp(-beyond) is `left`.
+    """
     starts = np.concatenate([[0.0], scale.knots[:-1]])
     widths = scale.knots - starts
     constants: Constants = {
+        "zero": np.zeros(()),
         "one": np.ones(()),
-        "starts": starts,
-        "widths": widths,
-        "slopes": np.diff(scale.levels, prepend=0.0) / widths,
-        "q95": scale.knots[-1],
-        "tail": np.array(scale.tail),
+        "per_width": np.append(1 / widths, 0.0)[None],
+        "begin": np.append(-starts / widths, 1.0),
+        "worth": np.append(np.diff(scale.levels, prepend=0.0), TAIL),
+        "per_tail": np.array([[-1 / scale.tail]]),
+        "q95": np.array([scale.knots[-1] / scale.tail]),
         "share": np.array([TAIL]),
     }
     return [
-        ("Sub", ["distance", "starts"], ["behind"]),
-        ("Max", ["behind", "zero"], ["passed"]),
-        ("Min", ["passed", "widths"], ["within"]),
-        ("MatMul", ["within", "slopes"], ["body"]),
-        ("Sub", ["distance", "q95"], ["over"]),
-        ("Max", ["over", "zero"], ["beyond"]),
-        ("Div", ["beyond", "tail"], ["tails"]),
-        ("Neg", ["tails"], ["fall"]),
-        ("Exp", ["fall"], ["left"]),
-        ("Sub", ["one", "left"], ["gained"]),
-        ("MatMul", ["gained", "share"], ["end"]),
-        ("Add", ["body", "end"], ["sum"]),
+        ("Gemm", ["distance", "per_width", "begin"], ["parts"]),
+        ("Clip", ["parts", "zero", "one"], ["behind"]),
+        ("MatMul", ["behind", "worth"], ["most"]),
+        ("Gemm", ["distance", "per_tail", "q95"], ["below"]),
+        ("Min", ["below", "zero"], ["beyond"]),
+        ("Exp", ["beyond"], ["left"]),
+        ("MatMul", ["left", "share"], ["missing"]),
+        ("Sub", ["most", "missing"], ["sum"]),
         ("Min", ["sum", "one"], [NOVELTY]),
     ], constants
