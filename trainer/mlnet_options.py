@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic import ValidationError
 from pydantic.alias_generators import to_pascal
 
 from trainer.errors import UsageError
 from trainer.mlnet_file import Exponential, Lsr, MlnetOptions, Stopping, read_mlnet_options
 from trainer.progress import Progress
 from trainer.settings import TrainSettings
-from trainer.sgd_settings import OF_SCHEDULE, format_steps
+from trainer.sgd_settings import format_steps, without_idle
 
 Verdict = Literal["taken over", "differs", "no counterpart"]
 
@@ -59,7 +60,7 @@ def with_mlnet_options(settings: TrainSettings, progress: Progress) -> TrainSett
 
     Raises:
         MlnetOptionsInvalid: the file cannot be read, or has a name or value that ML.NET has not.
-        UsageError: another head than that of SGD was asked for.
+        UsageError: another head than that of SGD was asked for, or a flag that does not go with the file.
     """
     if settings.mlnet_options is None:
         return settings
@@ -71,8 +72,13 @@ def with_mlnet_options(settings: TrainSettings, progress: Progress) -> TrainSett
     fields = TrainSettings.model_fields
     given = {fields[name].alias or name: getattr(settings, name) for name in settings.model_fields_set}
     found = {name: value for one in table for name, value in one.settings.items()}
-    merged = found | given | {"head": "sgd", "mlnet_options": None}
-    return TrainSettings.model_validate(_without_what_a_flag_made_idle(merged))
+    fixed = {"head": "sgd", "mlnet_options": None}
+    kept = without_idle(found, found | given | fixed)
+    try:
+        return TrainSettings.model_validate(kept | given | fixed)
+    except ValidationError as error:
+        reason = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
+        raise UsageError(f"beside what --mlnet-options sets: {reason}.") from error
 
 
 def take_over(options: MlnetOptions, *, test_share: float) -> Iterator[Taken]:
@@ -187,14 +193,6 @@ def _as_flags(settings: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _without_what_a_flag_made_idle(settings: dict[str, Any]) -> dict[str, Any]:
-    """Of the file's options, not those of a schedule or a rule that a flag replaced by another one."""
-    idle = {name for name, schedules in OF_SCHEDULE.items() if settings["schedule"] not in schedules}
-    if settings["early_stopping"] == "none":
-        idle |= {"patience", "min_delta"}
-    return {name: value for name, value in settings.items() if name not in idle}
 
 
 def _tell(table: list[Taken], options: MlnetOptions, progress: Progress) -> None:

@@ -11,6 +11,7 @@ from trainer.differences import Differences, compare
 from trainer.errors import ReplayWeightsMissing, WeightsMissing
 from trainer.samples import Sample
 from trainer.settings import TrainSettings
+from trainer.sgd_settings import without_idle
 from trainer.split_file import read_labels_by_digest
 from trainer.weights import PUBLISHED
 
@@ -46,6 +47,7 @@ class Earlier:
         mine = {TrainSettings.model_fields[name].alias or name: getattr(given, name) for name in given.model_fields_set}
         if given.weights is None:
             recorded["backbone"] = metadata.backbone.name
+        recorded = without_idle(recorded, recorded | mine)
         return TrainSettings.model_validate(recorded | {"name": metadata.name} | mine)
 
     @property

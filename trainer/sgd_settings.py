@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -174,6 +174,21 @@ class SgdSettings(FinialSettings):
         default = EarlyStopping()
         metric: Metric = self.early_stopping or default.metric
         return EarlyStopping(metric, _or(self.patience, default.patience), _or(self.min_delta, default.min_delta))
+
+
+def without_idle(earlier: Mapping[str, Any], merged: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file or an earlier run says, less what would be refused beside the flags that replaced the rest of it.
+
+    Args:
+        earlier: values by option.
+        merged: the same with what was given; its head, schedule and rule are those that will hold.
+    """
+    schedule, rule = merged.get("schedule") or "exponential", merged.get("early_stopping")
+    idle = {name for name, schedules in OF_SCHEDULE.items() if schedule not in schedules}
+    idle |= {"patience", "min_delta"} if rule == "none" else set()
+    if merged.get("head") != "sgd":
+        idle |= SgdSettings.model_fields.keys() - FinialSettings.model_fields.keys()
+    return {name: value for name, value in earlier.items() if name not in idle}
 
 
 def _or(value: T | None, default: T) -> T:

@@ -134,6 +134,12 @@ def test_what_is_given_goes_before_the_file(tmp_path: Path) -> None:
     assert settings.split == (0.6, 0.2, 0.2)
 
 
+def test_a_flag_that_does_not_fit_the_files_schedule_is_refused(tmp_path: Path) -> None:
+    """Rather than passed over: the file says exponential."""
+    with pytest.raises(UsageError, match="--decay-power is for --schedule polynomial"):
+        taken_over(tmp_path, {}, decay_power=2.0)
+
+
 def test_a_validation_fraction_is_taken_from_what_is_not_tested_on(tmp_path: Path) -> None:
     settings = taken_over(tmp_path, {"ValidationSetFraction": 0.25}, split=(0.8, 0.0, 0.2))
 
