@@ -1,0 +1,197 @@
+"""Any choice of features is computed once, kept, and in the order of the samples."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from torch import nn
+
+from shared.decode import decode
+from shared.preprocess import Fit, PreprocessSpec, preprocess
+from tests.trainer.test_featurize import write_picture
+from tests.trainer.test_parity import MeanColour
+from tests.trainer.tiny_graph import tiny_graph
+from trainer.backbones import BackboneEntry, Weights
+from trainer.errors import PictureNoLongerUsable
+from trainer.feature_choices import base_choice, prepared_for
+from trainer.feature_library import FeatureLibrary
+from trainer.manifest import Sample
+from trainer.progress import Progress, Quiet
+from trainer.recipe import FeatureChoice
+from trainer.run_backbone import RunBackbone
+from trainer.settings import TrainSettings
+
+PRESET = PreprocessSpec(height=64, width=64, resize=64)
+ENTRY = BackboneEntry("tiny", 3, PRESET, "none", "none", "a test's", middle_stages=("middle",))
+
+
+def graph_with_tap(spec: PreprocessSpec, *, shift: float) -> bytes:
+    """The mean colours, which are moved by `shift`, and after them the mean of the first row of pixels."""
+    model = ModelProto.FromString(tiny_graph(spec))
+    model.graph.node[2].output[0] = "means"
+    nodes = [
+        helper.make_node("Add", ["means", "shift"], ["moved"], name="Add_3"),
+        helper.make_node("Gather", ["scaled", "first"], ["row"], name="Gather_4", axis=1),
+        helper.make_node("ReduceMean", ["row", "across"], ["tapped"], name="ReduceMean_5", keepdims=0),
+        helper.make_node("Concat", ["moved", "tapped"], ["features"], name="Concat_6", axis=1),
+    ]
+    constants = {"shift": np.float32(shift), "first": np.array(0, np.int64), "across": np.array([1], np.int64)}
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(numpy_helper.from_array(np.asarray(one), name) for name, one in constants.items())
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", 6]))
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+@dataclass(frozen=True)
+class TinyBackbone(RunBackbone):
+    """Its graphs cost nothing; `exported` names those that were asked for."""
+
+    shift: float = 0.0
+    exported: list[tuple[int, bool]] = field(default_factory=list)
+
+    def graph_of(self, choice: FeatureChoice, cache_dir: Path, progress: Progress) -> bytes:
+        self.exported.append((choice.spec.height, bool(choice.taps)))
+        return graph_with_tap(choice.spec, shift=self.shift) if choice.taps else tiny_graph(choice.spec)
+
+    def find_graph(self, choice: FeatureChoice, cache_dir: Path) -> bytes | None:
+        known = (choice.spec.height, bool(choice.taps)) in self.exported
+        return self.graph_of(choice, cache_dir, Quiet()) if known else None
+
+    def module_of(self, choice: FeatureChoice) -> nn.Module:
+        return MeanColour(choice.spec)
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[Sample]:
+    return [write_picture(tmp_path / "data" / f"{number:02}.png", 9 * number) for number in (3, 0, 2, 1)]
+
+
+@pytest.fixture
+def library(samples: list[Sample], tmp_path: Path) -> Callable[..., FeatureLibrary]:
+    def make(shift: float = 0.0, pictures: list[Sample] = samples, **options: Any) -> FeatureLibrary:
+        settings = TrainSettings.model_validate(
+            {"data": "data", "cache_dir": tmp_path / "cache", "provider": "cpu", "threads": 2} | options
+        )
+        choice = base_choice(ENTRY, settings)
+        weights = Weights(Path("none.pth"), 64 * "0", "none")
+        backbone = TinyBackbone(ENTRY, weights, "it is small", choice, tiny_graph(choice.spec), shift)
+        return FeatureLibrary(backbone, pictures, settings, Quiet())
+
+    return make
+
+
+def choice(*taps: str, side: int = 64, fit: Fit = "crop") -> FeatureChoice:
+    return FeatureChoice(prepared_for(ENTRY, side, fit), taps)
+
+
+def test_rows_are_those_of_the_choice_in_the_order_of_the_samples(
+    library: Callable[..., FeatureLibrary], samples: list[Sample]
+) -> None:
+    wanted = choice(side=96, fit="stretch")
+
+    rows = library(fit="stretch").rows(wanted, views=2)
+
+    means = [preprocess(decode(sample.path.read_bytes()), wanted.spec).mean((0, 1)) for sample in samples]
+    assert rows.plain == pytest.approx(np.array(means), rel=1e-5)
+    assert rows.views.shape == (2, 4, 3)
+    assert not np.array_equal(rows.views[0], rows.views[1])
+
+
+def test_copies_of_a_picture_have_copies_of_its_rows(
+    library: Callable[..., FeatureLibrary], samples: list[Sample]
+) -> None:
+    twice = library(pictures=[*samples, replace(samples[0], name="copy.png")])
+
+    rows = twice.rows(choice(), views=1)
+
+    assert np.array_equal(rows.plain[4], rows.plain[0]) and np.array_equal(rows.views[:, 4], rows.views[:, 0])
+    assert twice.computed == 8
+
+
+def test_another_run_computes_nothing_again(library: Callable[..., FeatureLibrary]) -> None:
+    first, second = library(search=True), library(search=True)
+    found = [first.rows(one, views=1) for one in first.candidates()]
+
+    again = [second.rows(one, views=1) for one in second.candidates()]
+
+    assert first.computed > 0 and second.computed == 0
+    assert all(np.array_equal(a.plain, b.plain) for a, b in zip(found, again, strict=True))
+
+
+def test_features_without_the_stage_are_taken_from_those_with_it(library: Callable[..., FeatureLibrary]) -> None:
+    one = library(taps="auto")
+
+    tapped, plain = one.rows(choice("middle"), views=1), one.rows(choice(), views=1)
+
+    assert one.computed == 8
+    assert np.array_equal(plain.plain, tapped.plain[:, :3]) and np.array_equal(plain.views, tapped.views[:, :, :3])
+
+
+def test_they_are_computed_where_the_two_graphs_do_not_agree_to_the_last_bit(
+    library: Callable[..., FeatureLibrary],
+) -> None:
+    """The head must learn from features of the very graph that serves."""
+    one = library(shift=1e-4, taps="auto")
+
+    tapped, plain = one.rows(choice("middle")), one.rows(choice())
+
+    assert one.computed == 8
+    assert not np.array_equal(plain.plain, tapped.plain[:, :3])
+
+
+def test_where_the_stage_is_not_asked_for_nothing_is_computed_for_it(library: Callable[..., FeatureLibrary]) -> None:
+    one = library()
+
+    one.rows(choice())
+
+    assert set(one.backbone.exported) == {(64, False)}  # type: ignore[attr-defined]
+
+
+def test_each_fit_and_size_is_computed_for_itself(library: Callable[..., FeatureLibrary]) -> None:
+    one = library()
+
+    for count, wanted in enumerate([choice(), choice(fit="pad"), choice(fit="stretch"), choice(side=96)]):
+        assert one.computed == 4 * count
+        one.rows(wanted)
+
+
+def test_how_much_a_search_takes_is_said_before_it_starts_and_not_said_when_all_is_there(
+    library: Callable[..., FeatureLibrary],
+) -> None:
+    before, after = library(search=True), library(search=True)
+    everything = [(one, 0) for one in before.candidates()]
+
+    before.announce(everything)
+    for wanted, views in everything:
+        before.rows(wanted, views)
+    after.backbone.exported.extend(before.backbone.exported)  # type: ignore[attr-defined]
+    after.announce(everything)
+
+    (said,) = [text for text in before.progress.said if "compares" in text]  # type: ignore[attr-defined]
+    assert f"{before.computed} renderings to featurise and 4 graphs to export, about" in said
+    assert after.progress.said == []  # type: ignore[attr-defined]
+
+
+def test_a_picture_that_went_bad_meanwhile_ends_the_run_with_its_name(
+    library: Callable[..., FeatureLibrary], samples: list[Sample]
+) -> None:
+    samples[2].path.write_bytes(b"overwritten")
+
+    with pytest.raises(PictureNoLongerUsable, match=f"{samples[2].name}: changed while"):
+        library().rows(choice())
+
+
+def test_the_torch_engine_computes_every_choice_itself(library: Callable[..., FeatureLibrary]) -> None:
+    one = library(engine="torch", taps="none")
+
+    with torch.inference_mode():
+        rows = one.rows(choice())
+
+    assert rows.plain.shape == (4, 3)
+    assert one.computed == 4
