@@ -38,7 +38,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "probe + views": {"head": "probe", "views": VIEWS},
     BEST: {"search": True},
     "SGD": {"head": "sgd", "views": 0},
-    "int8": {**PLAIN, "precision": "int8"},
     "nano": {**PLAIN, "backbone": "nano"},
 }
 """Of `train`, by recipe; PLAIN for the others."""
@@ -70,7 +69,7 @@ def measure_cell(data_set: DataSet, recipe: str, arguments: Arguments) -> Cell:
     training, library = prepare(arguments.data_sets / data_set.name, data_set, recipe, arguments)
     if recipe == MLNET:
         return _measure_mlnet(data_set, training, library)
-    plan, reading = _timed(make_plan(library, training, library.settings))
+    plan, reading = _timed(_plan(recipe, training, library))
     started = time.process_time()
     found = cross_validate(
         plan,
@@ -110,6 +109,17 @@ def prepare(folder: Path, data_set: DataSet, recipe: str, arguments: Arguments) 
     training = arrange(audit.manifest, features.values, alike=alike, shares=settings.split, seed=settings.seed)
     library = FeatureLibrary(backbone, training.samples, settings, quiet, calibration=training.samples)
     return training, library
+
+
+def _plan(recipe: str, training: Training, library: FeatureLibrary) -> Plan:
+    """What `train` would try; int8 by itself, where `train` would first measure whether it is worth it."""
+    plan = make_plan(library, training, library.settings)
+    if recipe != "int8":
+        return plan
+    (candidate,) = plan.candidates
+    features = replace(candidate.recipe.features, precision="int8")
+    in_int8 = replace(candidate, recipe=replace(candidate.recipe, features=features), name=recipe)
+    return replace(plan, candidates=(in_int8,))
 
 
 def _timed(plan: Plan) -> tuple[Plan, list[float]]:

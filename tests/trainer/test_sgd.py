@@ -16,7 +16,7 @@ from trainer.live_metrics import HeadStep
 from trainer.metrics import accuracy, log_loss, softmax
 from trainer.recipe import FeatureRows, plain_rows
 from trainer.schedules import Constant, ExponentialDecay
-from trainer.sgd import fit_sgd
+from trainer.sgd import FIXED_EPOCHS, fit_sgd
 from trainer.sgd_epochs import deal
 from trainer.sgd_options import SgdOptions
 from trainer.split import make_folds
@@ -224,14 +224,17 @@ def test_validation_rows_alone_may_decide_as_in_ml_net() -> None:
     assert usual.out_of_fold_logits.shape == (100, 2) and usual.folds == 5
 
 
-def test_a_class_of_one_group_has_no_folds_and_gets_all_epochs() -> None:
+def test_a_class_of_one_group_has_no_folds_and_gets_a_fixed_number_of_epochs() -> None:
     features, targets, _ = make_blobs(40, features=10, classes=2)
     groups = ["same" if target else f"group {row}" for row, target in enumerate(targets)]
 
     found = fit((features, targets, groups))
 
     assert (found.epochs, found.folds, found.history) == (12, 0, ())
-    assert "only one group" in found.note and "all 12" in found.note
+    assert "only one group" in found.note and "12 were run" in found.note
+    many = replace(QUICK, epochs=100)
+    assert fit((features, targets, groups), many).epochs == FIXED_EPOCHS
+    assert fit((features, targets, groups), replace(many, early_stopping=None)).epochs == 100
 
 
 def test_it_is_said_when_the_last_epoch_was_the_best() -> None:
