@@ -10,6 +10,7 @@ from trainer.calibration import fit_temperature
 from trainer.head import HeadFit
 from trainer.linear_probe import fit_linear_probe
 from trainer.live_metrics import HeadStep
+from trainer.mlp import fit_mlp
 from trainer.prototype import fit_prototype
 from trainer.recipe import FeatureRows, HeadKind
 from trainer.sgd import fit_sgd
@@ -69,7 +70,7 @@ def fit_head(
         on_step: told of each step.
 
     Raises:
-        ValueError: the rows cannot be learned from, or there is no such kind.
+        ValueError: the rows cannot be learned from.
     """
     rooted = like.head.rooted if like else rooted
     rows = rows.rooted() if rooted else rows
@@ -80,7 +81,7 @@ def fit_head(
     elif kind == "prototype":
         fit = _fit_prototype(rows, targets, groups, options, like, on_step)
     else:
-        raise ValueError(f"no head is called {kind}")
+        fit = _fit_mlp(rows, targets, groups, options, like, on_step)
     fit = replace(fit, head=replace(fit.head, rooted=rooted))
     if like is not None:
         return replace(fit, temperature=like.temperature)
@@ -149,6 +150,27 @@ def _fit_prototype(
         seed=options.seed,
         threads=options.threads,
         shrinkage=like.l2 if like else None,
+        balance=options.balance,
+        on_step=on_step,
+    )
+
+
+def _fit_mlp(
+    rows: FeatureRows,
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    options: FitOptions,
+    like: HeadFit | None,
+    on_step: OnStep | None,
+) -> HeadFit:
+    return fit_mlp(
+        rows,
+        targets,
+        groups,
+        class_count=options.class_count,
+        seed=options.seed,
+        threads=options.threads,
+        epochs=like.epochs if like else None,
         balance=options.balance,
         on_step=on_step,
     )

@@ -40,7 +40,10 @@ def make_plan(library: FeatureLibrary, training: Training, settings: TrainSettin
 
 def _candidate(library: FeatureLibrary, recipe: Recipe) -> Candidate:
     views = f", {recipe.views} views" if recipe.views else ""
-    return Candidate(recipe, f"{recipe.head} on {in_words(recipe.features)}{views}", library.cost_of(recipe.features))
+    roots = "roots of " if recipe.rooted else ""
+    return Candidate(
+        recipe, f"{recipe.head} on {roots}{in_words(recipe.features)}{views}", library.cost_of(recipe.features)
+    )
 
 
 def _memory(library: FeatureLibrary, training: Training) -> Callable[[Recipe], FeatureRows]:
@@ -48,7 +51,7 @@ def _memory(library: FeatureLibrary, training: Training) -> Callable[[Recipe], F
     known: dict[Recipe, FeatureRows] = {}
 
     def rows_of(recipe: Recipe) -> FeatureRows:
-        needed = replace(recipe, head="probe")
+        needed = replace(recipe, head="probe", rooted=False)
         if needed not in known:
             plain = recipe.features == library.base and not recipe.views
             known[needed] = training.feature_rows if plain else library.rows(recipe.features, recipe.views)
@@ -60,7 +63,10 @@ def _memory(library: FeatureLibrary, training: Training) -> Callable[[Recipe], F
 def _refinements(
     library: FeatureLibrary, training: Training, settings: TrainSettings
 ) -> tuple[Callable[[Recipe], tuple[Candidate, ...]], ...]:
-    """What is tried beside the best so far: its mirror image, views, other heads."""
+    """What is tried beside the best so far: roots of its features, its mirror image, views, other heads."""
+
+    def rooted(recipe: Recipe) -> tuple[Candidate, ...]:
+        return (_candidate(library, replace(recipe, rooted=True)),)
 
     def mirrored(recipe: Recipe) -> tuple[Candidate, ...]:
         both = _candidate(library, replace(recipe, features=replace(recipe.features, mirror=True)))
@@ -75,6 +81,7 @@ def _refinements(
     others = _other_heads(training, settings) if settings.head == "auto" else ()
     small = len(training.rows("train", "validation")) <= SMALL
     wanted = (
+        (rooted, settings.search),
         (mirrored, settings.search),
         (with_views, settings.views == "auto" and small),
         (other_heads, bool(others)),
