@@ -1,14 +1,17 @@
 """Everything that is measured on one labelled set of pictures, as one value."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer import metrics
+from trainer.bootstrap import resample
+from trainer.calibration import calibration_error, perfect_calibration_error
 from trainer.intervals import Interval, grouped_interval
+from trainer.two_classes import BinaryEvaluation, evaluate_two
 
 TOP_K = (1, 2, 3, 5, 10)
 
@@ -24,6 +27,8 @@ class ClassEvaluation:
         accuracy: share of its samples that were recognised (recall), in [0, 1]; None without samples.
         accuracy_interval: 95 % interval of it, see `grouped_interval`; None without samples.
         precision: share of those predicted to be of it that are, in [0, 1]; None when there are none.
+        precision_interval: 95 % interval of it, see `grouped_interval`; None when there are none.
+        f1: see `per_class_f1`; None without samples and predictions.
         log_loss: mean over its samples, in nats; None without samples.
     """
 
@@ -33,6 +38,8 @@ class ClassEvaluation:
     accuracy: float | None
     accuracy_interval: Interval | None
     precision: float | None
+    precision_interval: Interval | None
+    f1: float | None
     log_loss: float | None
 
 
@@ -47,8 +54,16 @@ class Evaluation:
         accuracy: share of samples right, in [0, 1].
         accuracy_interval: 95 % interval of it, see `grouped_interval`.
         macro_accuracy: mean of the per-class accuracies, over classes with a sample.
+        macro_accuracy_interval: 95 % interval of it, see `resample`; so of the other numbers that are no share.
+        macro_f1: mean of the per-class F1.
+        macro_f1_interval: 95 % interval of it.
+        weighted_f1: mean of the per-class F1, weighted by the samples of each class.
         log_loss: in nats.
+        log_loss_interval: 95 % interval of it.
         log_loss_reduction: 1 is perfect, 0 is guessing by label frequency, below 0 is worse; None for a single label.
+        calibration_error: of the scores, see `calibration_error`.
+        perfect_calibration_error: what a model with true scores would show on as many samples, on average.
+        binary: what is asked of two labels only; None for more.
         per_class: one for each label.
         top_k: accuracy when any of the k most probable labels counts, for those k of 1, 2, 3, 5, 10 that are below K.
         confusion: K rows of K counts; row = actual label, column = predicted label.
@@ -60,8 +75,16 @@ class Evaluation:
     accuracy: float
     accuracy_interval: Interval
     macro_accuracy: float
+    macro_accuracy_interval: Interval
+    macro_f1: float
+    macro_f1_interval: Interval
+    weighted_f1: float
     log_loss: float
+    log_loss_interval: Interval
     log_loss_reduction: float | None
+    calibration_error: float
+    perfect_calibration_error: float
+    binary: BinaryEvaluation | None
     per_class: tuple[ClassEvaluation, ...]
     top_k: dict[int, float]
     confusion: tuple[tuple[int, ...], ...]
@@ -79,8 +102,16 @@ class Evaluation:
             "accuracy": self.accuracy,
             "accuracy_interval": list(self.accuracy_interval),
             "macro_accuracy": self.macro_accuracy,
+            "macro_accuracy_interval": list(self.macro_accuracy_interval),
+            "macro_f1": self.macro_f1,
+            "macro_f1_interval": list(self.macro_f1_interval),
+            "weighted_f1": self.weighted_f1,
             "log_loss": self.log_loss,
+            "log_loss_interval": list(self.log_loss_interval),
             "log_loss_reduction": self.log_loss_reduction,
+            "calibration_error": self.calibration_error,
+            "perfect_calibration_error": self.perfect_calibration_error,
+            "binary": asdict(self.binary) if self.binary else None,
             "top_k": {str(k): value for k, value in self.top_k.items()},
             "per_class": [_class_as_json(one) for one in self.per_class],
             "labels": list(self.labels),
@@ -113,6 +144,7 @@ def evaluate(
     confusion = metrics.confusion_matrix(probabilities, targets)
     right = metrics.predicted_classes(probabilities) == targets
     group = np.array([str(row) for row in range(len(targets))] if groups is None else list(groups), dtype=np.str_)
+    resampled = resample(probabilities, targets, group)
     return Evaluation(
         n=len(targets),
         groups=len(np.unique(group)),
@@ -120,34 +152,42 @@ def evaluate(
         accuracy=metrics.accuracy(probabilities, targets),
         accuracy_interval=grouped_interval(right, group.tolist()),
         macro_accuracy=metrics.macro_accuracy(probabilities, targets),
+        macro_accuracy_interval=resampled.macro_accuracy,
+        macro_f1=metrics.macro_f1(probabilities, targets),
+        macro_f1_interval=resampled.macro_f1,
+        weighted_f1=metrics.weighted_f1(probabilities, targets),
         log_loss=metrics.log_loss(probabilities, targets),
+        log_loss_interval=resampled.log_loss,
         log_loss_reduction=metrics.log_loss_reduction(probabilities, targets),
-        per_class=_per_class(
-            confusion,
-            [_interval_of(targets == k, right, group) for k in range(len(labels))],
-            metrics.per_class_log_loss(probabilities, targets),
-            labels,
-        ),
+        calibration_error=calibration_error(probabilities, targets),
+        perfect_calibration_error=perfect_calibration_error(probabilities.max(axis=1))[0],
+        binary=evaluate_two(probabilities, targets, labels),
+        per_class=_per_class(probabilities, targets, labels, right, group),
         top_k={k: metrics.top_k_accuracy(probabilities, targets, k) for k in TOP_K if k == 1 or k < len(labels)},
         confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
 
 
 def _per_class(
-    confusion: NDArray[np.int64],
-    intervals: Sequence[Interval | None],
-    log_losses: Sequence[float | None],
+    probabilities: metrics.Probabilities,
+    targets: NDArray[np.int64],
     labels: Sequence[str],
+    right: NDArray[np.bool_],
+    group: NDArray[np.str_],
 ) -> tuple[ClassEvaluation, ...]:
-    right, actual, predicted = confusion.diagonal().tolist(), confusion.sum(1).tolist(), confusion.sum(0).tolist()
+    predicted = metrics.predicted_classes(probabilities)
+    accuracies, f1 = metrics.per_class_accuracy(probabilities, targets), metrics.per_class_f1(probabilities, targets)
+    log_losses = metrics.per_class_log_loss(probabilities, targets)
     return tuple(
         ClassEvaluation(
             label=label,
-            n=actual[k],
-            predicted=predicted[k],
-            accuracy=right[k] / actual[k] if actual[k] else None,
-            accuracy_interval=intervals[k],
-            precision=right[k] / predicted[k] if predicted[k] else None,
+            n=int((targets == k).sum()),
+            predicted=int((predicted == k).sum()),
+            accuracy=accuracies[k],
+            accuracy_interval=_interval_of(targets == k, right, group),
+            precision=float(right[predicted == k].mean()) if (predicted == k).any() else None,
+            precision_interval=_interval_of(predicted == k, right, group),
+            f1=f1[k],
             log_loss=log_losses[k],
         )
         for k, label in enumerate(labels)
@@ -166,5 +206,7 @@ def _class_as_json(one: ClassEvaluation) -> dict[str, Any]:
         "accuracy": one.accuracy,
         "accuracy_interval": list(one.accuracy_interval) if one.accuracy_interval else None,
         "precision": one.precision,
+        "precision_interval": list(one.precision_interval) if one.precision_interval else None,
+        "f1": one.f1,
         "log_loss": one.log_loss,
     }

@@ -109,6 +109,29 @@ def confusion_matrix(probabilities: Probabilities, targets: Targets) -> NDArray[
     return np.bincount(cells, minlength=class_count**2).reshape(class_count, class_count).astype(np.int64)
 
 
+def per_class_f1(probabilities: Probabilities, targets: Targets) -> list[float | None]:
+    """For each of the K classes, 2 right / (samples + predicted): the harmonic mean of precision and recall, in [0, 1].
+
+    0 where none of its samples is recognised, or it is predicted without having any; None where it has neither.
+
+    Source: F1Score of ML.NET's BinaryClassificationMetrics, for each class against the rest.
+    """
+    table = confusion_matrix(probabilities, targets)
+    totals = (table.sum(axis=0) + table.sum(axis=1)).tolist()
+    return [float(2 * table[k, k] / total) if total else None for k, total in enumerate(totals)]
+
+
+def macro_f1(probabilities: Probabilities, targets: Targets) -> float:
+    """Mean of the per-class F1, in [0, 1]; a class without samples and predictions has none and is left out."""
+    return float(np.mean([value for value in per_class_f1(probabilities, targets) if value is not None]))
+
+
+def weighted_f1(probabilities: Probabilities, targets: Targets) -> float:
+    """Mean of the per-class F1 weighted by the samples of each class, in [0, 1]."""
+    values = np.array([value or 0.0 for value in per_class_f1(probabilities, targets)])
+    return float(values[targets].mean())
+
+
 def predicted_classes(probabilities: Probabilities) -> Targets:
     """Most probable class index of each row, shape (N,); ties go to the lower index."""
     return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)

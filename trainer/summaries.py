@@ -34,11 +34,19 @@ def evaluation_summary(bundle: Bundle, numbers: Mapping[str, Any], unusable_coun
         f"{bundle.metadata.name} {bundle.version} on {counted(numbers['n'], 'picture')}"
         + (f" ({unusable_count} could not be used)" if unusable_count else ""),
         f"  accuracy            {_with_interval(numbers)}",
-        f"  macro accuracy      {numbers['macro_accuracy']:.4f}",
-        f"  log loss            {numbers['log_loss']:.4f}",
+        f"  macro accuracy      {_with_interval(numbers, 'macro_accuracy')}",
+        f"  macro F1            {_with_interval(numbers, 'macro_f1')}",
+        f"  weighted F1         {numbers['weighted_f1']:.4f}",
+        f"  log loss            {_with_interval(numbers, 'log_loss')}",
     ]
     if numbers["log_loss_reduction"] is not None:
         lines.append(f"  log-loss reduction  {numbers['log_loss_reduction']:.4f}")
+    lines.append(
+        f"  calibration error   {numbers['calibration_error']:.4f} "
+        f"({numbers['perfect_calibration_error']:.4f} is what chance makes of true scores on so many)"
+    )
+    if numbers["binary"]:
+        lines += _binary_lines(numbers["binary"])
     width = max(len(one["label"]) for one in numbers["per_class"])
     lines += [f"  {one['label']:<{width}}  {_class_line(one)}" for one in numbers["per_class"]]
     return "\n".join(lines)
@@ -68,12 +76,28 @@ def _some_of(labels: Sequence[str]) -> str:
     return ", ".join(labels[:_MOST_NAMED]) + more
 
 
-def _with_interval(numbers: Mapping[str, Any]) -> str:
-    low, high = numbers["accuracy_interval"]
-    return f"{numbers['accuracy']:.4f} (95 % interval {low:.4f} to {high:.4f})"
+def _with_interval(numbers: Mapping[str, Any], name: str = "accuracy") -> str:
+    low, high = numbers[f"{name}_interval"]
+    return f"{numbers[name]:.4f} (95 % interval {low:.4f} to {high:.4f})"
+
+
+def _binary_lines(binary: Mapping[str, Any]) -> list[str]:
+    """What is asked of two labels only; what could not be counted is left out."""
+    named = {
+        "area under ROC": binary["area_under_roc"],
+        "area under P-R": binary["area_under_precision_recall"],
+        "F1": binary["f1"],
+    }
+    return [
+        f"  {name:<18}  {value:.4f} (of {binary['positive']!r})" for name, value in named.items() if value is not None
+    ]
 
 
 def _class_line(one: Mapping[str, Any]) -> str:
     if one["accuracy"] is None:
         return "no pictures"
-    return f"accuracy {one['accuracy']:.4f}  log loss {one['log_loss']:.4f}  n {one['n']}"
+    precision = "   -  " if one["precision"] is None else f"{one['precision']:.4f}"
+    return (
+        f"accuracy {one['accuracy']:.4f}  precision {precision}  F1 {one['f1']:.4f}  "
+        f"log loss {one['log_loss']:.4f}  n {one['n']}"
+    )

@@ -26,6 +26,8 @@ def test_each_label_has_its_own_numbers() -> None:
     assert (ant.label, ant.n, ant.predicted, ant.accuracy, ant.precision) == ("ant", 2, 2, 1.0, 1.0)
     assert (bee.n, bee.predicted, bee.accuracy, bee.precision) == (1, 0, 0.0, None)
     assert (cat.accuracy, cat.precision) == (1.0, 0.5)
+    assert [ant.f1, bee.f1, cat.f1] == pytest.approx([1.0, 0.0, 2 / 3])
+    assert cat.precision_interval == wilson_interval(1, 2)
     assert bee.log_loss == pytest.approx(-math.log(0.3))
 
 
@@ -46,8 +48,16 @@ def test_json_has_what_scripts_look_for_and_every_reader_takes_it() -> None:
         "accuracy",
         "accuracy_interval",
         "macro_accuracy",
+        "macro_accuracy_interval",
+        "macro_f1",
+        "macro_f1_interval",
+        "weighted_f1",
         "log_loss",
+        "log_loss_interval",
         "log_loss_reduction",
+        "calibration_error",
+        "perfect_calibration_error",
+        "binary",
         "top_k",
         "per_class",
         "labels",
@@ -61,6 +71,8 @@ def test_json_has_what_scripts_look_for_and_every_reader_takes_it() -> None:
         "accuracy": None,
         "accuracy_interval": None,
         "precision": None,
+        "precision_interval": None,
+        "f1": None,
         "log_loss": None,
     }
 
@@ -106,3 +118,32 @@ def test_pictures_of_one_group_do_not_make_an_interval_narrow() -> None:
 def test_labels_that_no_sample_tests_are_named() -> None:
     assert evaluate(PROBABILITIES[:1], TARGETS[:1], LABELS).untested == ("bee", "cat")
     assert evaluate(PROBABILITIES, TARGETS, LABELS).untested == ()
+
+
+def test_numbers_that_are_no_share_have_intervals_too() -> None:
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(3), size=200)
+
+    found = evaluate(probabilities, random.integers(0, 3, 200), LABELS)
+
+    for value, (low, high) in [
+        (found.macro_accuracy, found.macro_accuracy_interval),
+        (found.macro_f1, found.macro_f1_interval),
+        (found.log_loss, found.log_loss_interval),
+    ]:
+        assert low < value < high
+
+
+def test_two_labels_are_asked_what_is_asked_of_two() -> None:
+    """Of three bees two are found, and one ant is called a bee."""
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7], [0.6, 0.4]])
+
+    binary = evaluate(probabilities, np.array([0, 0, 1, 1, 1]), LABELS[:2]).binary
+
+    assert binary is not None
+    assert binary.positive == "bee"
+    assert binary.area_under_roc == pytest.approx(5 / 6)
+    assert [binary.positive_precision, binary.positive_recall] == pytest.approx([2 / 3, 2 / 3])
+    assert (binary.negative_precision, binary.negative_recall) == (0.5, 0.5)
+    assert binary.f1 == pytest.approx(2 / 3)
+    assert evaluate(PROBABILITIES, TARGETS, LABELS).binary is None
