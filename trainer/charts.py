@@ -18,6 +18,7 @@ from trainer.calibration import ReliabilityBin
 from trainer.coverage import CoveragePoint
 from trainer.learning_curve import LearningCurve
 from trainer.live_metrics import HeadStep
+from trainer.novelty_report import NoveltyReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,6 +135,27 @@ def draw_coverage(curve: Sequence[CoveragePoint], suggested: Sequence[CoveragePo
         axes.set_ylim(max(0.0, 100 * min(low) - 2), 100.8)
         axes.set_xlabel("answered (%), the surest last")
         axes.set_ylabel("right (%)")
+    return drawn()
+
+
+def draw_novelty(report: NoveltyReport) -> Markup:
+    """Distances of unseen pictures of known labels and of labels that were left out, as an SVG element."""
+    described = "Distances of known labels and of labels left out"
+    if report.auroc is not None:
+        described += f"; in {_percent(report.auroc)} of pairs the one left out is further away"
+    with _drawing(described) as (axes, drawn):
+        for counts, colour, filled, name in (
+            (report.familiar, _ACCENT, True, "known labels"),
+            (report.foreign, _OTHER, False, "labels left out"),
+        ):
+            if total := sum(counts):
+                shares = [100 * count / total for count in counts]
+                alpha = 0.3 if filled else None
+                axes.stairs(shares, report.edges, color=colour, fill=filled, alpha=alpha, linewidth=1.6, label=name)
+        axes.axvline(1, color=_INK, linewidth=1, linestyle=(0, (4, 3)))
+        axes.set_xlabel("distance from what was learned")
+        axes.set_ylabel("pictures (%)")
+        axes.legend(loc="upper right")
     return drawn()
 
 

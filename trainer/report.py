@@ -64,6 +64,8 @@ def _draw(facts: ReportFacts) -> dict[str, Markup]:
     if scores:
         drawn["reliability"] = charts.draw_reliability(scores.calibration.bins, scores.bins_before)
         drawn["coverage"] = charts.draw_coverage(scores.coverage, scores.suggested)
+    if facts.novelty:
+        drawn["novelty"] = charts.draw_novelty(facts.novelty)
     if head.kind == "probe" and len(head.swept) > 1:
         drawn["sweep"] = charts.draw_sweep(head.swept, chosen=head.l2)
     if head.history:

@@ -11,6 +11,7 @@ from trainer.learning_curve import LearningCurve
 from trainer.live_metrics import HeadStep
 from trainer.mistakes import Mistake
 from trainer.mix_ups import PicturedMixUp
+from trainer.novelty_report import NoveltyReport
 from trainer.recipe import HeadKind
 from trainer.recipe_search import Tried
 
@@ -102,6 +103,7 @@ class HeadFacts:
         note: what was done differently from the plan; "" if nothing.
         refitted: whether the published head was fitted again on every split, after it was measured.
         kind: what kind of head it is.
+        recipe: features, views and head in words; "" where nothing was chosen.
         history: the training curve of a head that is fitted in epochs; empty for others.
         tried: the recipes that were compared, in the order of trial; empty where nothing was.
     """
@@ -112,6 +114,7 @@ class HeadFacts:
     note: str
     refitted: bool
     kind: HeadKind = "probe"
+    recipe: str = ""
     history: tuple[HeadStep, ...] = ()
     tried: tuple[Tried, ...] = ()
 
@@ -159,6 +162,8 @@ class ReportFacts:
         seconds: (step, seconds) until the report was written.
         learning_curve: accuracy by the number of pictures learned from; None where it could not be measured.
         scores: how far they can be trusted; None where that was not measured.
+        novelty: whether it notices what it does not know; None where there is none.
+        precision: what the model computes in and why, a sentence; "" where nobody asked.
     """
 
     name: str
@@ -182,6 +187,8 @@ class ReportFacts:
     seconds: tuple[tuple[str, float], ...]
     learning_curve: LearningCurve | None = None
     scores: ScoreFacts | None = None
+    novelty: NoveltyReport | None = None
+    precision: str = ""
 
     @property
     def group_by(self) -> str | None:

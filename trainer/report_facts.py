@@ -51,6 +51,8 @@ def report_facts(run: Run) -> ReportFacts:
         seconds=tuple(run.timings.seconds.items()),
         learning_curve=_learning_curve(run),
         scores=_scores(run.training, measured),
+        novelty=run.novelty.report,
+        precision=run.precision.reason,
     )
 
 
@@ -75,6 +77,7 @@ def _head(run: Run) -> HeadFacts:
         note=fit.note,
         refitted=run.final is not fit,
         kind=fit.kind,
+        recipe=run.measured.searched.name if run.measured.searched.tried else "",
         history=fit.history,
         tried=run.measured.searched.tried,
     )
@@ -123,8 +126,8 @@ def _backbone(run: Run) -> BackboneFacts:
         weights=run.weights.source,
         weights_sha256=run.weights.sha256,
         licence=run.entry.licence,
-        feature_size=run.entry.feature_size,
-        preprocess=_preprocess_in_words(run.entry.spec),
+        feature_size=len(run.final.head.mean),
+        preprocess=_preprocess_in_words(run.choice.spec),
     )
 
 

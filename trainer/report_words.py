@@ -12,7 +12,7 @@ A_POINT = 0.01
 
 HEADS: dict[HeadKind, str] = {
     "probe": "a linear probe (multinomial logistic regression on standardised features)",
-    "prototype": "prototypes (the nearest class mean of standardised features)",
+    "prototype": "class means under a shared, shrunk covariance of standardised features",
     "mlp": "a small network with one hidden layer on standardised features",
     "sgd": "a linear head on standardised features, fitted by stochastic gradient descent",
 }
@@ -82,3 +82,10 @@ def would_more_help(curve: LearningCurve) -> Literal["yes", "probably", "hardly"
     if curve.accuracy.interval[1] < A_POINT:
         return "hardly"
     return "probably" if curve.log_loss.interval[0] > 0 else "unclear"
+
+
+def notices(auroc: float) -> Literal["well", "partly", "hardly"]:
+    """How well labels that were left out are told from known ones: from 0.9 well, from 0.7 partly, else hardly."""
+    if auroc >= 0.9:
+        return "well"
+    return "partly" if auroc >= 0.7 else "hardly"

@@ -16,6 +16,7 @@ from trainer.learned_novelty import LearnedNovelty
 from trainer.manifest import Manifest, PassedOver, Sample, Split
 from trainer.mistakes import MOST_MISTAKES
 from trainer.novelty import NoveltyFit
+from trainer.precision import PrecisionChoice
 from trainer.recipe import FeatureChoice, Recipe
 from trainer.recipe_search import Searched
 from trainer.report_content import MOST_LISTED, LabelCount, Shown
@@ -57,6 +58,7 @@ def run(tmp_path: Path) -> Run:
         entry=get_entry("nano"),
         weights=Weights(tmp_path / "nano", "ab" * 32, "embedded"),
         backbone_reason="it is embedded",
+        precision=PrecisionChoice("float32", "float32", "float32, the default."),
         choice=choice,
         graph=b"graph",
         model=b"model",
