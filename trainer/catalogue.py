@@ -165,7 +165,9 @@ _ARCHITECTURES = {
     "resnet101": _Architecture(2048, "fc", "resnet50, deeper; twice its cost", ("layer3",)),
     "inception_v3": _Architecture(2048, "fc", "larger pictures (299 px)", ("Mixed_6e",), Sizes(smallest=75)),
     "convnext_tiny": _Architecture(768, "classifier.2", "strong features; as heavy as resnet50", ("features.5",)),
-    "vit_b_16": _Architecture(768, "heads.head", "a vision transformer; heavy on a CPU", (), Sizes(fixed=True)),
+    "vit_b_16": _Architecture(
+        768, "heads.head", "a vision transformer; heavy on a CPU", (), Sizes(smallest=224, fixed=True)
+    ),
     "vgg16": _Architecture(  # it pools to 7 x 7, which the graph can only do evenly
         4096,
         "classifier.6",

@@ -94,3 +94,15 @@ def test_any_other_file_gets_the_usual_preprocessing_and_no_invented_licence() -
 
     assert entry.spec == get_entry("mobilenet_v2").spec
     assert (entry.weights_name, entry.licence) == ("own.pth", UNKNOWN_LICENCE)
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.weights_name)
+def test_no_size_below_torchvisions_smallest_is_allowed(entry: BackboneEntry) -> None:
+    from torchvision.models import get_weight
+
+    assert entry.sizes.smallest >= max(get_weight(entry.weights_name).meta["min_size"])
+    assert entry.sizes.fixed or entry.spec.height % entry.sizes.step == 0
+
+
+def test_only_nano_and_the_transformer_have_no_middle_stage() -> None:
+    assert {name for name in backbone_names() if not get_entry(name).middle_stages} == {NANO, "vit_b_16"}

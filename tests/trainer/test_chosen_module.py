@@ -2,6 +2,7 @@
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from shared.preprocess import PreprocessSpec
-from trainer.backbones import BackboneEntry, Weights, build_backbone, find_weights, get_entry
+from tests.trainer.random_weights import random_state, save_with_hash, whole_network
+from trainer.backbones import BackboneEntry, Weights, build_backbone, choose_backbone, find_weights, get_entry
 from trainer.catalogue import NANO
 from trainer.chosen_module import OfBothSides, WithTaps, build_chosen
 from trainer.engines import OnnxEngine
@@ -19,6 +21,7 @@ from trainer.export import export_backbone
 from trainer.parity import probe_images, prove_parity
 
 SPEC = PreprocessSpec(height=64, width=64, resize=64)
+LARGER = PreprocessSpec(height=288, width=288, resize=288)
 
 
 class Stages(nn.Module):
@@ -132,12 +135,16 @@ def test_a_chosen_graph_gives_what_torch_gives_and_holds_the_weights_once(
 
 
 @pytest.mark.slow
-def test_the_first_columns_of_a_tapped_graph_are_the_plain_features_bit_for_bit(
-    nano: tuple[BackboneEntry, Weights],
-) -> None:
-    """So a search featurises a picture once for both."""
-    graphs = [export_backbone(build_chosen(*nano, taps=taps, mirror=False), SPEC) for taps in ((), ("blocks.9",))]
+def test_the_first_columns_of_a_tapped_graph_are_the_plain_features_bit_for_bit(tmp_path: Path) -> None:
+    """So a search featurises a picture once for both; here with the middle stage of the catalogue, at another size."""
+    path = save_with_hash(tmp_path, "mobilenet_v2", random_state(whole_network("mobilenet_v2")))
+    entry, _ = choose_backbone(None, path)
+    weights = find_weights(entry, path, download=False)
+    modules = [build_chosen(entry, weights, taps=taps, mirror=False) for taps in ((), entry.middle_stages)]
+    graphs = [export_backbone(module, LARGER) for module in modules]
 
-    plain, wide = (OnnxEngine(graph, provider="cpu").run(probe_images(SPEC)[:1]) for graph in graphs)
+    plain, wide = (OnnxEngine(graph, provider="cpu").run(probe_images(LARGER)[:1]) for graph in graphs)
 
-    assert np.array_equal(plain, wide[:, : plain.shape[1]])
+    assert wide.shape[1] == 1280 + 96 + 160 + 320
+    assert np.array_equal(plain, wide[:, :1280])
+    assert prove_parity(modules[1], graphs[1], LARGER) <= 1e-4

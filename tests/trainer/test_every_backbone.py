@@ -8,7 +8,7 @@ whole: an option that its weights enum sets and ours does not (`transform_input`
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import onnx
 import pytest
@@ -21,6 +21,7 @@ from shared.session import open_session
 from tests.trainer.random_weights import put_into_cache, random_state, whole_network
 from trainer.backbones import build_backbone, build_classifier
 from trainer.catalogue import NANO, BackboneEntry, backbone_names, get_entry
+from trainer.chosen_module import WithTaps
 from trainer.export import export_backbone
 from trainer.parity import probe_images, prove_parity, relative_differences
 from trainer.weights import Weights
@@ -140,3 +141,39 @@ def test_the_graph_stands_on_its_own(subject: Subject) -> None:
     assert not {node.op_type for node in model.graph.node} & {"BatchNormalization", "Dropout", "Identity", "Constant"}
     del model.graph.initializer[:]
     assert not [word for word in ("site-packages", ".py", "torch", "/") if word in str(model)]
+
+
+def test_the_middle_stage_follows_the_features_and_is_pooled(subject: Subject) -> None:
+    """Its name stands in the catalogue as plain data; only a network can tell whether there are maps of that name."""
+    entry = subject.entry
+    if not entry.middle_stages:
+        pytest.skip("it has none")
+    network = build_backbone(entry, subject.weights)
+    read: dict[str, Tensor] = {}
+    for stage in entry.middle_stages:
+        network.get_submodule(stage).register_forward_hook(partial(_remember, read, stage))
+    with torch.no_grad():
+        plain = network(subject.normalised)
+        found = WithTaps(network, entry.middle_stages, name=entry.name)(subject.normalised)
+
+    expected = torch.cat([plain, *(read[stage].mean((2, 3)) for stage in entry.middle_stages)], dim=1)
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
+    sizes = [max(read[stage].shape[2:]) for stage in entry.middle_stages]
+    assert all(entry.spec.height / 33 <= size <= entry.spec.height / 6 for size in sizes)
+
+
+def test_a_size_that_the_catalogue_allows_is_one_that_the_network_takes(subject: Subject) -> None:
+    """Also the smallest one; what it refuses, it could not take."""
+    sizes = subject.entry.sizes
+    if sizes.fixed:
+        with torch.no_grad(), pytest.raises(AssertionError, match="height"):
+            subject.backbone(torch.zeros(1, 3, 256, 256))
+        return
+    with torch.no_grad():
+        features = subject.backbone(torch.zeros(2, 3, sizes.smallest, sizes.smallest))
+
+    assert features.shape == (2, subject.entry.feature_size)
+
+
+def _remember(read: dict[str, Tensor], stage: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+    read[stage] = output
