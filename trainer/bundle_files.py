@@ -104,6 +104,7 @@ def metrics_of(run: Run) -> dict[str, Any]:
             "tried": [one.as_json() for one in measured.searched.tried],
         },
         "calibration": measured.calibration.as_json() if measured.calibration else None,
+        "balance": measured.balance.as_json() if measured.balance else None,
         "novelty": run.novelty.as_json(),
         "int8": asdict(in_int8) if in_int8 else None,
     }

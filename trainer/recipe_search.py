@@ -156,13 +156,18 @@ def search(
 
 
 def choose(losses: Mapping[Candidate, NDArray[np.float64]]) -> Candidate:
-    """The simplest one whose mean loss is within one standard error of the lowest one's, paired by picture.
+    """The cheapest to serve of those within one standard error of the lowest mean loss; of equally cheap, the lowest.
+
+    The error is that of the difference, paired by picture. More work for every picture that will be served has to earn
+    its place; between recipes that cost the same, what is likelier better is taken (docs/decisions/0019).
 
     Args:
-        losses: of each candidate, simplest first, the loss of each picture, shape (N,).
+        losses: of each candidate the loss of each picture, shape (N,).
     """
-    best = min(losses, key=lambda one: float(losses[one].mean()))
-    return next(one for one in losses if _within_error(losses[one] - losses[best]))
+    mean = {one: float(of_one.mean()) for one, of_one in losses.items()}
+    best = min(mean, key=mean.__getitem__)
+    near = [one for one in losses if _within_error(losses[one] - losses[best])]
+    return min(near, key=lambda one: (one.cost, mean[one]))
 
 
 def _within_error(differences: NDArray[np.float64]) -> bool:

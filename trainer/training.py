@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.balance import BalanceEffect, measure_balance
 from trainer.calibration import Calibration, measure_calibration
 from trainer.cross_validation import CrossValidation, cross_validate
 from trainer.errors import LabelNotInTrain
@@ -94,6 +95,7 @@ class Measured:
         folds: the nested cross-validation of `--folds`; None when not asked for.
         searched: the recipe of `fit`, and what else was tried.
         calibration: of the probabilities of `cross_validated`; None without folds.
+        balance: what `--balance` does here; None where it does nothing, or could not be measured.
     """
 
     fit: HeadFit
@@ -104,6 +106,7 @@ class Measured:
     folds: CrossValidation | None
     searched: Searched
     calibration: Calibration | None = None
+    balance: BalanceEffect | None = None
 
 
 def targets_of(manifest: Manifest) -> NDArray[np.int64]:
@@ -196,10 +199,19 @@ def measure(
         cross_validated=_evaluated(training, selection, fit.out_of_fold_probabilities) if fit.folds else None,
         folds=_nested(plan, training, options, folds=folds, progress=progress) if folds else None,
         searched=searched,
+        balance=_balance_of(searched, plan, selection, training, options),
         calibration=measure_calibration(fit.out_of_fold_logits, training.targets[selection], fit.temperature)
         if fit.folds
         else None,
     )
+
+
+def _balance_of(
+    searched: Searched, plan: Plan, selection: NDArray[np.int64], training: Training, options: FitOptions
+) -> BalanceEffect | None:
+    groups = [training.groups[row] for row in selection.tolist()]
+    rows = plan.rows_of(searched.recipe).take(selection)
+    return measure_balance(searched.fit, rows, training.targets[selection], groups, options)
 
 
 def final_fit(

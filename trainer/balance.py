@@ -1,0 +1,101 @@
+"""What weighing all labels alike gains, and what it costs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.calibration import calibration_error, fit_temperature
+from trainer.fitting import FitOptions
+from trainer.head import HeadFit
+from trainer.learned_rows import learned_rows
+from trainer.metrics import accuracy, log_loss, macro_accuracy, softmax
+from trainer.recipe import FeatureRows
+from trainer.split import make_folds
+
+
+@dataclass(frozen=True)
+class BalanceNumbers:
+    """Out of fold: accuracy and macro accuracy in [0, 1], log loss in nats, calibration error in [0, 1]."""
+
+    accuracy: float
+    macro_accuracy: float
+    log_loss: float
+    calibration_error: float
+
+
+@dataclass(frozen=True)
+class BalanceEffect:
+    """The same head on the same folds, with every picture weighing alike and with every label weighing alike.
+
+    Attributes:
+        pictures: each picture weighs alike.
+        labels: each label weighs alike, as with `--balance`.
+        balanced: which of the two was taken.
+    """
+
+    pictures: BalanceNumbers
+    labels: BalanceNumbers
+    balanced: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def measure_balance(
+    fit: HeadFit, rows: FeatureRows, targets: NDArray[np.int64], groups: Sequence[str], options: FitOptions
+) -> BalanceEffect | None:
+    """Fit the other way at the strength that was chosen, on the folds that chose it.
+
+    Args:
+        fit: a probe, fitted by the options.
+        rows, targets, groups, options: that it was fitted with.
+
+    Returns:
+        None for other heads, without folds, and where all labels have equally many pictures.
+    """
+    counts = np.bincount(targets)
+    if fit.kind != "probe" or not fit.folds or counts.min() == counts.max():
+        return None
+    other = _out_of_fold(fit, rows, targets, groups, options)
+    mine, others = (_numbers(logits, targets) for logits in (fit.out_of_fold_logits, other))
+    pictures, labels = (others, mine) if options.balance else (mine, others)
+    return BalanceEffect(pictures, labels, balanced=options.balance)
+
+
+def _out_of_fold(
+    fit: HeadFit, rows: FeatureRows, targets: NDArray[np.int64], groups: Sequence[str], options: FitOptions
+) -> NDArray[np.float32]:
+    """Logits of the plain rows with the other weights."""
+    from trainer.sweep import fit_folds, torch_threads
+
+    rows = rows.rooted() if fit.head.rooted else rows
+    learned = learned_rows(
+        rows.plain, targets, class_count=options.class_count, views=rows.views, balance=not options.balance
+    )
+    start = np.concatenate([fit.head.weight, fit.head.bias[None]]).T
+    with torch_threads(options.threads):
+        logits = fit_folds(
+            learned.features,
+            learned.targets,
+            learned.repeated(make_folds(targets, groups, fit.folds, options.seed)),
+            l2=fit.l2,
+            scale=learned.std,
+            class_count=options.class_count,
+            weights=learned.weights,
+            start=np.ascontiguousarray(start),
+        )
+    return logits[: learned.plain]
+
+
+def _numbers(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> BalanceNumbers:
+    probabilities = softmax(logits / fit_temperature(logits, targets))
+    return BalanceNumbers(
+        accuracy(probabilities, targets),
+        macro_accuracy(probabilities, targets),
+        log_loss(probabilities, targets),
+        calibration_error(probabilities, targets),
+    )
