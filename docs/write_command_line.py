@@ -51,10 +51,12 @@ def programs() -> dict[str, Any]:
     """Settings model by how the user calls it."""
     from service.settings import ServiceSettings
     from trainer import settings
+    from trainer.compare_settings import CompareSettings
 
     return {
         "python -m trainer train": settings.TrainSettings,
         "python -m trainer audit": settings.AuditSettings,
+        "python -m trainer compare": CompareSettings,
         "python -m trainer evaluate": settings.EvaluateSettings,
         "python -m trainer predict": settings.PredictSettings,
         "python -m trainer backbones": settings.BackbonesSettings,
@@ -96,7 +98,7 @@ def _default(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, tuple):
-        return f"`{','.join(f'{part:g}' for part in value)}`"
+        return f"`{','.join(f'{part:g}' if isinstance(part, float) else str(part) for part in value)}`" if value else ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.errors import ConfigInvalid
 
-TABLES = ("train", "audit", "evaluate", "predict", "backbones", "cache", "rollback", "sample", "service")
+TABLES = ("train", "audit", "compare", "evaluate", "predict", "backbones", "cache", "rollback", "sample", "service")
 """Every verb of the trainer, and the service: one file may serve them all."""
 
 

@@ -91,7 +91,7 @@ def _metavar(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return "{" + ",".join(map(str, get_args(annotation))) + "}"
     if get_origin(annotation) is tuple:
-        return ",".join(_metavar(one) for one in get_args(annotation))
+        return ",".join("..." if one is Ellipsis else _metavar(one) for one in get_args(annotation))
     if get_origin(annotation) is not None and hasattr(annotation, "__metadata__"):
         return _metavar(get_args(annotation)[0])
     return next((word for kind, word in _WORDS.items() if annotation is kind), "TEXT")
@@ -99,9 +99,13 @@ def _metavar(annotation: Any) -> str:
 
 def _explained(field: FieldInfo) -> str:
     default = field.default
-    if default is None or isinstance(default, bool):
+    if default is None or isinstance(default, bool) or default == ():
         return field.description or ""
-    shown = ",".join(f"{part:g}" for part in default) if isinstance(default, tuple) else str(default)
+    shown = (
+        ",".join(f"{part:g}" if isinstance(part, float) else str(part) for part in default)
+        if isinstance(default, tuple)
+        else str(default)
+    )
     return f"{field.description} [{shown}]"
 
 

@@ -27,7 +27,7 @@ FORBIDDEN = {
 HOMES = {
     "torchvision": {"trainer/backbones.py", "trainer/catalogue.py", "trainer/weights.py"},
     "onnxruntime": {"shared/session.py", "trainer/quantise.py"},
-    "matplotlib": {"trainer/report.py", "trainer/charts.py"},
+    "matplotlib": {"trainer/report.py", "trainer/charts.py", "trainer/compare_chart.py"},
 }
 """Where a heavy library may be imported: its home, and rooms that were split from it."""
 

@@ -18,6 +18,7 @@ EXIT_DONE, EXIT_USAGE, EXIT_BAD_DATA, EXIT_INTERRUPTED = 0, 2, 3, 130
 VERBS = {
     "train": "train on labelled pictures and publish a bundle",
     "audit": "look through labelled pictures for what would spoil a training",
+    "compare": "compare backbones and precisions on labelled pictures: accuracy, speed, latency, size",
     "evaluate": "measure a published bundle on labelled pictures",
     "predict": "predict the labels of pictures, a few or whole folders",
     "backbones": "list backbones, fetch their weights, verify real weights",

@@ -27,6 +27,7 @@ __all__ = [
     "backbone_names",
     "build_backbone",
     "build_classifier",
+    "cached_names",
     "choose_backbone",
     "class_names",
     "fetch_weights",
@@ -75,6 +76,11 @@ def choose_backbone(name: str | None, weights: Path | None, *, no_nano: bool = F
         f"nano, the embedded one, because no backbone was named and no weights of {PREFERRED} are cached; "
         f"`--backbone {PREFERRED}` downloads them and usually gives better models."
     )
+
+
+def cached_names() -> list[str]:
+    """Names of the backbones whose published weights are in torchvision's cache, small networks first."""
+    return [name for name in _torchvision_names() if _cached_variant(name) is not None]
 
 
 def build_backbone(entry: BackboneEntry, weights: Weights) -> "nn.Module":

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainer.compare_settings import CompareSettings
 from trainer.counting import counted
 from trainer.progress import Progress
 from trainer.settings import (
@@ -51,6 +52,18 @@ def audit(arguments: Sequence[str], program: str) -> None:
     else:
         _print(render_audit(found, width=_columns(), colour=sys.stdout.isatty()))
     found.require_fit_for_training()
+
+
+def compare(arguments: Sequence[str], program: str) -> None:
+    """Backbones side by side on labelled pictures."""
+    settings = CompareSettings.from_command_line(arguments, program=program)
+    from trainer.comparing import compare as run
+
+    found = run(settings, Progress())
+    if settings.json_:
+        _print_json(found.as_json())
+    else:
+        _print(found.text)
 
 
 def evaluate(arguments: Sequence[str], program: str) -> None:

@@ -18,7 +18,7 @@ from trainer.fingerprint import what_decoding_depends_on
 from trainer.golden_pictures import choose_golden
 from trainer.graph_store import kept_graph
 from trainer.progress import Progress
-from trainer.quantise import QUANTISER_REVISION, quantise
+from trainer.quantise import QUANTISER_REVISION, nodes_left_float, quantise
 from trainer.samples import Sample
 
 CALIBRATION_COUNT = 128
@@ -49,6 +49,7 @@ def int8_graph(
     chosen = calibration_samples(samples)
 
     def make() -> bytes:
+        nodes_left_float(graph)  # refuses what has no int8 form before any picture is read
         progress.say(f"Quantising the backbone to int8, with the scales that {len(chosen)} training pictures have.")
         with progress.phase("quantise", total=len(chosen)) as phase:
 

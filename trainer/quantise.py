@@ -10,7 +10,7 @@ from trainer.canonical import canonical
 from trainer.errors import QuantisationFailed
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto
+    from onnx import ModelProto
 
 QUANTISER_REVISION = 1
 """Raised whenever the same graph and ranges may give another int8 graph with the same packages."""
@@ -41,10 +41,7 @@ def quantise(graph: bytes, ranges: Ranges, *, reduced_range: bool = False) -> by
     from onnx import ModelProto
     from onnx.shape_inference import infer_shapes
 
-    model = ModelProto.FromString(graph)
-    first = float_nodes(model.graph)
-    if len(first) == len(model.graph.node):
-        raise QuantisationFailed(f"it has no convolution after the first {FLOAT_CONVOLUTIONS}")
+    first, model = nodes_left_float(graph), ModelProto.FromString(graph)
     try:
         with _silence():
             return canonical(_insert_scales(infer_shapes(model), ranges, first, reduced_range=reduced_range))
@@ -52,11 +49,19 @@ def quantise(graph: bytes, ranges: Ranges, *, reduced_range: bool = False) -> by
         raise QuantisationFailed(" ".join(str(error).split())[:300] or type(error).__name__) from error
 
 
-def float_nodes(graph: "GraphProto") -> list[str]:
-    """Names of the nodes before the first convolution that is to be quantised; all, if there is none."""
-    convolutions = [number for number, node in enumerate(graph.node) if node.op_type == "Conv"]
-    end = convolutions[FLOAT_CONVOLUTIONS] if len(convolutions) > FLOAT_CONVOLUTIONS else len(graph.node)
-    return [node.name for node in graph.node[:end]]
+def nodes_left_float(graph: bytes) -> list[str]:
+    """Names of the nodes before the first convolution that is to be quantised.
+
+    Raises:
+        QuantisationFailed: there is none.
+    """
+    from onnx import ModelProto
+
+    nodes = ModelProto.FromString(graph).graph.node
+    convolutions = [number for number, node in enumerate(nodes) if node.op_type == "Conv"]
+    if len(convolutions) <= FLOAT_CONVOLUTIONS:
+        raise QuantisationFailed(f"it has no convolution after the first {FLOAT_CONVOLUTIONS}")
+    return [node.name for node in nodes[: convolutions[FLOAT_CONVOLUTIONS]]]
 
 
 def _insert_scales(model: "ModelProto", ranges: Ranges, left_float: list[str], *, reduced_range: bool) -> "ModelProto":

@@ -49,8 +49,8 @@ class TrainerSettings(FinialSettings):
 
     help_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Data": ("labels", "group_by", "only", "limit", "max_bad", "rehash"),
-        "Backbone": ("backbone", "weights", "weights_url", "nano", "engine", "provider"),
-        "Features": ("image_size", "fit", "taps", "mirror", "views", "precision", "max_cost"),
+        "Backbone": ("backbone", "backbones", "weights", "weights_url", "nano", "engine", "provider"),
+        "Features": ("image_size", "fit", "taps", "mirror", "views", "precision", "precisions", "max_cost"),
         "Split and head": ("split", "folds", "seed", "head", "search", "balance", "final_fit", "from_"),
         "Only with --head sgd": tuple(name for name in SgdSettings.model_fields if name != "config"),
         "Result": ("name", "models_dir", "out", "min_accuracy", "unfamiliar", "pictures", "keep_versions", "json_"),

@@ -1,0 +1,124 @@
+"""Every backbone in every fit and precision, and every two that take the same pixels, on the same folds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from onnx import ModelProto
+from PIL import Image
+
+from shared.preprocess import PreprocessSpec
+from tests.integration.pictures_on_disk import write_folder
+from tests.trainer.conv_graph import CONV_SPEC, conv_graph
+from tests.trainer.tiny_graph import tiny_graph
+from trainer.canonical import canonical
+from trainer.catalogue import BackboneEntry
+from trainer.compare_settings import CompareSettings
+from trainer.compared import Compared, front_of
+from trainer.comparing import compare_backbones
+from trainer.errors import TooFewForFolds
+from trainer.intake import read_audited
+from trainer.progress import Progress, Quiet
+from trainer.recipe import FeatureChoice
+from trainer.run_backbone import RunBackbone
+from trainer.settings import TrainSettings
+from trainer.weights import Weights
+
+LARGER = PreprocessSpec(height=24, width=24, resize=24)
+
+
+@dataclass(frozen=True)
+class GivenGraph(RunBackbone):
+    """A backbone whose graph is there and needs no torch."""
+
+    def graph_of(self, choice: FeatureChoice, cache_dir: Path, progress: Progress) -> bytes:
+        return self.graph
+
+    def find_graph(self, choice: FeatureChoice, cache_dir: Path) -> bytes | None:
+        return self.graph
+
+
+def backbone(name: str, graph: bytes, size: int) -> RunBackbone:
+    spec = CONV_SPEC if name != "large" else LARGER
+    entry = BackboneEntry(name, size, spec, "given", "none", "")
+    return GivenGraph(entry, Weights(Path("given"), "0" * 64, "given"), "given", FeatureChoice(spec), graph)
+
+
+CONVOLUTIONS = backbone("convolutions", canonical(ModelProto.FromString(conv_graph())), 8)
+COLOURS = backbone("colours", canonical(ModelProto.FromString(tiny_graph(CONV_SPEC))), 3)
+LARGE = backbone("large", canonical(ModelProto.FromString(tiny_graph(LARGER))), 3)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("compare") / "data", per_class=8, size=24)
+
+
+def settings_for(data: Path, *, fit: str = "auto") -> TrainSettings:
+    options = {"data": data, "cache_dir": data.parent / "cache", "threads": 1, "provider": "cpu", "fit": fit}
+    return CompareSettings.model_validate(options).for_one(backbone="nano")
+
+
+def run(data: Path, *backbones: RunBackbone, progress: Quiet | None = None, fit: str = "auto") -> tuple[Compared, ...]:
+    settings, progress = settings_for(data, fit=fit), progress or Quiet()
+    return compare_backbones(read_audited(settings, progress), backbones, settings, progress)[1]
+
+
+def test_fits_precisions_and_pairs_are_among_the_candidates(data: Path) -> None:
+    progress = Quiet()
+
+    names = {one.name for one in run(data, CONVOLUTIONS, COLOURS, LARGE, progress=progress)}
+
+    fits = ("crop", "pad", "stretch")
+    alone = {f"{one}, {fit}, float32" for one in ("convolutions", "colours", "large") for fit in fits}
+    pairs = {f"convolutions + colours, {fit}, float32" for fit in fits}
+    assert names == alone | pairs | {f"convolutions, {fit}, int8" for fit in fits}
+    assert any("colours: --precision int8: this backbone cannot be quantised" in one for one in progress.warnings)
+
+
+def test_a_pair_has_the_features_of_both_in_one_graph(data: Path) -> None:
+    by_name = {one.name: one for one in run(data, CONVOLUTIONS, COLOURS, fit="crop")}
+    pair, alone = by_name["convolutions + colours, crop, float32"], by_name["convolutions, crop, float32"]
+
+    assert pair.backbones == ("convolutions", "colours")
+    assert (pair.feature_size, alone.feature_size) == (11, 8)
+    assert pair.size_bytes > alone.size_bytes
+
+
+def test_nothing_is_featurised_twice(data: Path) -> None:
+    run(data, CONVOLUTIONS, COLOURS, fit="crop")
+    again = Quiet()
+
+    run(data, CONVOLUTIONS, COLOURS, fit="crop", progress=again)
+
+    assert any("Featurised 0 pictures" in sentence for sentence in again.said)
+    assert [one for one in again.said if one.startswith(("Featurising", "Quantising"))] == []
+
+
+def test_the_most_accurate_comes_first_and_the_front_is_marked(data: Path) -> None:
+    compared = run(data, CONVOLUTIONS, COLOURS, fit="crop")
+
+    assert [one.accuracy for one in compared] == sorted((one.accuracy for one in compared), reverse=True)
+    assert [one.on_front for one in compared] == front_of([(one.accuracy, one.latency_ms) for one in compared])
+    assert all(one.images_per_s > 0 and one.latency_ms > 0 for one in compared)
+
+
+def test_a_label_of_a_single_picture_leaves_nothing_to_compare_on(tmp_path: Path) -> None:
+    write_folder(tmp_path / "data", per_class=3, size=24)
+    for path in sorted((tmp_path / "data" / "dots").iterdir())[1:]:
+        Image.open(tmp_path / "data" / "dots" / "000.png").save(path.with_suffix(".bmp"))
+        path.unlink()
+
+    with pytest.raises(TooFewForFolds, match="dots"):
+        run(tmp_path / "data", CONVOLUTIONS, fit="crop")
+
+
+def test_lists_are_given_with_commas(tmp_path: Path) -> None:
+    program = "python -m trainer compare"
+    arguments = [str(tmp_path), "--backbones", "nano,resnet18", "--weights", "a.pth,b.pth", "--precisions", "int8"]
+
+    settings = CompareSettings.from_command_line(arguments, program=program)
+
+    assert settings.backbones == ("nano", "resnet18")
+    assert settings.weights == (Path("a.pth"), Path("b.pth"))
+    assert settings.precisions == ("int8",)

@@ -1,0 +1,255 @@
+"""The `compare` verb: backbones, fits and precisions side by side on one's own pictures, each featurised once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.preprocess import Fit, PreprocessSpec
+from trainer.audit import Audit
+from trainer.backbones import cached_names
+from trainer.catalogue import NANO
+from trainer.compare_settings import CompareSettings
+from trainer.compared import Compared, front_of, table_of
+from trainer.counting import counted
+from trainer.errors import QuantisationFailed, TooFewForFolds
+from trainer.evaluation import evaluate
+from trainer.feature_choices import prepared_for
+from trainer.feature_library import FeatureLibrary
+from trainer.featurize import Features
+from trainer.fitting import FitOptions, fit_head
+from trainer.golden_pictures import choose_golden
+from trainer.intake import leave_out_unreadable, read_audited
+from trainer.joined_graph import join_graphs
+from trainer.likeness_telling import compare_pictures
+from trainer.locations import shown
+from trainer.progress import Progress
+from trainer.recipe import FeatureChoice, Precision, plain_rows
+from trainer.run_backbone import RunBackbone, open_backbone
+from trainer.served_graph import attach_head
+from trainer.settings import TrainSettings
+from trainer.speed import time_single_requests
+from trainer.training import Training, arrange
+
+_JOINED = " + "
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to have features of the pictures, computed.
+
+    Attributes:
+        backbones: their names.
+        choice: of features; the same for both where there are two backbones.
+        graph: that gives them.
+        features: shape (N, D), in the order of the samples.
+    """
+
+    backbones: tuple[str, ...]
+    choice: FeatureChoice
+    graph: bytes
+    features: NDArray[np.float32]
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return ", ".join([_JOINED.join(self.backbones), self.choice.spec.fit, self.choice.precision])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found.
+
+    Attributes:
+        data: what was compared on, as it may be shown.
+        n: pictures that were used.
+        compared: the most accurate first.
+    """
+
+    data: str
+    n: int
+    compared: tuple[Compared, ...]
+
+    @property
+    def text(self) -> str:
+        """For the terminal."""
+        return f"{counted(self.n, 'picture')} of {self.data}, cross-validated:\n{table_of(self.compared)}"
+
+    def as_json(self) -> dict[str, Any]:
+        """What `compare --json` prints."""
+        return {"data": self.data, "n": self.n, "compared": [one.as_json() for one in self.compared]}
+
+
+def compare(settings: CompareSettings, progress: Progress | None = None) -> Comparison:
+    """Compare what the settings name, on their pictures, and draw it if that is asked for.
+
+    Raises:
+        UsageError: a backbone or its weights cannot be had.
+        BadData: the pictures cannot be learned from.
+    """
+    progress = progress or Progress()
+    wishes = _wishes(settings)
+    audit = read_audited(wishes[0], progress)
+    backbones = [open_backbone(wish, progress) for wish in wishes]
+    training, compared = compare_backbones(audit, backbones, wishes[0], progress, precisions=settings.precisions)
+    if settings.out is not None:
+        from trainer.compare_chart import draw_compared
+
+        draw_compared(compared, settings.out)
+        progress.say(f"Drawn: {settings.out}.")
+    return Comparison(shown(settings.data), len(training.samples), compared)
+
+
+def _wishes(settings: CompareSettings) -> list[TrainSettings]:
+    """How each backbone would be asked for, one by one: those that are named, or nano and whatever is here."""
+    by_file = [settings.for_one(weights=path) for path in settings.weights]
+    names = settings.backbones or (NANO, *(() if settings.weights else cached_names()))
+    return [*by_file, *(settings.for_one(backbone=name) for name in dict.fromkeys(names))]
+
+
+def compare_backbones(
+    audit: Audit,
+    backbones: Sequence[RunBackbone],
+    settings: TrainSettings,
+    progress: Progress,
+    *,
+    precisions: Sequence[Precision] = ("float32", "int8"),
+) -> tuple[Training, tuple[Compared, ...]]:
+    """Every backbone in every fit and precision, and every two that take the same pixels, on the same folds.
+
+    Args:
+        audit: of the pictures.
+        backbones: at least one.
+        settings: threads, seed, provider, cache; the split gives the pictures that int8 is calibrated on.
+        progress: shows the work.
+        precisions: to be compared; a backbone that has no int8 form is compared without, and that is said.
+
+    Returns:
+        The pictures, and what was found, the most accurate first. All times are measured in this run, in turn.
+
+    Raises:
+        TooFewForFolds: a label has a single group of pictures.
+        BadData: the pictures cannot be learned from.
+    """
+    training = _arranged(audit, backbones[0], settings, progress)
+    ways = list(_ways(training, backbones, settings, progress, precisions))
+    ways += _joined(ways)
+    options = FitOptions(len(training.labels), settings.seed, settings.thread_count, settings.balance)
+    everything = np.arange(len(training.samples))
+    graphs: dict[int, tuple[bytes, PreprocessSpec]] = {}
+    measured: list[Compared] = []
+    with progress.phase("fit heads", total=len(ways)) as phase:
+        for number, way in enumerate(ways):
+            model, compared = _measure(way, training, everything, options)
+            graphs[number] = (model, way.choice.spec)
+            measured.append(compared)
+            phase.advance()
+    timed = _with_times(measured, ways, graphs, training, settings, progress)
+    front = front_of([(one.accuracy, one.latency_ms) for one in timed])
+    marked = [replace(one, on_front=is_on) for one, is_on in zip(timed, front, strict=True)]
+    return training, tuple(sorted(marked, key=lambda one: (-one.accuracy, one.latency_ms)))
+
+
+def _arranged(audit: Audit, backbone: RunBackbone, settings: TrainSettings, progress: Progress) -> Training:
+    """The pictures that can be used, in canonical order, with groups and splits."""
+    features: Features = backbone.featurize(audit.manifest.samples, settings, progress)
+    audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=progress)
+    likeness = compare_pictures(audit.manifest, features.statistics, progress)
+    return arrange(audit.manifest, features.values, alike=likeness.groups, shares=settings.split, seed=settings.seed)
+
+
+def _ways(
+    training: Training,
+    backbones: Sequence[RunBackbone],
+    settings: TrainSettings,
+    progress: Progress,
+    precisions: Sequence[Precision],
+) -> Iterator[Way]:
+    calibration = [training.samples[row] for row in training.rows("train").tolist()]
+    for backbone in backbones:
+        library = FeatureLibrary(backbone, training.samples, settings, progress, calibration=calibration)
+        for choice in _choices(backbone, settings):
+            for precision in precisions:
+                wanted = replace(choice, precision=precision)
+                try:
+                    graph = library.graph_of(wanted)
+                except QuantisationFailed as error:
+                    progress.warn(f"{backbone.entry.name}: {error}")
+                    continue
+                yield Way((backbone.entry.name,), wanted, graph, library.rows(wanted).plain)
+
+
+def _choices(backbone: RunBackbone, settings: TrainSettings) -> list[FeatureChoice]:
+    """The backbone's choice in the fit that was asked for, or in every one."""
+    side = backbone.choice.spec.height
+    fits: tuple[Fit, ...] = ("crop", "pad", "stretch") if settings.fit == "auto" else (backbone.choice.spec.fit,)
+    return [replace(backbone.choice, spec=prepared_for(backbone.entry, side, fit)) for fit in fits]
+
+
+def _joined(ways: Sequence[Way]) -> list[Way]:
+    """Every two of different backbones that take the same pixels in the same precision."""
+    return [
+        Way(
+            (*one.backbones, *other.backbones),
+            one.choice,
+            join_graphs(one.graph, other.graph),
+            np.hstack([one.features, other.features]),
+        )
+        for one, other in combinations(ways, 2)
+        if one.backbones != other.backbones and one.choice == other.choice
+    ]
+
+
+def _measure(way: Way, training: Training, rows: NDArray[np.int64], options: FitOptions) -> tuple[bytes, Compared]:
+    """The served graph and its numbers, all but the times."""
+    fit = fit_head("probe", plain_rows(way.features), training.targets[rows], training.groups, options)
+    if not fit.folds:
+        raise TooFewForFolds(_label_of_one_group(training))
+    model = attach_head(way.graph, fit.head, labels=training.labels, spec=way.choice.spec, temperature=fit.temperature)
+    measured = evaluate(fit.out_of_fold_probabilities, training.targets, training.labels, groups=training.groups)
+    return model, Compared(
+        name=way.name,
+        backbones=way.backbones,
+        fit=way.choice.spec.fit,
+        precision=way.choice.precision,
+        feature_size=way.features.shape[1],
+        accuracy=measured.accuracy,
+        accuracy_interval=measured.accuracy_interval,
+        log_loss=measured.log_loss,
+        images_per_s=0.0,
+        latency_ms=0.0,
+        size_bytes=len(model),
+    )
+
+
+def _label_of_one_group(training: Training) -> str:
+    groups = {label: set[str]() for label in training.labels}
+    for sample, group in zip(training.samples, training.groups, strict=True):
+        groups[sample.label].add(group)
+    return min(groups, key=lambda label: len(groups[label]))
+
+
+def _with_times(
+    measured: Sequence[Compared],
+    ways: Sequence[Way],
+    graphs: dict[int, tuple[bytes, PreprocessSpec]],
+    training: Training,
+    settings: TrainSettings,
+    progress: Progress,
+) -> list[Compared]:
+    """Featurising is timed on one thread, as the trainer does it; a request on all of them, as the service does."""
+    pictures = [sample.path.read_bytes() for sample in choose_golden(training.samples)]
+    provider, threads = settings.provider, settings.thread_count
+    progress.say(f"Timing {counted(len(ways), 'model')} in turn.")
+    alone = {number: (way.graph, way.choice.spec) for number, way in enumerate(ways)}
+    with progress.phase("time featurising"):
+        featurising = time_single_requests(alone, pictures, provider=provider)
+    with progress.phase("time requests"):
+        requests = time_single_requests(graphs, pictures, provider=provider, threads=threads)
+    return [
+        replace(one, images_per_s=1 / featurising[number], latency_ms=1000 * requests[number])
+        for number, one in enumerate(measured)
+    ]
