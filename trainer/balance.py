@@ -72,7 +72,6 @@ def _out_of_fold(
     """Logits of the plain rows with the other weights."""
     from trainer.sweep import fit_folds, torch_threads
 
-    rows = rows.rooted() if fit.head.rooted else rows
     learned = learned_rows(
         rows.plain, targets, class_count=options.class_count, views=rows.views, balance=not options.balance
     )

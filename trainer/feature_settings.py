@@ -38,7 +38,8 @@ class FeatureSettings(FinialSettings):
         False, description="Average the features of each picture and its mirror image, also in serving: twice the work."
     )
     views: Literal["auto"] | ViewCount = Field(
-        "auto", description="Augmented views of each picture to learn from; auto = 4 for a small set if they help."
+        "auto",
+        description="Augmented views of each picture to learn from; auto = the mirror image if it helps a small set, more in a search.",
     )
     max_cost: MaxCost = Field(
         4.0, description="How many times the preset's work for each picture a recipe found by auto may take."

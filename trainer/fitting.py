@@ -53,7 +53,6 @@ def fit_head(
     groups: Sequence[str],
     options: FitOptions,
     *,
-    rooted: bool = False,
     like: HeadFit | None = None,
     on_step: OnStep | None = None,
 ) -> HeadFit:
@@ -65,15 +64,12 @@ def fit_head(
         targets: shape (N,), class indices, each present.
         groups: N group ids; rows of one group are never in two folds.
         options: of the run.
-        rooted: whether the head reads the signed square roots of the features.
         like: an earlier fit of this kind, whose hyper-parameters and temperature are kept: nothing is chosen.
         on_step: told of each step.
 
     Raises:
         ValueError: the rows cannot be learned from.
     """
-    rooted = like.head.rooted if like else rooted
-    rows = rows.rooted() if rooted else rows
     if kind == "probe":
         fit = _fit_probe(rows, targets, groups, options, like, on_step)
     elif kind == "sgd":
@@ -82,7 +78,6 @@ def fit_head(
         fit = _fit_prototype(rows, targets, groups, options, like, on_step)
     else:
         fit = _fit_mlp(rows, targets, groups, options, like, on_step)
-    fit = replace(fit, head=replace(fit.head, rooted=rooted))
     if like is not None:
         return replace(fit, temperature=like.temperature)
     of_folds = fit.out_of_fold_logits

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shared.files import write_atomically
 from trainer.live_metrics import HeadStep
 from trainer.metrics import softmax
-from trainer.recipe import HeadKind, signed_root
+from trainer.recipe import HeadKind
 
 _TENSORS = ("weight", "bias", "mean", "std")
 
@@ -31,8 +31,7 @@ class Hidden:
 class Head:
     """Standardise, then one linear layer: logits = ((features - mean) / std) @ weight + bias. All float32.
 
-    With a hidden layer, that one reads the standardised features, and the linear layer reads its H units. A rooted head
-    reads the signed square roots of the features in place of them.
+    With a hidden layer, that one reads the standardised features, and the linear layer reads its H units.
 
     Attributes:
         weight: shape (D, K), or (H, K).
@@ -40,7 +39,6 @@ class Head:
         mean: shape (D,), of the rows the head was fitted on.
         std: shape (D,), of the same rows; never 0.
         hidden: None for a linear head.
-        rooted: whether it is a rooted one; mean and std are then of the roots.
     """
 
     weight: NDArray[np.float32]
@@ -48,11 +46,10 @@ class Head:
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
     hidden: Hidden | None = None
-    rooted: bool = False
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Raw outputs, shape (N, K), for features of shape (N, D)."""
-        rows: NDArray[np.float32] = ((signed_root(features) if self.rooted else features) - self.mean) / self.std
+        rows: NDArray[np.float32] = (features - self.mean) / self.std
         if self.hidden is not None:
             rows = np.maximum(rows @ self.hidden.weight + self.hidden.bias, 0)
         return rows @ self.weight + self.bias
@@ -112,8 +109,6 @@ def write_head(path: Path, head: Head) -> None:
     tensors = {name: getattr(head, name) for name in _TENSORS}
     if head.hidden is not None:
         tensors |= {f"hidden.{name}": getattr(head.hidden, name) for name in ("weight", "bias")}
-    if head.rooted:
-        tensors["rooted"] = np.ones(1, np.uint8)
     write_atomically(path, save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
 
 
@@ -128,4 +123,4 @@ def read_head(path: Path) -> Head:
     tensors = load(path.read_bytes())
     hidden = Hidden(tensors["hidden.weight"], tensors["hidden.bias"]) if "hidden.weight" in tensors else None
     weight, bias, mean, std = (tensors[name] for name in _TENSORS)
-    return Head(weight, bias, mean, std, hidden, rooted="rooted" in tensors)
+    return Head(weight, bias, mean, std, hidden)

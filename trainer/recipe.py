@@ -38,13 +38,11 @@ class Recipe:
         features: which features it reads.
         head: its kind.
         views: how many augmented views of each picture it learns from, beside the plain one.
-        rooted: whether the head reads the signed square roots of the features, see `signed_root`.
     """
 
     features: FeatureChoice
     head: HeadKind = "probe"
     views: int = 0
-    rooted: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,19 +60,6 @@ class FeatureRows:
     def take(self, rows: NDArray[np.int64]) -> "FeatureRows":
         """Those of some pictures, with their views."""
         return FeatureRows(self.plain[rows], self.views[:, rows])
-
-    def rooted(self) -> "FeatureRows":
-        """The signed square roots."""
-        return FeatureRows(signed_root(self.plain), signed_root(self.views))
-
-
-def signed_root(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """sign(x) * sqrt(|x|) of each: pooled features have a long tail, and the few largest would drown the others.
-
-    Source: F. Perronnin, J. Sanchez, T. Mensink, "Improving the Fisher kernel for large-scale image classification",
-    ECCV 2010 (power normalisation).
-    """
-    return np.asarray(np.sign(features) * np.sqrt(np.abs(features)), dtype=np.float32)
 
 
 def plain_rows(features: NDArray[np.float32]) -> FeatureRows:

@@ -1,28 +1,35 @@
 """What a run tries: the recipes that its settings leave open, and the features that each of them needs."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from trainer.counting import counted
 from trainer.feature_choices import in_words
 from trainer.feature_library import FeatureLibrary
-from trainer.recipe import FeatureRows, HeadKind, Recipe
-from trainer.recipe_search import Candidate, Plan
+from trainer.recipe import FeatureChoice, FeatureRows, HeadKind, Recipe
+from trainer.recipe_search import Candidate, Plan, Refinement
 from trainer.settings import TrainSettings
 from trainer.training import Training
 
-VIEWS = 4
-"""So many are tried where nobody says how many."""
+VIEWS = (1, 4)
+"""So many a search tries: the mirror image alone, and others beside it. Without a search it is the first alone."""
 
 SMALL = 400
 """Up to so many pictures to learn from, views are tried unasked."""
+
+_OF_HIDDEN_LAYER = 0.001
+"""Next to nothing beside a backbone; but what is not simpler has to be better beyond doubt."""
 
 FEW = 10
 """With fewer pictures of some label, a prototype head is tried unasked."""
 
 
 def make_plan(library: FeatureLibrary, training: Training, settings: TrainSettings) -> Plan:
-    """The recipes to choose from, the nearest to the preset first; one, where nothing is open.
+    """The recipes to choose from, that of the base features first; one, where nothing is open.
+
+    Heads are compared first, on the cheapest features: which kind suits so many pictures hardly depends on these. Then
+    features with the head that was taken, then what would cost more: the mirror image, views, a perceptron.
 
     Args:
         library: of the samples of `training`, in their order.
@@ -31,65 +38,65 @@ def make_plan(library: FeatureLibrary, training: Training, settings: TrainSettin
     """
     head: HeadKind = "probe" if settings.head == "auto" else settings.head
     views = 0 if settings.views == "auto" else settings.views
-    features = library.candidates() if settings.search or len(library.candidates()) > 1 else (library.base,)
-    candidates = tuple(_candidate(library, Recipe(choice, head, views)) for choice in features)
-    if len(candidates) > 1:
-        library.announce([(one.recipe.features, one.recipe.views) for one in candidates])
-    return Plan(candidates, _memory(library, training), _refinements(library, training, settings))
+    choices = library.candidates()
+    if len(choices) > 1:
+        library.announce([(choice, views) for choice in choices])
+    first = _candidate(library, Recipe(choices[0], head, views))
+    return Plan((first,), _memory(library, training), _refinements(library, training, settings))
 
 
 def _candidate(library: FeatureLibrary, recipe: Recipe) -> Candidate:
-    views = f", {recipe.views} views" if recipe.views else ""
-    roots = "roots of " if recipe.rooted else ""
-    return Candidate(
-        recipe, f"{recipe.head} on {roots}{in_words(recipe.features)}{views}", library.cost_of(recipe.features)
-    )
+    views = f", {counted(recipe.views, 'view')}" if recipe.views else ""
+    cost = library.cost_of(recipe.features) + (_OF_HIDDEN_LAYER if recipe.head == "mlp" else 0)
+    return Candidate(recipe, f"{recipe.head} on {in_words(recipe.features)}{views}", cost)
 
 
 def _memory(library: FeatureLibrary, training: Training) -> Callable[[Recipe], FeatureRows]:
     """Rows of a recipe, read once; those of the base choice are there."""
-    known: dict[Recipe, FeatureRows] = {}
+    known: dict[tuple[FeatureChoice, int], FeatureRows] = {}
 
     def rows_of(recipe: Recipe) -> FeatureRows:
-        needed = replace(recipe, head="probe", rooted=False)
-        if needed not in known:
-            plain = recipe.features == library.base and not recipe.views
-            known[needed] = training.feature_rows if plain else library.rows(recipe.features, recipe.views)
-        return known[needed]
+        key = recipe.features, recipe.views
+        if key not in known:
+            is_base = recipe.features == library.base and not recipe.views
+            known[key] = training.feature_rows if is_base else library.rows(*key)
+        return known[key]
 
     return rows_of
 
 
-def _refinements(
-    library: FeatureLibrary, training: Training, settings: TrainSettings
-) -> tuple[Callable[[Recipe], tuple[Candidate, ...]], ...]:
-    """What is tried beside the best so far: roots of its features, its mirror image, views, other heads."""
+def _refinements(library: FeatureLibrary, training: Training, settings: TrainSettings) -> tuple[Refinement, ...]:
+    """What is tried beside the best so far, step by step; a step without anything to try is left out."""
+    pictures = Counter(training.targets[training.rows("train", "validation")].tolist())
+    auto, small = settings.head == "auto", pictures.total() <= SMALL
+    more_views = VIEWS if settings.search else VIEWS[:1]
 
-    def rooted(recipe: Recipe) -> tuple[Candidate, ...]:
-        return (_candidate(library, replace(recipe, rooted=True)),)
+    def prototype(recipe: Recipe) -> Iterator[Recipe]:
+        yield replace(recipe, head="prototype")
 
-    def mirrored(recipe: Recipe) -> tuple[Candidate, ...]:
-        both = _candidate(library, replace(recipe, features=replace(recipe.features, mirror=True)))
-        return (both,) if not recipe.features.mirror and both.cost <= settings.max_cost else ()
+    def features(recipe: Recipe) -> Iterator[Recipe]:
+        yield from (replace(recipe, features=choice) for choice in library.candidates() if choice != recipe.features)
 
-    def with_views(recipe: Recipe) -> tuple[Candidate, ...]:
-        return (_candidate(library, replace(recipe, views=VIEWS)),)
+    def mirrored(recipe: Recipe) -> Iterator[Recipe]:
+        both = replace(recipe.features, mirror=True)
+        if both != recipe.features and library.cost_of(both) <= settings.max_cost:
+            yield replace(recipe, features=both)
 
-    def other_heads(recipe: Recipe) -> tuple[Candidate, ...]:
-        return tuple(_candidate(library, replace(recipe, head=kind)) for kind in others)
+    def with_views(recipe: Recipe) -> Iterator[Recipe]:
+        yield from (replace(recipe, views=count) for count in more_views)
 
-    others = _other_heads(training, settings) if settings.head == "auto" else ()
-    small = len(training.rows("train", "validation")) <= SMALL
-    wanted = (
-        (rooted, settings.search),
+    def perceptron(recipe: Recipe) -> Iterator[Recipe]:
+        yield replace(recipe, head="mlp")
+
+    steps = (
+        (prototype, auto and (settings.search or min(pictures.values()) < FEW)),
+        (features, len(library.candidates()) > 1),
         (mirrored, settings.search),
-        (with_views, settings.views == "auto" and small),
-        (other_heads, bool(others)),
+        (with_views, settings.views == "auto" and (settings.search or small)),
+        (perceptron, auto and settings.search),
     )
-    return tuple(refinement for refinement, is_wanted in wanted if is_wanted)
+    return tuple(_candidates_of(library, step) for step, is_wanted in steps if is_wanted)
 
 
-def _other_heads(training: Training, settings: TrainSettings) -> tuple[HeadKind, ...]:
-    learned = Counter(training.targets[training.rows("train", "validation")].tolist())
-    prototype: tuple[HeadKind, ...] = ("prototype",) if settings.search or min(learned.values()) < FEW else ()
-    return (*prototype, "mlp") if settings.search else prototype
+def _candidates_of(library: FeatureLibrary, step: Callable[[Recipe], Iterator[Recipe]]) -> Refinement:
+    return lambda recipe: tuple(_candidate(library, one) for one in step(recipe))

@@ -30,6 +30,10 @@ class Candidate:
     cost: float = 1.0
 
 
+Refinement = Callable[[Recipe], tuple[Candidate, ...]]
+"""Gives what is to be tried beside the best recipe so far."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is tried, and on what.
@@ -37,12 +41,12 @@ class Plan:
     Attributes:
         candidates: simplest first, at least one.
         rows_of: features and views of all N pictures for a recipe, in the canonical order.
-        refinements: each gives what is to be tried beside the best recipe so far, in the order of the steps.
+        refinements: in the order of the steps.
     """
 
     candidates: tuple[Candidate, ...]
     rows_of: Callable[[Recipe], FeatureRows]
-    refinements: tuple[Callable[[Recipe], tuple[Candidate, ...]], ...] = ()
+    refinements: tuple[Refinement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,15 +133,7 @@ def search(
         if candidate not in fits:
             started = time.perf_counter()
             of_recipe = plan.rows_of(candidate.recipe).take(rows)
-            fit = fit_head(
-                candidate.recipe.head,
-                of_recipe,
-                their_targets,
-                their_groups,
-                options,
-                rooted=candidate.recipe.rooted,
-                on_step=on_step,
-            )
+            fit = fit_head(candidate.recipe.head, of_recipe, their_targets, their_groups, options, on_step=on_step)
             fits[candidate] = fit, time.perf_counter() - started
             if on_tried is not None:
                 on_tried()
@@ -183,6 +179,15 @@ def _losses(fit: HeadFit, targets: NDArray[np.int64]) -> NDArray[np.float64]:
     return sample_losses(fit.out_of_fold_probabilities, targets)
 
 
+def _reason(one: Candidate, chosen: Candidate, behind: NDArray[np.float64]) -> str:
+    """Why it was taken or not; `behind` is how far each picture's loss is from that of the best one, shape (N,)."""
+    if one == chosen:
+        return "taken" if not behind.any() else "taken: within one standard error of the best, or as cheap and better"
+    if _within_error(behind):
+        return f"no better beyond doubt, and {'more work' if one.cost > chosen.cost else 'no cheaper'}"
+    return "worse beyond one standard error"
+
+
 def _tell(
     fits: Mapping[Candidate, tuple[HeadFit, float]], chosen: Candidate, targets: NDArray[np.int64]
 ) -> tuple[Tried, ...]:
@@ -199,7 +204,7 @@ def _tell(
             difference_error=standard_error(losses[one] - losses[best]),
             seconds=seconds,
             chosen=one == chosen,
-            reason="",
+            reason=_reason(one, chosen, losses[one] - losses[best]),
         )
         for one, (fit, seconds) in fits.items()
     )

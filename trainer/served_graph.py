@@ -80,18 +80,8 @@ def _extend(model: "ModelProto", part: str, nodes: Sequence[Node], constants: Co
 def _head_nodes(head: Head, temperature: float) -> tuple[list[Node], Constants]:
     """The nodes in order, and the constants that they read."""
     constants = {"head.mean": head.mean, "head.std": head.std, "head.weight": head.weight, "head.bias": head.bias}
-    nodes: list[Node] = []
-    read = FEATURES
-    if head.rooted:
-        nodes += [
-            ("Sign", [read], ["head.sign"]),
-            ("Abs", [read], ["head.size"]),
-            ("Sqrt", ["head.size"], ["head.root"]),
-            ("Mul", ["head.sign", "head.root"], ["head.rooted"]),
-        ]
-        read = "head.rooted"
-    nodes += [
-        ("Sub", [read, "head.mean"], ["head.centred"]),
+    nodes: list[Node] = [
+        ("Sub", [FEATURES, "head.mean"], ["head.centred"]),
         ("Div", ["head.centred", "head.std"], ["head.standardised"]),
     ]
     read = "head.standardised"

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,13 +39,6 @@ def test_a_hidden_layer_is_read_back_and_gives_the_same_logits(tmp_path: Path) -
     write_head(tmp_path / "head.safetensors", head)
 
     assert np.array_equal(read_head(tmp_path / "head.safetensors").logits(features), head.logits(features))
-
-
-def test_a_rooted_head_is_read_back_as_one(tmp_path: Path) -> None:
-    write_head(tmp_path / "head.safetensors", replace(fitted(), rooted=True))
-
-    assert read_head(tmp_path / "head.safetensors").rooted
-    assert not fitted().rooted
 
 
 @pytest.mark.parametrize("head", [fitted(), with_hidden_layer()], ids=["linear", "hidden"])

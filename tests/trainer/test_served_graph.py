@@ -50,17 +50,6 @@ def test_served_probabilities_are_the_heads_own(temperature: float) -> None:
     assert features == pytest.approx(images.mean((1, 2)), rel=1e-6)
 
 
-def test_a_rooted_head_is_served_as_it_was_fitted() -> None:
-    """Features may be negative; the root keeps their sign."""
-    head = replace(head_for(), mean=np.full(3, -2, np.float32), std=np.ones(3, np.float32), rooted=True)
-    session = open_session(attach_head(tiny_graph(), head, labels=LABELS, spec=TINY_SPEC))
-
-    logits, features = session.run(pictures(), ["logits", "features"])
-
-    assert logits == pytest.approx(head.logits(features), rel=1e-5)
-    assert head.logits(-features) == pytest.approx((-np.sqrt(features) + 2) @ head.weight + head.bias, rel=1e-4)
-
-
 def test_the_served_graph_has_the_contracts_names_and_shapes() -> None:
     session = served()
 
