@@ -63,6 +63,7 @@ class FeatureLibrary:
     calibration: Sequence[Sample] = ()
     cpu: Cpu = field(default_factory=read_cpu)
     computed: int = field(default=0, init=False)
+    _agreeing: dict[tuple[object, ...], bool] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def entry(self) -> BackboneEntry:
@@ -187,12 +188,17 @@ class FeatureLibrary:
         tapped = self._tapped(choice)
         if tapped is None or self.settings.engine != "onnxruntime" or choice.precision != "float32":
             return None
+        if _in_graph(choice) not in self._agreeing:  # fits share a graph
+            self._agreeing[_in_graph(choice)] = self._agree(choice, tapped)
+        return tapped if self._agreeing[_in_graph(choice)] else None
+
+    def _agree(self, choice: FeatureChoice, tapped: FeatureChoice) -> bool:
         images = probe_images(choice.spec)
         alone, together = (
             np.concatenate([engine.run(image[None]) for image in images])
             for engine in (OnnxEngine(self.graph_of(one), provider=self.settings.provider) for one in (choice, tapped))
         )
-        return tapped if np.array_equal(alone, together[:, : self.entry.feature_size]) else None
+        return np.array_equal(alone, together[:, : self.entry.feature_size])
 
     def _tapped(self, choice: FeatureChoice) -> FeatureChoice | None:
         """The same with the middle stage, if that is worth a try as well."""
