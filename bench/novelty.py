@@ -43,7 +43,7 @@ def main() -> None:
     rows = read_rows(known, arguments)
     others = {data.name: read_rows(data, arguments).features for data in unrelated}
     found = aurocs(rows, others, threads=arguments.threads)
-    fit = fit_novelty(rows.features, rows.targets, rows.groups, seed=0, threads=arguments.threads)
+    fit = fit_novelty(rows.features, rows.targets, rows.groups, seed=0)
     if fit.novelty is None:
         raise SystemExit(f"{known.name}: {fit.reason}")
     for name, features in others.items():

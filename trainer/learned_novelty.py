@@ -42,9 +42,7 @@ class LearnedNovelty:
         return {"reason": self.fit.reason or None} if self.report is None else self.report.as_json()
 
 
-def learn_novelty(
-    training: Training, rows: NDArray[np.int64], *, unfamiliar: float, seed: int, threads: int
-) -> LearnedNovelty:
+def learn_novelty(training: Training, rows: NDArray[np.int64], *, unfamiliar: float, seed: int) -> LearnedNovelty:
     """Fit novelty on some rows, and see what it notices.
 
     Args:
@@ -52,12 +50,9 @@ def learn_novelty(
         rows: those that the published head was fitted on.
         unfamiliar: the threshold.
         seed: of the folds.
-        threads: CPU threads.
     """
     features, targets = training.features[rows], training.targets[rows]
-    groups = [training.groups[row] for row in rows.tolist()]
-    fit = fit_novelty(features, targets, groups, seed=seed, threads=threads)
-    report = report_novelty(
-        fit, features, targets, groups, training.labels, unfamiliar=unfamiliar, seed=seed, threads=threads
+    fit = fit_novelty(features, targets, [training.groups[row] for row in rows.tolist()], seed=seed)
+    return LearnedNovelty(
+        fit, report_novelty(fit, features, targets, training.labels, unfamiliar=unfamiliar), unfamiliar
     )
-    return LearnedNovelty(fit, report, unfamiliar)

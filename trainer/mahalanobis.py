@@ -40,7 +40,10 @@ class Mahalanobis:
 
     def distances(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Distance to the nearest class mean, shape (N,), of features (N, D)."""
-        rows = unit_rows(features)
+        return self.distances_of_units(unit_rows(features))
+
+    def distances_of_units(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same of rows that are of length 1 already."""
         nearest = (rows @ self.weight + self.bias).min(axis=1)
         squared = nearest - np.square(rows @ self.directions).sum(axis=1)
         return np.asarray(np.sqrt(np.maximum(squared, 0)), dtype=np.float32)
@@ -52,7 +55,39 @@ def unit_rows(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(features / np.maximum(norms, SMALLEST_NORM), dtype=np.float32)
 
 
-def fit_mahalanobis(rows: NDArray[np.float32], targets: NDArray[np.int64]) -> Mahalanobis:
+@dataclass(frozen=True)
+class ClassSums:
+    """Of rows (N, D): their sum by class, shape (K, D), and how many there are, shape (K,)."""
+
+    sums: NDArray[np.float32]
+    counts: NDArray[np.int64]
+
+    @property
+    def means(self) -> NDArray[np.float32]:
+        """Shape (K, D); 0 for a class without rows."""
+        return np.asarray(self.sums / np.maximum(self.counts, 1)[:, None], dtype=np.float32)
+
+    def without(self, rows: NDArray[np.float32], targets: NDArray[np.int64]) -> "ClassSums":
+        """Of all rows but these."""
+        theirs = class_sums(rows, targets, len(self.counts))
+        return ClassSums(self.sums - theirs.sums, self.counts - theirs.counts)
+
+
+def class_sums(rows: NDArray[np.float32], targets: NDArray[np.int64], class_count: int) -> ClassSums:
+    """Of rows (N, D) with class indices (N,) below `class_count`."""
+    import torch
+
+    sums = torch.zeros(class_count, rows.shape[1]).index_add_(0, torch.tensor(targets), torch.tensor(rows))
+    return ClassSums(sums.numpy(), np.bincount(targets, minlength=class_count))
+
+
+def fit_mahalanobis(
+    rows: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    *,
+    unseen: NDArray[np.bool_] | None = None,
+    sums: ClassSums | None = None,
+) -> Mahalanobis:
     """Class means and their common covariance.
 
     The covariance within classes has its leading directions as they are; all others are shrunk to their mean. Features
@@ -61,18 +96,24 @@ def fit_mahalanobis(rows: NDArray[np.float32], targets: NDArray[np.int64]) -> Ma
     Args:
         rows: shape (N, D), of `unit_rows`, D at least 2.
         targets: shape (N,), class indices; a class without a row is no class.
+        unseen: shape (N,), rows to fit without; none, if not said.
+        sums: of all rows, where they are known already.
 
     Source: K. Lee et al., "A simple unified framework for detecting out-of-distribution samples and adversarial
     attacks", NeurIPS 2018, for the distance; M. Tipping and C. Bishop, "Probabilistic principal component analysis",
     JRSS B 61 (1999), for the covariance; N. Halko et al., SIAM Review 53 (2011), for the directions.
     """
-    _, position, counts = np.unique(targets, return_inverse=True, return_counts=True)
-    means = _class_means(rows, position, counts)
-    some = slice(None, None, -(-len(rows) // _ROWS))
-    centred = rows[some] - means[position[some]]
+    seen = np.arange(len(rows)) if unseen is None else np.flatnonzero(~unseen)
+    sums = sums or class_sums(rows, targets, int(targets.max()) + 1)
+    if unseen is not None:
+        sums = sums.without(rows[unseen], targets[unseen])
+    means = sums.means
+    some = seen[:: -(-len(seen) // _ROWS)]
+    of_some = targets[some]
     # A row is nearer to the mean that it is part of than to the true one, all the more the fewer it shares it with.
-    freedom = max(1.0, float((1 - 1 / counts[position[some]]).sum()))
-    return _multiplied_out(means.astype(np.float64), *_spread(centred, freedom))
+    freedom = max(1.0, float((1 - 1 / sums.counts[of_some]).sum()))
+    spread = _spread(rows[some] - means[of_some], freedom)
+    return _multiplied_out(means[sums.counts > 0].astype(np.float64), *spread)
 
 
 def _multiplied_out(
@@ -83,15 +124,6 @@ def _multiplied_out(
     weight = -2 * means.T / rest + 2 * scaled @ along.T
     bias = (1 + np.square(means).sum(axis=1)) / rest - np.square(along).sum(axis=1)  # 1 is the length of any f
     return Mahalanobis(scaled.astype(np.float32), weight.astype(np.float32), bias.astype(np.float32))
-
-
-def _class_means(
-    rows: NDArray[np.float32], position: NDArray[np.int64], counts: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    import torch
-
-    sums = torch.zeros(len(counts), rows.shape[1]).index_add_(0, torch.tensor(position), torch.tensor(rows))
-    return np.asarray(sums.numpy() / counts[:, None], dtype=np.float32)
 
 
 def _spread(centred: NDArray[np.float32], freedom: float) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.mahalanobis import Mahalanobis, fit_mahalanobis, unit_rows
+from trainer.mahalanobis import Mahalanobis, class_sums, fit_mahalanobis, unit_rows
 from trainer.split import make_folds
 
 FEWEST_PICTURES = 100
@@ -68,39 +68,42 @@ class NoveltyFit:
         novelty: of all rows; None where there is none.
         reason: why there is none; "" where there is.
         distances: out of fold, shape (N,): of each row, where its group was not known; (0,) where there is none.
+        folds: the fold that each row was held out in, shape (N,); (0,) where there is none.
     """
 
     novelty: Novelty | None
     reason: str
     distances: NDArray[np.float32]
+    folds: NDArray[np.int64]
 
 
 def fit_novelty(
-    features: NDArray[np.float32], targets: NDArray[np.int64], groups: Sequence[str], *, seed: int, threads: int
+    features: NDArray[np.float32], targets: NDArray[np.int64], groups: Sequence[str], *, seed: int
 ) -> NoveltyFit:
     """Learn what is familiar. Means and covariance are fitted inside each fold for the distances of its rows.
+
+    On one thread: it is little work, and so the result is the same whatever `--threads` says.
 
     Args:
         features: shape (N, D), plain rows of what the head is fitted on, by the graph that is served.
         targets: shape (N,), class indices.
         groups: N group ids; the distance of a row is measured without its group.
         seed: of the folds.
-        threads: CPU threads.
     """
-    nothing = np.zeros(0, np.float32)
+    nothing = (np.zeros(0, np.float32), np.zeros(0, np.int64))
     if len(features) < FEWEST_PICTURES:
         reason = f"{len(features)} training pictures; novelty needs {FEWEST_PICTURES} to tell what is familiar"
-        return NoveltyFit(None, reason, nothing)
+        return NoveltyFit(None, reason, *nothing)
     if len(set(groups)) < FOLDS:
         reason = f"{len(set(groups))} groups of training pictures; novelty needs {FOLDS} to tell what is familiar"
-        return NoveltyFit(None, reason, nothing)
+        return NoveltyFit(None, reason, *nothing)
     from trainer.sweep import torch_threads
 
-    rows = unit_rows(features)
-    with torch_threads(threads):
-        distances = _out_of_fold(rows, targets, make_folds(targets, groups, FOLDS, seed))
+    rows, fold_of = unit_rows(features), make_folds(targets, groups, FOLDS, seed)
+    with torch_threads(1):
+        distances = _out_of_fold(rows, targets, fold_of)
         near = fit_mahalanobis(rows, targets)
-    return NoveltyFit(Novelty(near, fit_scale(distances)), "", distances)
+    return NoveltyFit(Novelty(near, fit_scale(distances)), "", distances, fold_of)
 
 
 def fit_scale(distances: NDArray[np.float32]) -> NoveltyScale:
@@ -114,8 +117,8 @@ def fit_scale(distances: NDArray[np.float32]) -> NoveltyScale:
 def _out_of_fold(
     rows: NDArray[np.float32], targets: NDArray[np.int64], fold_of: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    distances = np.zeros(len(rows), np.float32)
+    distances, sums = np.zeros(len(rows), np.float32), class_sums(rows, targets, int(targets.max()) + 1)
     for fold in range(FOLDS):
         own = fold_of == fold
-        distances[own] = fit_mahalanobis(rows[~own], targets[~own]).distances(rows[own])
+        distances[own] = fit_mahalanobis(rows, targets, unseen=own, sums=sums).distances_of_units(rows[own])
     return distances

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.mahalanobis import fit_mahalanobis, unit_rows
+from trainer.mahalanobis import class_sums, fit_mahalanobis, unit_rows
 from trainer.novelty import FOLDS, NoveltyFit
 from trainer.ranking import roc_auc
-from trainer.split import make_folds
 
-_MOST_CLASSES, _MOST_ROWS = 10, 2000
+_MOST_CLASSES, _MOST_ROWS = 6, 2000
 _BINS = 30
 
 
@@ -42,7 +41,7 @@ class NoveltyReport:
         edges: of the histogram, in units of q95, shape (B + 1,).
         familiar: training pictures in each bin of distance, out of fold, shape (B,); the last bin has all beyond.
         foreign: pictures of classes that were left out, in each bin, shape (B,).
-        left_out: each class that was left out once; at most ten, spread over all of them. Empty for a single class.
+        left_out: each class that was left out once; at most six, spread over all of them. Empty for a single class.
         auroc: mean over `left_out`; None if there is none.
     """
 
@@ -63,12 +62,9 @@ def report_novelty(
     fit: NoveltyFit,
     features: NDArray[np.float32],
     targets: NDArray[np.int64],
-    groups: Sequence[str],
     labels: Sequence[str],
     *,
     unfamiliar: float,
-    seed: int,
-    threads: int,
 ) -> NoveltyReport | None:
     """Leave classes out, one at a time, and see whether their pictures are further away than unseen ones of the others.
 
@@ -77,11 +73,9 @@ def report_novelty(
 
     Args:
         fit: of the same rows.
-        features, targets, groups: as of `fit_novelty`; at most 2,000 rows are used.
+        features, targets: as of `fit_novelty`; at most 2,000 rows are used.
         labels: K class names.
         unfamiliar: the threshold.
-        seed: of the folds.
-        threads: CPU threads.
     """
     from trainer.sweep import torch_threads
 
@@ -89,10 +83,8 @@ def report_novelty(
         return None
     scale = fit.novelty.scale
     some = np.arange(len(features))[:: -(-len(features) // _MOST_ROWS)]
-    with torch_threads(threads):
-        left_out, foreign = _leave_out(
-            unit_rows(features[some]), targets[some], [groups[row] for row in some], labels, seed
-        )
+    with torch_threads(1):
+        left_out, foreign = _leave_out(unit_rows(features[some]), targets[some], fit.folds[some], labels)
     edges = np.linspace(0, 3, _BINS + 1)
     return NoveltyReport(
         unfamiliar=unfamiliar,
@@ -106,21 +98,18 @@ def report_novelty(
 
 
 def _leave_out(
-    rows: NDArray[np.float32], targets: NDArray[np.int64], groups: Sequence[str], labels: Sequence[str], seed: int
+    rows: NDArray[np.float32], targets: NDArray[np.int64], fold_of: NDArray[np.int64], labels: Sequence[str]
 ) -> tuple[tuple[LeftOut, ...], NDArray[np.float32]]:
     """What came of each class, and the distances of all their pictures."""
     present = np.unique(targets)
     chosen = present[np.unique(np.linspace(0, len(present) - 1, _MOST_CLASSES).round().astype(int))]
-    if len(present) < 2 or len(set(groups)) < FOLDS:
-        return (), np.zeros(0, np.float32)
-    fold_of = make_folds(targets, groups, FOLDS, seed)
-    found, foreign = [], []
+    found, foreign, sums = [], [], class_sums(rows, targets, len(labels))
     for turn, left in enumerate(chosen.tolist()):
         own, held = targets == left, fold_of == turn % FOLDS
-        if not (learned := ~own & ~held).any():
+        if (own | held).all():
             continue
-        near = fit_mahalanobis(rows[learned], targets[learned])
-        known, unknown = near.distances(rows[held & ~own]), near.distances(rows[own])
+        near = fit_mahalanobis(rows, targets, unseen=own | held, sums=sums)
+        known, unknown = near.distances_of_units(rows[held & ~own]), near.distances_of_units(rows[own])
         auroc = roc_auc(np.concatenate([known, unknown]), np.arange(len(known) + len(unknown)) >= len(known))
         if auroc is not None:
             found.append(LeftOut(labels[left], len(unknown), auroc))

@@ -85,7 +85,8 @@ def train(
     with timings.measure("read"):
         audit = read_audited(settings, progress)
     with timings.measure("export"):
-        backbone = open_backbone(settings, progress, earlier=earlier)
+        settings, picked = settle_backbone(settings, audit, progress)
+        backbone = with_reason(open_backbone(settings, progress, earlier=earlier), picked)
     with timings.measure("featurize"):
         samples = audit.manifest.samples
         features = backbone.featurize(samples, settings, progress, engine=settings.engine, on_metrics=on_metrics)
@@ -184,10 +185,5 @@ def _learn_novelty(learned: Learned, settings: TrainSettings) -> LearnedNovelty:
     """From the rows that the published head was fitted on."""
     training = learned.training
     everything, selection = np.arange(len(training.samples)), training.rows("train", "validation")
-    return learn_novelty(
-        training,
-        selection if learned.final is learned.measured.fit else everything,
-        unfamiliar=settings.unfamiliar,
-        seed=settings.seed,
-        threads=settings.thread_count,
-    )
+    rows = selection if learned.final is learned.measured.fit else everything
+    return learn_novelty(training, rows, unfamiliar=settings.unfamiliar, seed=settings.seed)

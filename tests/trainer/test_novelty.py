@@ -81,7 +81,7 @@ def test_few_pictures_a_class_do_not_make_the_spread_look_small(classes: int) ->
 
 def test_unseen_pictures_of_the_same_kind_are_spread_evenly() -> None:
     features, targets, groups = familiar(4000)
-    fit = fit_novelty(features[:2000], targets[:2000], groups[:2000], seed=0, threads=1)
+    fit = fit_novelty(features[:2000], targets[:2000], groups[:2000], seed=0)
     assert fit.novelty is not None
 
     unseen = fit.novelty.of(features[2000:])
@@ -97,8 +97,8 @@ def test_distances_of_a_row_are_those_without_its_group() -> None:
     features, targets, groups = familiar(200)
     features[:10] = np.random.default_rng(3).uniform(0, 3, features.shape[1])
 
-    alone = fit_novelty(features, targets, groups, seed=0, threads=1)
-    together = fit_novelty(features, targets, ["copies"] * 10 + groups[10:], seed=0, threads=1)
+    alone = fit_novelty(features, targets, groups, seed=0)
+    together = fit_novelty(features, targets, ["copies"] * 10 + groups[10:], seed=0)
 
     assert together.distances[:10].min() > 1.2 * alone.distances[:10].max()
 
@@ -107,7 +107,7 @@ def test_distances_of_a_row_are_those_without_its_group() -> None:
 def test_too_little_to_tell_has_a_reason(n: int, groups: int, reason: str) -> None:
     features, targets, _ = familiar(n)
 
-    fit = fit_novelty(features, targets, [str(row % groups) for row in range(n)], seed=0, threads=1)
+    fit = fit_novelty(features, targets, [str(row % groups) for row in range(n)], seed=0)
 
     assert fit.novelty is None
     assert reason in fit.reason
@@ -116,7 +116,7 @@ def test_too_little_to_tell_has_a_reason(n: int, groups: int, reason: str) -> No
 
 def test_the_same_rows_give_the_same_novelty_to_the_bit() -> None:
     features, targets, groups = familiar()
-    first, second = (fit_novelty(features, targets, groups, seed=0, threads=1).novelty for _ in range(2))
+    first, second = (fit_novelty(features, targets, groups, seed=0).novelty for _ in range(2))
     assert first is not None and second is not None
 
     assert np.array_equal(first.near.weight, second.near.weight)
@@ -163,7 +163,7 @@ def colours(n: int = 200) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 def of_colours() -> Novelty:
     features, targets = colours()
-    novelty = fit_novelty(features, targets, [str(row) for row in range(200)], seed=0, threads=1).novelty
+    novelty = fit_novelty(features, targets, [str(row) for row in range(200)], seed=0).novelty
     assert novelty is not None
     return novelty
 
@@ -207,7 +207,7 @@ def test_a_graph_without_novelty_has_no_such_output() -> None:
 def test_blobs_of_another_place_are_unfamiliar() -> None:
     features, targets, groups = make_blobs(300, features=64, classes=3, distance=4)
     features = (features + 10).astype(np.float32)
-    novelty = fit_novelty(features, targets, groups, seed=0, threads=1).novelty
+    novelty = fit_novelty(features, targets, groups, seed=0).novelty
     assert novelty is not None
 
     assert np.mean(novelty.of(features) > 0.99) < 0.02
