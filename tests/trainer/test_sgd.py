@@ -316,3 +316,17 @@ def test_without_a_validation_split_the_folds_decide_and_that_is_said() -> None:
     assert "no validation split" in found.note
     assert (found.epochs, found.history) == (by_folds.epochs, by_folds.history)
     assert fit(rows, QUICK, validation=np.arange(20)).history == by_folds.history, "not asked for"
+
+
+def test_each_epoch_shows_pictures_in_their_views_too() -> None:
+    """Views of other labels confuse the head as much as their number says; copies of the pictures change nothing."""
+    features, targets, groups = make_blobs(80, features=10, classes=2, distance=2.0)
+    by_label = np.argsort(targets, kind="stable")
+    wrong = np.empty_like(features)
+    wrong[by_label] = features[by_label[::-1]]
+
+    def loss(view: NDArray[np.float32]) -> float:
+        found = fit((features, targets, groups), views=np.stack([view] * 4), epochs=20)
+        return log_loss(found.probabilities(features), targets)
+
+    assert loss(wrong) > 2 * loss(features)
