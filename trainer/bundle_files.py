@@ -11,6 +11,7 @@ from shared.bundle import MODEL_FILE, BackboneInfo, SplitInfo
 from shared.files import sha256_of, write_atomically
 from shared.golden import Golden, write_golden
 from trainer.backbones import BackboneEntry, Weights
+from trainer.calibration import Calibration
 from trainer.cross_validation import CrossValidation
 from trainer.findings import Finding
 from trainer.head import HeadFit, write_head
@@ -113,7 +114,8 @@ def metrics_of(run: Run) -> dict[str, Any]:
 def headline_metrics(run: Run) -> dict[str, Any]:
     """The few numbers that bundle.json and `train --json` carry, and what they were measured on."""
     evaluation, folds = run.measured.test or run.measured.cross_validated, run.measured.folds
-    nested = {"folds": _headline_of_folds(folds)} if folds else {}
+    nested: dict[str, Any] = {"folds": _headline_of_folds(folds)} if folds else {}
+    nested |= {"calibration": _headline_of_calibration(run.measured.calibration), "novelty": run.novelty.headline()}
     nested |= {"precision": run.precision.as_json()} if run.precision.wanted != "float32" else {}
     if evaluation is None:
         return {"measured_on": None, "n": 0} | nested
@@ -125,6 +127,10 @@ def headline_metrics(run: Run) -> dict[str, Any]:
         "untested": list(evaluation.untested),
         **nested,
     }
+
+
+def _headline_of_calibration(found: Calibration | None) -> dict[str, float] | None:
+    return {"before": found.before, "after": found.after, "perfect": found.perfect} if found else None
 
 
 def _headline_of_folds(folds: CrossValidation) -> dict[str, Any]:

@@ -37,6 +37,14 @@ class LearnedNovelty:
             return Thresholds(novelty_reason=self.fit.reason)
         return Thresholds(unfamiliar=self.unfamiliar)
 
+    def headline(self) -> dict[str, Any]:
+        """The few numbers that bundle.json and `train --json` carry; null where there is no novelty."""
+        report = self.report
+        return {
+            "left_out_auroc": report.auroc if report else None,
+            "unfamiliar_share": report.share if report else None,
+        }
+
     def as_json(self) -> dict[str, Any]:
         """Plain values that any JSON reader takes."""
         return {"reason": self.fit.reason or None} if self.report is None else self.report.as_json()

@@ -23,6 +23,7 @@ def training_summary(bundle: Bundle, metrics: Mapping[str, Any], *, unchanged: b
             else f"Published {bundle.path}",
             f"Report    {bundle.path / 'report.html'}",
             *_accuracy_lines(metrics),
+            *_trust_lines(metrics),
             f"Serve it with: python -m service --models-dir {models_dir}",
         ]
     )
@@ -59,6 +60,23 @@ def _accuracy_lines(metrics: Mapping[str, Any]) -> list[str]:
     if folds := metrics.get("folds"):
         lines.append(
             f"Folds     {_with_interval(folds)} over {folds['folds']} nested folds of all {folds['n']:,} pictures"
+        )
+    return lines
+
+
+def _trust_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """How far scores are from what they promise, and whether a class that was left out is noticed."""
+    lines = []
+    if found := metrics.get("calibration"):
+        lines.append(
+            f"Scores    off by {found['after']:.1%} on average, cross-validated (chance alone: {found['perfect']:.1%}; "
+            f"without the temperature: {found['before']:.1%})"
+        )
+    novelty = metrics.get("novelty") or {}
+    if novelty.get("left_out_auroc") is not None:
+        lines.append(
+            f"Novelty   tells pictures of a label that was left out from the others with AUROC "
+            f"{novelty['left_out_auroc']:.2f}; calls {novelty['unfamiliar_share']:.1%} of familiar ones unfamiliar"
         )
     return lines
 

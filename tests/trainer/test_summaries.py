@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tests.trainer.tiny_bundle import publish_tiny
-from trainer.summaries import training_summary
+from trainer.evaluation import evaluate
+from trainer.summaries import evaluation_summary, training_summary
 
 NUMBERS: dict[str, Any] = {
     "measured_on": "test",
@@ -45,3 +48,35 @@ def test_nested_folds_are_not_kept_to_the_report(tmp_path: Path) -> None:
 
 def test_without_any_number_nothing_is_claimed(tmp_path: Path) -> None:
     assert "not measured" in training_summary(publish_tiny(tmp_path), {"measured_on": None, "n": 0})
+
+
+def test_calibration_and_novelty_are_told_where_they_were_measured(tmp_path: Path) -> None:
+    told = summary(
+        tmp_path / "told",
+        calibration={"before": 0.054, "after": 0.042, "perfect": 0.054},
+        novelty={"left_out_auroc": 0.741, "unfamiliar_share": 0.005},
+    )
+    silent = summary(tmp_path / "silent", calibration=None, novelty={"left_out_auroc": None, "unfamiliar_share": None})
+
+    assert (
+        "Scores    off by 4.2% on average, cross-validated (chance alone: 5.4%; without the temperature: 5.4%)" in told
+    )
+    assert "with AUROC 0.74; calls 0.5% of familiar ones unfamiliar" in told
+    assert "Scores" not in silent
+    assert "Novelty" not in silent
+
+
+def test_an_evaluation_tells_all_its_numbers(tmp_path: Path) -> None:
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7], [0.6, 0.4]])
+    found = evaluate(probabilities, np.array([0, 0, 1, 1, 1]), ("ant", "bee"))
+
+    text = evaluation_summary(publish_tiny(tmp_path), found.as_json(), 0)
+
+    for told in (
+        "macro F1            0.5833 (95 % interval",
+        "weighted F1         0.6000",
+        "area under ROC      0.8333",
+    ):
+        assert told in text
+    assert "bee  accuracy 0.6667  precision 0.6667  F1 0.6667" in text
+    assert "is what chance makes of true scores" in text
