@@ -15,8 +15,20 @@ from trainer.cross_validation import CrossValidation, FoldMean
 from trainer.evaluation import Evaluation, evaluate
 from trainer.mistakes import Mistake
 from trainer.report import CARD_FILE, REPORT_FILE, escape_markdown, render_card, render_report, write_report
-from trainer.report_content import BackboneFacts, HeadFacts, LabelCount, Noticed, ReportFacts, Shown
-from trainer.report_words import best_of, guessing_accuracy, percent, right_of
+from trainer.report_content import (
+    BackboneFacts,
+    HeadFacts,
+    LabelCount,
+    Noticed,
+    ReportFacts,
+    Shown,
+)
+from trainer.report_words import (
+    best_of,
+    guessing_accuracy,
+    percent,
+    right_of,
+)
 from trainer.visible import visible
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -255,15 +267,6 @@ def test_what_is_worth_a_look_is_shown_and_named_once() -> None:
 
 def test_without_findings_it_is_said_that_there_are_none() -> None:
     assert "no label or picture stands out" in Page(render_report(facts(findings=()))).text
-
-
-def test_without_pictures_none_is_shown() -> None:
-    kept_in = facts(pictures=False, mistakes=(Mistake(None, "cat/1.jpg", "cat", "dog", 0.9),))
-
-    page = Page(render_report(kept_in))
-
-    assert "img" not in page.tags
-    assert "--no-pictures" in page.text
 
 
 def test_both_files_are_written(tmp_path: Path) -> None:

@@ -1,0 +1,201 @@
+"""The sections of the page: each is there when its numbers are, and says them."""
+
+import html
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shared.preprocess import PreprocessSpec
+from tests.trainer.test_report import NASTY, Page, facts, noticed
+from trainer.calibration import Calibration, ReliabilityBin
+from trainer.coverage import CoveragePoint
+from trainer.evaluation import evaluate
+from trainer.learning_curve import CurvePoint, Gain, LearningCurve
+from trainer.live_metrics import HeadStep
+from trainer.mistakes import MOST_MISTAKES, NEIGHBOURS, Mistake, Neighbour
+from trainer.mix_ups import Example, MixUp, PicturedMixUp
+from trainer.novelty_report import LeftOut, NoveltyReport
+from trainer.recipe import FeatureChoice, Recipe
+from trainer.recipe_search import Tried
+from trainer.report import render_card, render_report
+from trainer.report_content import MOST_LISTED, ScoreFacts
+from trainer.report_words import points_range, whole_percent, would_more_help
+from trainer.thumbnails import MOST_BYTES
+
+
+def words_of(page: str) -> str:
+    """What is read on the page, cells of a table a blank apart."""
+    return " ".join(html.unescape(re.sub("<[^>]*>", " ", page)).split())
+
+
+CURVE = LearningCurve(
+    points=(CurvePoint(40.0, 0.7, (0.6, 0.8), 0.9), CurvePoint(80.4, 0.81, (0.75, 0.87), 0.6)),
+    accuracy=Gain(0.11, (0.04, 0.18)),
+    log_loss=Gain(0.3, (0.1, 0.5)),
+    folds=5,
+    repetitions=2,
+)
+BINS = (ReliabilityBin(0.4, 0.467, 10, 0.45, 0.5), ReliabilityBin(0.933, 1.0, 90, 0.98, 0.97))
+POINT = CoveragePoint(0.73, 82, 0.82, 0.951, (0.88, 0.98))
+SCORES = ScoreFacts(
+    Calibration(100, 1.2, 0.061, 0.023, 0.02, 0.04, BINS),
+    BINS,
+    (CoveragePoint(0.0, 100, 1.0, 0.9, (0.8, 0.95)), POINT),
+    (POINT,),
+)
+NOVELTY = NoveltyReport(
+    0.99, 0.013, (0.0, 1.0, 2.0), (95, 5), (30, 70), (LeftOut("cat", 50, 0.93), LeftOut("dog", 50, 0.89)), 0.91
+)
+TRIED = tuple(
+    Tried(Recipe(FeatureChoice(PreprocessSpec())), name, 1.0, 0.9, loss, loss - 0.4, 0.013, 0.2, chosen, "the simplest")
+    for name, loss, chosen in (("probe on 224 px", 0.41, True), ("<b>probe</b>, 4 views", 0.4, False))
+)
+EPOCHS = tuple(HeadStep(dataset, 0.8, 0.5, epoch=epoch) for epoch in range(3) for dataset in ("train", "validation"))
+SECTIONS = {
+    "more": facts(learning_curve=CURVE),
+    "scores": facts(scores=SCORES),
+    "novelty": facts(novelty=NOVELTY),
+}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_is_there_when_its_numbers_are_and_then_the_contents_name_it(section: str) -> None:
+    with_it, without = Page(render_report(SECTIONS[section])), Page(render_report(facts()))
+
+    assert ("id", section) in with_it.attributes
+    assert ("href", f"#{section}") in with_it.attributes
+    assert ("id", section) not in without.attributes
+    assert ("href", f"#{section}") not in without.attributes
+
+
+def test_every_entry_of_the_contents_leads_to_a_section() -> None:
+    page = Page(render_report(facts(learning_curve=CURVE, scores=SCORES, novelty=NOVELTY)))
+
+    entries = {value[1:] for name, value in page.attributes if name == "href" and value.startswith("#")}
+    assert entries <= {value for name, value in page.attributes if name == "id"}
+    assert {"short", "confusion", "labels", "mistakes", "more", "scores", "novelty", "audit", "made"} <= entries
+
+
+def test_whether_more_pictures_help_is_said_first_and_with_its_interval() -> None:
+    told = words_of(render_report(facts(learning_curve=CURVE)))
+
+    assert "Yes. Going from 40 to 80 pictures raised the accuracy by 11.0 points (95 % interval 4.0 to 18.0)." in told
+    assert "Would more pictures help? Yes." in told, "and in short"
+    assert "repeated 2 times" in told
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "log_loss", "answer"),
+    [
+        ((0.001, 0.05), (-0.1, 0.1), "yes"),
+        ((-0.01, 0.05), (0.01, 0.1), "probably"),
+        ((-0.02, 0.009), (0.01, 0.1), "hardly"),
+        ((-0.02, 0.05), (-0.01, 0.1), "unclear"),
+    ],
+)
+def test_the_verdict_on_more_pictures_follows_the_intervals(
+    accuracy: tuple[float, float], log_loss: tuple[float, float], answer: str
+) -> None:
+    curve = replace(CURVE, accuracy=Gain(0.0, accuracy), log_loss=Gain(0.0, log_loss))
+
+    assert would_more_help(curve) == answer
+
+
+def test_scores_are_told_with_what_chance_leaves_and_the_thresholds() -> None:
+    told = words_of(render_report(facts(scores=SCORES)))
+    card = render_card(facts(scores=SCORES))
+
+    assert "Yes, as far as 100 pictures can tell." in told
+    assert "a score is 2.3 points off" in told
+    assert "(before the temperature: 6.1 %)" in told
+    assert "0.73 82.0 % 95.1 % 88.0 to 98.0 % 18.0 %" in told
+    assert "2.3 points off" in card
+    assert "0.73 or more are right in 95.1 %" in card
+
+
+def test_scores_that_promise_too_much_are_said_to() -> None:
+    off = replace(SCORES, calibration=replace(SCORES.calibration, after=0.09))
+
+    assert "Not to the point." in Page(render_report(facts(scores=off))).text
+
+
+def test_novelty_is_told_with_its_false_alarms() -> None:
+    told = words_of(render_report(facts(novelty=NOVELTY)))
+
+    assert "more novel in 91.0 % of cases" in told
+    assert "1.3 % are, by mistake" in told
+    assert "cat 50 93.0 %" in told
+
+
+def test_what_was_tried_is_listed_and_what_was_taken_marked() -> None:
+    page = render_report(facts(head=replace(facts().head, tried=TRIED)))
+    told = words_of(page)
+
+    assert "probe on 224 px 90.0 % 0.410 0.010 ± 0.013 1 0.2 taken: the simplest" in told
+    assert "<b>probe</b>, 4 views" in told, "escaped"
+    assert ("class", "chosen") in Page(page).attributes
+
+
+def test_the_training_curve_is_drawn_for_a_head_that_has_epochs() -> None:
+    told = Page(render_report(facts(head=replace(facts().head, kind="sgd", history=EPOCHS)))).text
+
+    assert "How the head was fitted" in told
+    assert "stochastic gradient descent" in told
+    assert "How the head was fitted" not in Page(render_report(facts())).text
+
+
+def test_the_confusion_matrix_has_counts_and_shares() -> None:
+    test = evaluate(
+        np.eye(3, dtype=np.float32)[[0, 0, 0, 1, 1, 2]], np.array([0, 0, 0, 0, 1, 2]), ("cat", "dog", "eel")
+    )
+
+    told = words_of(render_report(facts(("cat", "dog", "eel"), test=test)))
+
+    assert "cat 3 75 % 1 25 % ·" in told
+    assert "cat dog 1 of 4 25 %" in told
+
+
+def test_mistakes_stand_beside_what_was_learned_from_and_mix_ups_are_shown() -> None:
+    near = (Neighbour(b"near", "dog/7.jpg", "dog", 0.8), Neighbour(None, "cat/3.jpg", NASTY[0], 0.7))
+    mistake = replace(facts().mistakes[0], neighbours=near)
+    example = Example(b"mixed", NASTY[1], 0.9)
+    mix_up = PicturedMixUp(MixUp("cat", NASTY[0], 2, 20), (example,), (example, example))
+
+    page = Page(render_report(facts(mistakes=(mistake,), mix_ups=(mix_up,))))
+
+    shown = [value for name, value in page.attributes if name == "alt"]
+    assert shown == [NASTY[1], NASTY[1], NASTY[1], "cat/1.jpg", "dog/7.jpg"]
+    assert "script" not in page.tags
+
+
+def test_the_largest_report_can_be_sent_by_mail() -> None:
+    """101 labels with long names, every list full, and as many bytes of thumbnails as are dealt out."""
+    labels = tuple(f"{'a long name of a label' * 3} {k}" for k in range(101))
+    name = "folder/" + "x" * 100
+    each = MOST_BYTES // (MOST_MISTAKES * (1 + NEIGHBOURS))
+    near = (Neighbour(b"j" * each, name, labels[1], 0.5),) * NEIGHBOURS
+    mistakes = (Mistake(b"j" * each, name, labels[0], labels[1], 0.9, 0.1, near),) * MOST_MISTAKES
+    listed = tuple(noticed(f"Finding {k}", (name * 2,) * MOST_LISTED) for k in range(12))
+
+    page = render_report(facts(labels, mistakes=mistakes, findings=listed, learning_curve=CURVE, scores=SCORES))
+
+    assert len(page.encode()) < 2_000_000
+
+
+def test_whole_per_cents_do_not_say_all_or_none_of_what_is_neither() -> None:
+    assert [whole_percent(share) for share in (0, 0.004, 0.5, 0.996, 1)] == ["0 %", "<1 %", "50 %", ">99 %", "100 %"]
+    assert points_range((-0.014, 0.031)) == "−1.4 to 3.1"
+
+
+def test_without_pictures_none_is_shown() -> None:
+    mix_up = PicturedMixUp(MixUp("cat", "dog", 2, 20), (Example(None, "cat/1.jpg", 0.9),), ())
+    near = (Neighbour(None, "dog/7.jpg", "dog", 0.8),)
+    mistake = Mistake(None, "cat/1.jpg", "cat", "dog", 0.9, neighbours=near)
+    kept_in = facts(pictures=False, mistakes=(mistake,), mix_ups=(mix_up,))
+
+    page = Page(render_report(kept_in))
+
+    assert "img" not in page.tags
+    assert "--no-pictures" in page.text
