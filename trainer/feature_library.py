@@ -1,7 +1,7 @@
 """The features of a run's pictures under any choice of them: computed when they are asked for, and kept."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from trainer.graph import EXPORT_S
 from trainer.int8_graph import int8_graph
 from trainer.live_metrics import OnMetrics
 from trainer.parity import probe_images
+from trainer.picture_rows import PLAIN, Rendering
 from trainer.progress import Progress
 from trainer.recipe import FeatureChoice, FeatureRows
 from trainer.run_backbone import RunBackbone
@@ -151,8 +152,7 @@ class FeatureLibrary:
         missing = caches.missing(pictures, views)
         if not missing:
             return
-        kinds = "as they are" if not views else f"and {counted(views, 'view')} of each"
-        self.progress.say(f"Featurising {counted(len(missing), 'picture')} {kinds}: {in_words(choice)}.")
+        self.progress.say(f"Featurising {_counted(missing)}: {in_words(choice)}.")
         done = complete(
             pictures,
             engine,
@@ -228,6 +228,15 @@ class FeatureLibrary:
             for _ in range(_TIMED_RUNS):
                 engine.run(image)
         return (time.perf_counter() - started) / _TIMED_RUNS / self.cost_of(self.base)
+
+
+def _counted(missing: Mapping[str, Sequence[Rendering]]) -> str:
+    """How many pictures and views: "20 pictures and 80 views", "80 views of 20 pictures"."""
+    plain = sum(PLAIN in renderings for renderings in missing.values())
+    views = sum(map(len, missing.values())) - plain
+    if not plain:
+        return f"{counted(views, 'view')} of {counted(len(missing), 'picture')}"
+    return counted(plain, "picture") + (f" and {counted(views, 'view')}" if views else "")
 
 
 def _in_graph(choice: FeatureChoice) -> tuple[object, ...]:

@@ -178,6 +178,18 @@ def test_how_much_a_search_takes_is_said_before_it_starts_and_not_said_when_all_
     assert after.progress.said == []  # type: ignore[attr-defined]
 
 
+def test_what_is_featurised_is_told(library: Callable[..., FeatureLibrary]) -> None:
+    one = library()
+
+    for views in (1, 3, 3):
+        one.rows(choice(), views)
+
+    assert [text for text in one.progress.said if "Featurising" in text] == [  # type: ignore[attr-defined]
+        "Featurising 4 pictures and 4 views: 64 px, crop.",
+        "Featurising 8 views of 4 pictures: 64 px, crop.",
+    ]
+
+
 def test_a_picture_that_went_bad_meanwhile_ends_the_run_with_its_name(
     library: Callable[..., FeatureLibrary], samples: list[Sample]
 ) -> None:
