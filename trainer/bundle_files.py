@@ -10,6 +10,7 @@ from typing import Any
 from shared.bundle import MODEL_FILE, BackboneInfo, SplitInfo
 from shared.files import sha256_of, write_atomically
 from shared.golden import Golden, write_golden
+from trainer.backbone_choice import BackboneChoice
 from trainer.backbones import BackboneEntry, Weights
 from trainer.calibration import Calibration
 from trainer.cross_validation import CrossValidation
@@ -40,6 +41,7 @@ class Run:
         manifest: the samples that were used.
         findings: what was found in the data.
         entry, weights, backbone_reason: the backbone, where its weights came from, why it was chosen.
+        picked: what `--backbone auto` compared; None where the backbone was not picked.
         choice: the features that the head reads.
         precision: why the backbone computes in float32 or int8.
         graph: the backbone's graph that gives them.
@@ -57,6 +59,7 @@ class Run:
     entry: BackboneEntry
     weights: Weights
     backbone_reason: str
+    picked: BackboneChoice | None
     choice: FeatureChoice
     precision: PrecisionChoice
     graph: bytes
@@ -80,7 +83,7 @@ def write_bundle_files(folder: Path, run: Run) -> None:
     write_atomically(folder / SPLIT_FILE, _split_file(run.training))
     write_golden(folder, run.golden)
     facts = {"featurized": run.featurized, "from_cache": run.from_cache, "data": shown(run.settings.data)}
-    facts |= {"precision": run.precision.as_json()}
+    facts |= {"precision": run.precision.as_json(), "backbone": run.picked.as_json() if run.picked else None}
     record = run_record(run.timings, threads=run.settings.thread_count, **facts)
     write_atomically(folder / "run.json", _to_json(record))
 
@@ -117,6 +120,7 @@ def headline_metrics(run: Run) -> dict[str, Any]:
     nested: dict[str, Any] = {"folds": _headline_of_folds(folds)} if folds else {}
     nested |= {"calibration": _headline_of_calibration(run.measured.calibration), "novelty": run.novelty.headline()}
     nested |= {"precision": run.precision.as_json()} if run.precision.wanted != "float32" else {}
+    nested |= {"backbone_reason": run.picked.reason} if run.picked else {}
     if evaluation is None:
         return {"measured_on": None, "n": 0} | nested
     numbers = evaluation.as_json()

@@ -1,8 +1,11 @@
 """What backbones are beside each other: one line for each, and which of them no other one beats."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from trainer.action_result import columns
 from trainer.intervals import Interval
@@ -28,6 +31,7 @@ class Compared:
         images_per_s: that one thread featurises, decoding included.
         latency_ms: of a single request, from the picture's bytes to its probabilities, on all threads.
         size_bytes: of the served graph.
+        losses: cross-validated, in nats, of each picture, shape (N,), in one order for all that are compared.
         on_front: whether none of the others is both at least as accurate and at least as fast, and better in one.
     """
 
@@ -42,11 +46,12 @@ class Compared:
     images_per_s: float
     latency_ms: float
     size_bytes: int
+    losses: NDArray[np.float64] = field(repr=False, compare=False)
     on_front: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, keys always in the same order."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "losses"}
 
 
 def front_of(points: Sequence[tuple[float, float]]) -> list[bool]:

@@ -26,6 +26,7 @@ from trainer.intake import leave_out_unreadable, read_audited
 from trainer.joined_graph import join_graphs
 from trainer.likeness_telling import compare_pictures
 from trainer.locations import shown
+from trainer.metrics import sample_losses
 from trainer.progress import Progress
 from trainer.recipe import FeatureChoice, Precision, plain_rows
 from trainer.run_backbone import RunBackbone, open_backbone
@@ -222,6 +223,7 @@ def _measure(way: Way, training: Training, rows: NDArray[np.int64], options: Fit
         images_per_s=0.0,
         latency_ms=0.0,
         size_bytes=len(model),
+        losses=sample_losses(fit.out_of_fold_probabilities, training.targets),
     )
 
 

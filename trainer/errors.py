@@ -436,6 +436,16 @@ class PictureNoLongerUsable(BadData):
 # --- replay ---
 
 
+class NothingFastEnough(UsageError):
+    """No backbone answers as fast as was asked for."""
+
+    def __init__(self, max_latency_ms: float, *, fastest: str, latency_ms: float) -> None:
+        super().__init__(
+            f"--max-latency {max_latency_ms:g}ms: the fastest here is {fastest} with {latency_ms:.1f} ms a request. "
+            "Allow more, take --precision auto, or give the weights of a smaller backbone."
+        )
+
+
 class ReplayWeightsMissing(UsageError):
     """The weights that an earlier run used are not those that were found."""
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from shared.bundle import Bundle
 from shared.golden import Golden
+from trainer.backbone_choice import BackboneChoice, settle_backbone, with_reason
 from trainer.bundle_files import Run, headline_metrics
 from trainer.differences import Differences
 from trainer.featurize import Features
@@ -97,7 +98,7 @@ def train(
     with timings.measure("audit"):
         unreadable = (*audit.manifest.unreadable, *features.unreadable)
         findings = look_through(audit, unreadable, features, learned, progress)
-    run = _attach(settings, audit.manifest, backbone, features, learned, findings, timings, progress)
+    run = _attach(settings, audit.manifest, backbone, picked, features, learned, findings, timings, progress)
     published = publish_run(run, progress)
     return TrainResult(
         bundle=published.bundle,
@@ -113,6 +114,7 @@ def _attach(
     settings: TrainSettings,
     manifest: Manifest,
     backbone: RunBackbone,
+    picked: BackboneChoice | None,
     features: Features,
     learned: Learned,
     findings: tuple[Finding, ...],
@@ -142,6 +144,7 @@ def _attach(
         entry=entry,
         weights=backbone.weights,
         backbone_reason=backbone.reason,
+        picked=picked,
         choice=choice,
         precision=learned.precision,
         graph=graph,

@@ -39,6 +39,15 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Age = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}[hd]$")]
+
+
+def _without_unit(value: Any) -> Any:
+    """A latency such as 20ms or 0.02s, in milliseconds."""
+    found = re.fullmatch(r"([0-9.]+)(ms|s)", value) if isinstance(value, str) else None
+    return float(found[1]) * (1 if found[2] == "ms" else 1000) if found else value
+
+
+Milliseconds = Annotated[float, Field(gt=0), BeforeValidator(_without_unit)]
 HexDigits = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{4,130}$")]
 
 _SECONDS = {"h": 3600.0, "d": 86400.0}
@@ -49,7 +58,7 @@ class TrainerSettings(FinialSettings):
 
     help_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Data": ("labels", "group_by", "only", "limit", "max_bad", "rehash"),
-        "Backbone": ("backbone", "backbones", "weights", "weights_url", "nano", "engine", "provider"),
+        "Backbone": ("backbone", "backbones", "max_latency", "weights", "weights_url", "nano", "engine", "provider"),
         "Features": ("image_size", "fit", "taps", "mirror", "views", "precision", "precisions", "max_cost"),
         "Split and head": ("split", "folds", "seed", "head", "search", "balance", "final_fit", "from_"),
         "Only with --head sgd": tuple(name for name in SgdSettings.model_fields if name != "config"),
@@ -70,7 +79,9 @@ class TrainerSettings(FinialSettings):
 class BackboneChoice(FinialSettings):
     """Which frozen network, and where its weights come from."""
 
-    backbone: str | None = Field(None, description="A name of `backbones list`; may download its weights.")
+    backbone: str | None = Field(
+        None, description="A name of `backbones list`, may download its weights; train: auto compares those here."
+    )
     weights: Path | None = Field(None, description="A local weights file (.pth or .safetensors); never downloads.")
     weights_url: str | None = Field(None, description="Mirror to download published weights from, inside a firewall.")
     nano: bool = Field(True, description="--no-nano never falls back to the embedded backbone.")
@@ -79,6 +90,9 @@ class BackboneChoice(FinialSettings):
 class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings, SgdSettings):
     """Train on a folder (or table) of labelled pictures and publish a bundle."""
 
+    max_latency: Milliseconds | None = Field(
+        None, description="With --backbone auto: the longest that a single request may take, e.g. 20ms."
+    )
     data: CliPositionalArg[Location] = Field(description=DATA_HELP)
     name: ModelName | None = Field(None, description="Model name; default: the data folder's name as a slug.")
     models_dir: Path = Field(Path("models"), description="Where bundles are published.")
@@ -140,6 +154,12 @@ class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings, SgdSetting
     def _computes_in_a_graph(self) -> "TrainSettings":
         if self.engine == "torch" and self.precision != "float32":
             raise ValueError(f"--precision {self.precision}: only the onnxruntime engine computes in int8")
+        return self
+
+    @model_validator(mode="after")
+    def _latency_is_used(self) -> "TrainSettings":
+        if self.max_latency is not None and self.backbone != "auto":
+            raise ValueError("--max-latency: it picks a backbone; add --backbone auto")
         return self
 
     @model_validator(mode="after")

@@ -1,15 +1,30 @@
 """Which of several models no other one beats, and how they are told."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from trainer.compare_chart import draw_compared
 from trainer.compared import Compared, front_of, table_of
 
-SMALL = Compared("nano, crop, int8", ("nano",), "crop", "int8", 416, 0.85, (0.80, 0.89), 0.41, 90.0, 8.0, 2_100_000)
+SMALL = Compared(
+    "nano, crop, int8", ("nano",), "crop", "int8", 416, 0.85, (0.80, 0.89), 0.41, 90.0, 8.0, 2_100_000, np.zeros(9)
+)
 LARGE = Compared(
-    "large, crop, float32", ("large",), "crop", "float32", 1280, 0.9, (0.86, 0.94), 0.3, 30.0, 25.0, 8_800_000
+    "large, crop, float32",
+    ("large",),
+    "crop",
+    "float32",
+    1280,
+    0.9,
+    (0.86, 0.94),
+    0.3,
+    30.0,
+    25.0,
+    8_800_000,
+    np.zeros(9),
 )
 
 
@@ -38,7 +53,7 @@ def test_the_table_has_a_line_for_each_and_marks_the_front() -> None:
 
 
 def replace_front(one: Compared) -> Compared:
-    return Compared(**(one.as_json() | {"on_front": True}))
+    return replace(one, on_front=True)
 
 
 @pytest.mark.parametrize("name", ["chart.svg", "chart.png"])

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from shared.golden import Golden
+from tests.trainer.blobs import make_blobs
 from trainer.bundle_files import Run
 from trainer.catalogue import get_entry
 from trainer.evaluation import evaluate
@@ -23,7 +24,7 @@ from trainer.report_content import MOST_LISTED, LabelCount, Shown
 from trainer.report_facts import report_facts
 from trainer.run_record import Timings
 from trainer.settings import TrainSettings
-from trainer.training import Measured, Training
+from trainer.training import Measured, Training, measure
 from trainer.weights import Weights
 
 LABELS = ("cat", "dog")
@@ -58,6 +59,7 @@ def run(tmp_path: Path) -> Run:
         entry=get_entry("nano"),
         weights=Weights(tmp_path / "nano", "ab" * 32, "embedded"),
         backbone_reason="it is embedded",
+        picked=None,
         precision=PrecisionChoice("float32", "float32", "float32, the default."),
         choice=choice,
         graph=b"graph",
@@ -196,3 +198,23 @@ def test_neither_places_nor_passwords_are_told(run: Run) -> None:
     assert str(Path(run.settings.data).parent) not in repr(replace(facts, test=None))
     assert "secret" not in repr(facts)
     assert ("split", "0.7, 0.15, 0.15") in facts.settings
+
+
+def test_the_report_measures_on_what_was_held_out(run: Run) -> None:
+    """Without a test split: the answers of cross-validation, its calibration, and a curve of the same rows."""
+    features, targets, groups = make_blobs(40, features=8, classes=2)
+    samples = tuple(replace(run.training.samples[target], digest=f"{row:064}") for row, target in enumerate(targets))
+    training = Training(samples, LABELS, features, targets, tuple(groups), ("train",) * 40)
+    measured = measure(training, seed=0, threads=1, folds=0)
+
+    facts = report_facts(replace(run, training=training, measured=measured, final=measured.fit))
+
+    assert facts.measured is not None and measured.calibration is not None
+    assert facts.mistake_count == sum(facts.measured.confusion[k][1 - k] for k in range(2))
+    assert len(facts.mistakes) == min(facts.mistake_count, MOST_MISTAKES)
+    assert all(neighbour.picture_jpeg for one in facts.mistakes for neighbour in one.neighbours)
+    assert facts.scores is not None and facts.scores.calibration == measured.calibration
+    assert facts.scores.coverage[0].accuracy == pytest.approx(facts.measured.accuracy)
+    assert facts.learning_curve is not None
+    assert [round(point.samples) for point in facts.learning_curve.points] == [4, 8, 16, 32]
+    assert sum(one.mix_up.count for one in facts.mix_ups) == facts.mistake_count

@@ -1,0 +1,41 @@
+"""`train --backbone auto` from pictures to a bundle that says why, and a run that repeats it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.pictures_on_disk import write_folder
+from tests.integration.test_road import settings_for
+from trainer.errors import NothingFastEnough
+from trainer.pipeline import train
+from trainer.progress import Quiet
+from trainer.replay import read_earlier
+from trainer.settings import TrainSettings
+
+pytestmark = pytest.mark.slow
+
+
+def test_what_was_picked_is_told_kept_and_taken_over(tmp_path: Path) -> None:
+    """Times differ from run to run, so a run that is repeated does not pick again."""
+    pictures = write_folder(tmp_path / "pictures", per_class=6)
+    asked = {"backbone": "auto", "precision": "auto", "max_latency": "60s", "fit": "auto"}
+
+    result = train(settings_for(pictures, tmp_path, **asked), Quiet())
+
+    metadata = result.bundle.metadata
+    record = json.loads((result.bundle.path / "run.json").read_text())["backbone"]
+    assert record["reason"] == metadata.metrics["backbone_reason"]
+    assert {one["precision"] for one in record["compared"] if one["backbones"] == ["nano"]} == {"float32", "int8"}
+    repeated = read_earlier(result.bundle.path).settings(TrainSettings.model_validate({"data": pictures}))
+    assert (repeated.backbone, repeated.max_latency) == (metadata.backbone.name, None)
+    assert (repeated.precision, repeated.fit) == (metadata.precision, metadata.spec.fit)
+
+
+def test_nothing_is_trained_that_would_answer_too_late(tmp_path: Path) -> None:
+    pictures = write_folder(tmp_path / "pictures", per_class=6)
+    asked = {"backbone": "auto", "max_latency": "0.0001ms"}
+
+    with pytest.raises(NothingFastEnough, match="the fastest here is "):
+        train(settings_for(pictures, tmp_path, **asked), Quiet())
+    assert not (tmp_path / "models" / "shapes").exists()
