@@ -11,7 +11,7 @@ from torch import Tensor
 from trainer.head import Head
 from trainer.recipe import FeatureRows
 from trainer.sgd_options import SgdOptions
-from trainer.standardise import standardisation
+from trainer.standardise import shrunk_standardisation
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SideBySide:
         self._stacked = self._features.flatten(0, 1)
         self._targets, self._weights = targets, weights
         self._members = [np.flatnonzero(mask) for mask in members]
-        scales = [standardisation(self._of_members(mask)) for mask in members]
+        scales = [shrunk_standardisation(self._of_members(mask)) for mask in members]
         self._mean, self._std = (torch.tensor(np.stack(part)) for part in zip(*scales, strict=True))
         self._seed = seed
         self.batches = -(-max(map(len, self._members)) // batch_size)

@@ -20,7 +20,7 @@ from trainer.sgd import FIXED_EPOCHS, fit_sgd
 from trainer.sgd_epochs import deal
 from trainer.sgd_options import SgdOptions
 from trainer.split import make_folds
-from trainer.standardise import standardisation
+from trainer.standardise import PRIOR_ROWS, shrunk_standardisation, standardisation
 
 Rows = tuple[NDArray[np.float32], NDArray[np.int64], Sequence[str]]
 
@@ -70,7 +70,7 @@ def test_it_takes_the_steps_that_torchs_sgd_takes(momentum: float, weight_decay:
 
     found = fit((features, targets, groups), options, epochs=3).head
 
-    mean, std = standardisation(features)
+    mean, std = shrunk_standardisation(features)
     x, y, layer = torch.tensor((features - mean) / std), torch.tensor(targets), torch.nn.Linear(12, 3)
     torch.nn.init.zeros_(layer.weight)
     torch.nn.init.zeros_(layer.bias)
@@ -330,3 +330,16 @@ def test_each_epoch_shows_pictures_in_their_views_too() -> None:
         return log_loss(found.probabilities(features), targets)
 
     assert loss(wrong) > 2 * loss(features)
+
+
+def test_deviations_of_few_rows_are_drawn_towards_the_typical_one() -> None:
+    """Of four rows a feature may hardly differ by chance; of four hundred it does so for a reason."""
+    few = np.array([[1, 0], [1, 2], [1.2, 4], [1, 6]], np.float32)
+    many = np.tile(few, (100, 1))
+
+    std, drawn = standardisation(few)[1], shrunk_standardisation(few)[1]
+    typical = (np.square(std) / 2).sum()
+
+    assert drawn == pytest.approx(np.sqrt((4 * np.square(std) + PRIOR_ROWS * typical) / (4 + PRIOR_ROWS)))
+    assert drawn[0] > 10 * std[0]
+    assert shrunk_standardisation(many)[1][1] == pytest.approx(standardisation(many)[1][1], rel=0.01)
