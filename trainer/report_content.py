@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trainer.balance import BalanceEffect
 from trainer.calibration import Calibration, ReliabilityBin
 from trainer.coverage import CoveragePoint
 from trainer.cross_validation import CrossValidation
@@ -163,6 +164,7 @@ class ReportFacts:
         learning_curve: accuracy by the number of pictures learned from; None where it could not be measured.
         scores: how far they can be trusted; None where that was not measured.
         novelty: whether it notices what it does not know; None where there is none.
+        balance: what weighing labels alike does; None where they have equally many pictures.
         precision: what the model computes in and why, a sentence; "" where nobody asked.
     """
 
@@ -188,6 +190,7 @@ class ReportFacts:
     learning_curve: LearningCurve | None = None
     scores: ScoreFacts | None = None
     novelty: NoveltyReport | None = None
+    balance: BalanceEffect | None = None
     precision: str = ""
 
     @property

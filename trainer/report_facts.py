@@ -52,6 +52,7 @@ def report_facts(run: Run) -> ReportFacts:
         learning_curve=_learning_curve(run),
         scores=_scores(run.training, measured),
         novelty=run.novelty.report,
+        balance=measured.balance,
         precision=run.precision.reason,
     )
 

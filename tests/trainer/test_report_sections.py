@@ -9,6 +9,7 @@ import pytest
 
 from shared.preprocess import PreprocessSpec
 from tests.trainer.test_report import NASTY, Page, facts, noticed
+from trainer.balance import BalanceEffect, BalanceNumbers
 from trainer.calibration import Calibration, ReliabilityBin
 from trainer.coverage import CoveragePoint
 from trainer.evaluation import evaluate
@@ -199,3 +200,14 @@ def test_without_pictures_none_is_shown() -> None:
 
     assert "img" not in page.tags
     assert "--no-pictures" in page.text
+
+
+def test_what_balance_would_do_is_told_beside_what_was_done() -> None:
+    plain, alike = BalanceNumbers(0.91, 0.8, 0.3, 0.02), BalanceNumbers(0.9, 0.85, 0.35, 0.05)
+
+    told = words_of(render_report(facts(balance=BalanceEffect(plain, alike, balanced=False))))
+
+    assert "Should every label weigh alike?" in told
+    assert "With --balance a model is fitted" in told
+    assert "every label 90.0 % 85.0 % 0.350 5.0 %" in told
+    assert "weigh alike" not in words_of(render_report(facts()))
