@@ -12,7 +12,7 @@ LEARNING_RATE = 0.003
 
 @dataclass(frozen=True)
 class SgdOptions:
-    """Names and meaning are ML.NET's; the values are Finial's own (docs/decisions/0020-the-sgd-head.md has their numbers).
+    """Names and meaning are ML.NET's; the values are Finial's own, measured in docs/decisions/0020-the-sgd-head.md.
 
     Attributes:
         epochs: at most so many.
