@@ -1,52 +1,30 @@
 """Every backbone in every fit and precision, and every two that take the same pixels, on the same folds."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from onnx import ModelProto
 from PIL import Image
 
 from shared.preprocess import PreprocessSpec
 from tests.integration.pictures_on_disk import write_folder
 from tests.trainer.conv_graph import CONV_SPEC, conv_graph
+from tests.trainer.given_graph import given_backbone
 from tests.trainer.tiny_graph import tiny_graph
-from trainer.canonical import canonical
-from trainer.catalogue import BackboneEntry
 from trainer.compare_settings import CompareSettings
 from trainer.compared import Compared, front_of
 from trainer.comparing import compare_backbones
 from trainer.errors import TooFewForFolds
 from trainer.intake import read_audited
-from trainer.progress import Progress, Quiet
-from trainer.recipe import FeatureChoice
+from trainer.progress import Quiet
 from trainer.run_backbone import RunBackbone
 from trainer.settings import TrainSettings
-from trainer.weights import Weights
 
 LARGER = PreprocessSpec(height=24, width=24, resize=24)
 
 
-@dataclass(frozen=True)
-class GivenGraph(RunBackbone):
-    """A backbone whose graph is there and needs no torch."""
-
-    def graph_of(self, choice: FeatureChoice, cache_dir: Path, progress: Progress) -> bytes:
-        return self.graph
-
-    def find_graph(self, choice: FeatureChoice, cache_dir: Path) -> bytes | None:
-        return self.graph
-
-
-def backbone(name: str, graph: bytes, size: int) -> RunBackbone:
-    spec = CONV_SPEC if name != "large" else LARGER
-    entry = BackboneEntry(name, size, spec, "given", "none", "")
-    return GivenGraph(entry, Weights(Path("given"), "0" * 64, "given"), "given", FeatureChoice(spec), graph)
-
-
-CONVOLUTIONS = backbone("convolutions", canonical(ModelProto.FromString(conv_graph())), 8)
-COLOURS = backbone("colours", canonical(ModelProto.FromString(tiny_graph(CONV_SPEC))), 3)
-LARGE = backbone("large", canonical(ModelProto.FromString(tiny_graph(LARGER))), 3)
+CONVOLUTIONS = given_backbone("convolutions", conv_graph(), 8)
+COLOURS = given_backbone("colours", tiny_graph(CONV_SPEC), 3)
+LARGE = given_backbone("large", tiny_graph(LARGER), 3, spec=LARGER)
 
 
 @pytest.fixture(scope="module")
