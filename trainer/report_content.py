@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from trainer.balance import BalanceEffect
 from trainer.calibration import Calibration, ReliabilityBin
+from trainer.compared import Compared
 from trainer.coverage import CoveragePoint
 from trainer.cross_validation import CrossValidation
 from trainer.evaluation import Evaluation
@@ -165,6 +166,7 @@ class ReportFacts:
         scores: how far they can be trusted; None where that was not measured.
         novelty: whether it notices what it does not know; None where there is none.
         balance: what weighing labels alike does; None where they have equally many pictures.
+        compared: the backbones that one was picked from, the most accurate first; empty where it was named.
         precision: what the model computes in and why, a sentence; "" where nobody asked.
     """
 
@@ -191,6 +193,7 @@ class ReportFacts:
     scores: ScoreFacts | None = None
     novelty: NoveltyReport | None = None
     balance: BalanceEffect | None = None
+    compared: tuple[Compared, ...] = ()
     precision: str = ""
 
     @property

@@ -53,6 +53,7 @@ def report_facts(run: Run) -> ReportFacts:
         scores=_scores(run.training, measured),
         novelty=run.novelty.report,
         balance=measured.balance,
+        compared=run.picked.compared if run.picked else (),
         precision=run.precision.reason,
     )
 

@@ -11,6 +11,7 @@ from shared.preprocess import PreprocessSpec
 from tests.trainer.test_report import NASTY, Page, facts, noticed
 from trainer.balance import BalanceEffect, BalanceNumbers
 from trainer.calibration import Calibration, ReliabilityBin
+from trainer.compared import Compared
 from trainer.coverage import CoveragePoint
 from trainer.evaluation import evaluate
 from trainer.learning_curve import CurvePoint, Gain, LearningCurve
@@ -211,3 +212,14 @@ def test_what_balance_would_do_is_told_beside_what_was_done() -> None:
     assert "With --balance a model is fitted" in told
     assert "every label 90.0 % 85.0 % 0.350 5.0 %" in told
     assert "weigh alike" not in words_of(render_report(facts()))
+
+
+def test_the_backbones_that_one_was_picked_from_are_listed() -> None:
+    losses = np.zeros(3)
+    numbers = (0.9, (0.8, 0.95), 0.31, 210.4, 4.25, 2_100_000)
+    best = Compared("nano", ("nano",), "crop", "float32", 416, *numbers, losses, on_front=True)
+
+    told = words_of(render_report(facts(compared=(best,))))
+
+    assert "nano ★ 90.0 % 80.0 to 95.0 % 0.310 4.2 ms 210 2.1 MB" in told
+    assert "Backbones that were compared" not in words_of(render_report(facts()))
