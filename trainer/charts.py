@@ -117,7 +117,7 @@ def draw_reliability(bins: Sequence[ReliabilityBin], before: Sequence[Reliabilit
         axes.set_ylabel("of these, right (%)")
         axes.set_xlim(-3, 103)
         axes.set_ylim(-3, 103)
-        axes.legend(loc="upper left", markerscale=0.8)
+        axes.legend(loc="lower right", markerscale=0.8)
     return drawn()
 
 
