@@ -12,8 +12,8 @@ from trainer.recipe_search import Candidate, Plan, Refinement
 from trainer.settings import TrainSettings
 from trainer.training import Training
 
-VIEWS = (1, 4)
-"""So many a search tries: the mirror image alone, and others beside it. Without a search it is the first alone."""
+VIEWS = 1
+"""So many are tried where nobody says how many: the mirror image. More of them gained nothing (decision 0019)."""
 
 SMALL = 400
 """Up to so many pictures to learn from, views are tried unasked."""
@@ -29,7 +29,7 @@ def make_plan(library: FeatureLibrary, training: Training, settings: TrainSettin
     """The recipes to choose from, that of the base features first; one, where nothing is open.
 
     Heads are compared first, on the cheapest features: which kind suits so many pictures hardly depends on these. Then
-    features with the head that was taken, then what would cost more: the mirror image, views, a perceptron.
+    features with the head that was taken, then what costs more, in serving or in fitting: the mirror image, a perceptron, views.
 
     Args:
         library: of the samples of `training`, in their order.
@@ -69,7 +69,6 @@ def _refinements(library: FeatureLibrary, training: Training, settings: TrainSet
     """What is tried beside the best so far, step by step; a step without anything to try is left out."""
     pictures = Counter(training.targets[training.rows("train", "validation")].tolist())
     auto, small = settings.head == "auto", pictures.total() <= SMALL
-    more_views = VIEWS if settings.search else VIEWS[:1]
 
     def prototype(recipe: Recipe) -> Iterator[Recipe]:
         yield replace(recipe, head="prototype")
@@ -83,7 +82,8 @@ def _refinements(library: FeatureLibrary, training: Training, settings: TrainSet
             yield replace(recipe, features=both)
 
     def with_views(recipe: Recipe) -> Iterator[Recipe]:
-        yield from (replace(recipe, views=count) for count in more_views)
+        if not recipe.features.mirror:  # else the mirror image has the features of the picture
+            yield replace(recipe, views=VIEWS)
 
     def perceptron(recipe: Recipe) -> Iterator[Recipe]:
         yield replace(recipe, head="mlp")
@@ -92,8 +92,8 @@ def _refinements(library: FeatureLibrary, training: Training, settings: TrainSet
         (prototype, auto and (settings.search or min(pictures.values()) < FEW)),
         (features, len(library.candidates()) > 1),
         (mirrored, settings.search),
-        (with_views, settings.views == "auto" and (settings.search or small)),
         (perceptron, auto and settings.search),
+        (with_views, settings.views == "auto" and (settings.search or small)),
     )
     return tuple(_candidates_of(library, step) for step, is_wanted in steps if is_wanted)
 
