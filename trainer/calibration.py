@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from trainer.metrics import Probabilities, softmax
 
@@ -19,7 +19,7 @@ _GOLDEN = (5**0.5 - 1) / 2
 _WIDEST = 3.0  # temperatures from exp(-3) to exp(3): beyond, logits say nothing or everything
 _ENOUGH_ROWS = 10_000  # for one number
 _PRIOR_DEVIATION = 0.5  # of the logarithm of the temperature
-_CROSS_FITS = 5
+_CROSS_FITS = 20
 _DRAWS, _FEWEST_DRAWS, _MOST_NUMBERS = 400, 40, 4_000_000
 
 
@@ -49,7 +49,7 @@ class Calibration:
         n: predictions measured, of heads that had not seen the pictures.
         temperature: that the served graph divides its logits by.
         before: calibration error of the plain logits, in [0, 1].
-        after: calibration error with the temperature, each fifth of the rows at the one that fits the other four.
+        after: calibration error with the temperature, each twentieth of the rows at the one that fits the others.
         perfect: the mean calibration error of a model whose scores are exactly true, on as many pictures with the same
             scores: what chance alone leaves.
         perfect_95: 95 of 100 such models stay below.
@@ -156,14 +156,24 @@ def perfect_calibration_error(score: NDArray[np.floating], *, seed: int = 0) -> 
 
 
 def cross_fitted(logits: NDArray[np.floating], targets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Probabilities (N, K), each fifth of the rows at the temperature that fits the other four fifths."""
-    fifth = np.arange(len(targets)) * _CROSS_FITS // max(1, len(targets))
-    probabilities = np.zeros(logits.shape)
-    for part in range(_CROSS_FITS):
-        own = fifth == part
-        temperature = fit_temperature(logits[~own], targets[~own])
-        probabilities[own] = softmax(logits[own] / temperature) if own.any() else 0.0
-    return probabilities
+    """Probabilities (N, K), each twentieth of the rows at the temperature that fits all the others.
+
+    That is the prudent one of `fit_temperature`, looked for near the one that fits all rows: losses at temperatures up
+    to half as large again are computed once, and those of a twentieth taken away.
+    """
+    if not len(targets):
+        return np.zeros(logits.shape)
+    n, around = len(targets), np.log(fit_temperature(logits, targets)) + np.linspace(-0.4, 0.4, 33)
+    part = np.arange(n) * _CROSS_FITS // n
+    step = _step(n)
+    losses = np.stack(
+        [np.bincount(part[::step], _losses(logits[::step], targets[::step], one), _CROSS_FITS) for one in around], 1
+    )
+    counts = np.bincount(part[::step], minlength=_CROSS_FITS)[:, None]
+    others = (losses.sum(axis=0) - losses) / np.maximum(1, counts.sum() - counts)
+    others += _doubt(around, np.maximum(1, n - np.bincount(part, minlength=_CROSS_FITS)[:, None]))
+    temperatures = np.exp([_lowest_of(around, curve) for curve in others])
+    return softmax(logits / temperatures[part][:, None])
 
 
 def fit_temperature(logits: NDArray[np.floating], targets: NDArray[np.int64], *, prudent: bool = True) -> float:
@@ -190,18 +200,39 @@ def fit_temperature(logits: NDArray[np.floating], targets: NDArray[np.int64], *,
         raise ValueError(f"{len(logits)} rows of logits, {len(targets)} targets")
     if not len(targets):
         return 1.0
-    step = 1 + len(targets) // _ENOUGH_ROWS
-    chosen, of_label = logits[::step].astype(np.float64), targets[::step]
-    chosen -= chosen.max(axis=1, keepdims=True)
-    of_true = float(chosen[np.arange(len(of_label)), of_label].mean())
-    doubt = 1 / (2 * _PRIOR_DEVIATION**2 * len(targets)) if prudent else 0.0
+    chosen, of_label = logits[:: _step(len(targets))], targets[:: _step(len(targets))]
 
     def loss(log_temperature: float) -> float:
-        temperature = np.exp(log_temperature)
-        log_loss = np.log(np.exp(chosen / temperature).sum(axis=1)).mean() - of_true / temperature
-        return float(log_loss + doubt * log_temperature**2)
+        mean = float(_losses(chosen, of_label, log_temperature).mean())
+        return mean + (float(_doubt(log_temperature, len(targets))) if prudent else 0.0)
 
     return float(np.exp(_lowest(loss)))
+
+
+def _step(rows: int) -> int:
+    return 1 + rows // _ENOUGH_ROWS
+
+
+def _losses(logits: NDArray[np.floating], targets: NDArray[np.int64], log_temperature: float) -> NDArray[np.float64]:
+    """The log loss of each row at a temperature."""
+    scaled = logits.astype(np.float64) / np.exp(log_temperature)
+    scaled -= scaled.max(axis=1, keepdims=True)
+    of_label = scaled[np.arange(len(targets)), targets]
+    return np.asarray(np.log(np.exp(scaled).sum(axis=1)) - of_label)
+
+
+def _doubt(log_temperature: ArrayLike, rows: ArrayLike) -> NDArray[np.float64]:
+    """What the prior of the temperature adds to the mean loss of so many rows."""
+    return np.asarray(np.square(log_temperature) / (2 * _PRIOR_DEVIATION**2 * np.asarray(rows)))
+
+
+def _lowest_of(places: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """Where the parabola through the lowest of evenly spaced values and its neighbours is lowest."""
+    best = int(np.clip(values.argmin(), 1, len(values) - 2))
+    left, middle, right = values[best - 1 : best + 2]
+    bend = left - 2 * middle + right
+    offset = (left - right) / (2 * bend) if bend > 0 else 0.0
+    return float(places[best] + np.clip(offset, -1, 1) * (places[1] - places[0]))
 
 
 def _bin_of(score: NDArray[np.float64]) -> NDArray[np.int64]:

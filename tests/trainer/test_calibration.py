@@ -123,15 +123,28 @@ def test_calibration_is_measured_before_and_after() -> None:
 
 def test_a_row_has_no_say_in_the_temperature_it_is_measured_at() -> None:
     """Its own target may change without its probabilities changing."""
-    logits = np.random.default_rng(0).normal(size=(50, 3))
+    logits = np.random.default_rng(0).normal(size=(200, 3))
     targets = drawn_from(logits)
     other = targets.copy()
     other[3] = (other[3] + 1) % 3
 
     before, after = cross_fitted(logits, targets), cross_fitted(logits, other)
 
-    assert np.array_equal(before[:10], after[:10])
-    assert not np.array_equal(before[10:], after[10:])
+    of_own, of_others = np.abs(before[:10] - after[:10]).max(), np.abs(before[10:] - after[10:]).max()
+    assert of_own < 1e-4  # where the search begins is told from all rows, where it ends is not
+    assert of_others > 10 * of_own
+
+
+def test_the_temperature_of_a_twentieth_is_the_one_that_fits_the_others() -> None:
+    logits = 3 * np.random.default_rng(0).normal(size=(400, 4))
+    targets = drawn_from(logits / 2)
+
+    found = cross_fitted(logits, targets)
+
+    for start in (0, 20, 380):
+        own = (np.arange(400) >= start) & (np.arange(400) < start + 20)
+        expected = softmax(logits[own] / fit_temperature(logits[~own], targets[~own]))
+        assert found[own] == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])
