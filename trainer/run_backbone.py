@@ -93,11 +93,11 @@ def open_backbone(
     """The backbone that the settings ask for, or that of an earlier run; which one, and why, is said.
 
     Raises:
-        UsageError: there is no such backbone, or its weights cannot be had.
+        UsageError: there is no such backbone, its weights cannot be had, or it has no such features.
         ReplayWeightsMissing: those of the earlier run cannot be had.
     """
     entry, weights, reason = _chosen(settings, earlier, progress)
-    choice = base_choice(entry, settings) if isinstance(settings, TrainSettings) else FeatureChoice(entry.spec)
+    choice = _begins_with(entry, settings)
     graph = backbone_graph(
         entry, weights, choice.spec, settings.cache_dir, taps=choice.taps, mirror=choice.mirror, progress=progress
     )
@@ -112,6 +112,11 @@ def _chosen(
         return *earlier.find_weights(settings.weights_url), earlier.reason
     entry, reason = choose_backbone(settings.backbone, settings.weights, no_nano=not settings.nano)
     progress.say(f"Backbone: {reason}", backbone=entry.name)
+    _begins_with(entry, settings)  # what cannot be done is refused before weights are downloaded for it
     download = settings.backbone is not None
     weights = find_weights(entry, settings.weights, download=download, weights_url=settings.weights_url)
     return entry, weights, reason
+
+
+def _begins_with(entry: BackboneEntry, settings: TrainSettings | AuditSettings) -> FeatureChoice:
+    return base_choice(entry, settings) if isinstance(settings, TrainSettings) else FeatureChoice(entry.spec)
