@@ -39,7 +39,7 @@ class FeatureSettings(FinialSettings):
     )
     views: Literal["auto"] | ViewCount = Field(
         "auto",
-        description="Augmented views to learn from; auto = the mirror image for a small set or by --search, if it helps.",
+        description="Augmented views to learn from; auto = 1, for a small set or by --search, if it helps.",
     )
     max_cost: MaxCost = Field(
         4.0, description="How many times the preset's work for each picture a recipe found by auto may take."

@@ -29,7 +29,8 @@ def make_plan(library: FeatureLibrary, training: Training, settings: TrainSettin
     """The recipes to choose from, that of the base features first; one, where nothing is open.
 
     Heads are compared first, on the cheapest features: which kind suits so many pictures hardly depends on these. Then
-    features with the head that was taken, then what costs more, in serving or in fitting: the mirror image, a perceptron, views.
+    features with the head that was taken, then what costs more in serving or in fitting: the mirror image, a
+    perceptron, views.
 
     Args:
         library: of the samples of `training`, in their order.
