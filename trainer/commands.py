@@ -76,7 +76,7 @@ def evaluate(arguments: Sequence[str], program: str) -> None:
     if settings.json_:
         _print_json(result.as_json())
         return
-    _print(evaluation_summary(result.bundle, result.evaluation.as_json(), len(result.unusable)))
+    _print(evaluation_summary(result.bundle, result.as_json(), len(result.unusable)))
 
 
 def predict(arguments: Sequence[str], program: str) -> None:

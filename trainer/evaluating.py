@@ -22,18 +22,22 @@ from trainer.unusable import refuse_too_many
 
 @dataclass(frozen=True)
 class BundleEvaluation:
-    """The numbers, on which bundle, which pictures could not be used, and how many the head was fitted on."""
+    """The numbers, on which bundle, which pictures could not be used, and how many the head was fitted on.
+
+    `unfamiliar` is how many are above the model's threshold of novelty; None when it does not know.
+    """
 
     bundle: Bundle
     evaluation: Evaluation
     unusable: tuple[PassedOver, ...]
     learned_from: int
+    unfamiliar: int | None
 
     def as_json(self) -> dict[str, Any]:
         """What `evaluate --json` prints."""
         unusable = [{"file": one.name, "reason": one.reason} for one in self.unusable]
         numbers = {"version": self.bundle.version, **self.evaluation.as_json()}
-        return numbers | {"learned_from": self.learned_from, "unusable": unusable}
+        return numbers | {"learned_from": self.learned_from, "unfamiliar": self.unfamiliar, "unusable": unusable}
 
 
 def evaluate_bundle(settings: EvaluateSettings, progress: Progress | None = None) -> BundleEvaluation:
@@ -61,7 +65,20 @@ def evaluate_bundle(settings: EvaluateSettings, progress: Progress | None = None
     name_each(progress, "cannot be used", [f"{one.name}: {one.reason}" for one in unusable])
     missing = tuple(PassedOver(name, "listed, but there is no such file") for name in manifest.missing)
     learned_from = _count_learned(scored, scorer.bundle, progress)
-    return BundleEvaluation(scorer.bundle, _evaluate(samples, scored, scorer), unusable + missing, learned_from)
+    return BundleEvaluation(
+        scorer.bundle,
+        _evaluate(samples, scored, scorer),
+        unusable + missing,
+        learned_from,
+        _count_unfamiliar(scored, scorer.bundle),
+    )
+
+
+def _count_unfamiliar(scored: list[Scored], bundle: Bundle) -> int | None:
+    threshold = bundle.metadata.thresholds.unfamiliar
+    if threshold is None:
+        return None
+    return sum(result.novelty is not None and result.novelty > threshold for result in scored)
 
 
 def _count_learned(scored: list[Scored], bundle: Bundle, progress: Progress) -> int:

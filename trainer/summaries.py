@@ -46,6 +46,8 @@ def evaluation_summary(bundle: Bundle, numbers: Mapping[str, Any], unusable_coun
         f"  calibration error   {numbers['calibration_error']:.4f} "
         f"({numbers['perfect_calibration_error']:.4f} is what chance makes of true scores on so many)"
     )
+    if numbers.get("unfamiliar") is not None:
+        lines.append(f"  unfamiliar          {counted(numbers['unfamiliar'], 'picture')}")
     if numbers["binary"]:
         lines += _binary_lines(numbers["binary"])
     width = max(len(one["label"]) for one in numbers["per_class"])
