@@ -18,8 +18,8 @@ VIEWS = 1
 SMALL = 400
 """Up to so many pictures to learn from, views are tried unasked."""
 
-_OF_HIDDEN_LAYER = 0.001
-"""Next to nothing beside a backbone; but what is not simpler has to be better beyond doubt."""
+_NOT_SIMPLER = 0.001
+"""Views and a hidden layer cost next to nothing in serving; but what is less simple must be better beyond doubt."""
 
 FEW = 10
 """With fewer pictures of some label, a prototype head is tried unasked."""
@@ -48,7 +48,8 @@ def make_plan(library: FeatureLibrary, training: Training, settings: TrainSettin
 
 def _candidate(library: FeatureLibrary, recipe: Recipe) -> Candidate:
     views = f", {counted(recipe.views, 'view')}" if recipe.views else ""
-    cost = library.cost_of(recipe.features) + (_OF_HIDDEN_LAYER if recipe.head == "mlp" else 0)
+    less_simple = recipe.views + (recipe.head == "mlp")
+    cost = library.cost_of(recipe.features) + _NOT_SIMPLER * less_simple
     return Candidate(recipe, f"{recipe.head} on {in_words(recipe.features)}{views}", cost)
 
 

@@ -1,0 +1,116 @@
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.preprocess import PreprocessSpec
+from tests.trainer.blobs import make_blobs
+from trainer.recipe import FeatureChoice, FeatureRows
+from trainer.recipe_plan import FEW, SMALL, VIEWS, make_plan
+from trainer.recipe_search import Plan
+from trainer.samples import Sample
+from trainer.settings import TrainSettings
+from trainer.training import Training
+
+PRESET = FeatureChoice(PreprocessSpec())
+LARGER = FeatureChoice(PreprocessSpec(height=320, width=320, resize=366))
+
+
+@dataclass
+class Library:
+    """Counts what is read; a picture costs as many times the preset as it has pixels, and twice that mirrored."""
+
+    choices: tuple[FeatureChoice, ...] = (PRESET,)
+    read: list[tuple[FeatureChoice, int]] = field(default_factory=list)
+    announced: int = 0
+
+    base = PRESET
+
+    def candidates(self) -> tuple[FeatureChoice, ...]:
+        return self.choices
+
+    def cost_of(self, choice: FeatureChoice) -> float:
+        return (choice.spec.height / 224) ** 2 * (2 if choice.mirror else 1)
+
+    def announce(self, choices: list[tuple[FeatureChoice, int]]) -> None:
+        self.announced = len(choices)
+
+    def rows(self, choice: FeatureChoice, views: int = 0) -> FeatureRows:
+        self.read.append((choice, views))
+        return FeatureRows(np.zeros((4, 2), np.float32), np.zeros((views, 4, 2), np.float32))
+
+
+def training(count: int, *, classes: int = 2) -> Training:
+    features, targets, groups = make_blobs(count, features=4, classes=classes)
+    labels = tuple("abcdefgh"[:classes])
+    samples = tuple(
+        Sample(Path(f"{row}.png"), f"{row}.png", labels[target], group, None)
+        for row, (target, group) in enumerate(zip(targets, groups, strict=True))
+    )
+    return Training(samples, labels, features, targets, tuple(groups), ("train",) * count)
+
+
+def tried(plan: Plan) -> list[str]:
+    """Names of everything that is tried while the first one of each step stays the best."""
+    first = plan.candidates[0]
+    return [first.name, *(one.name for step in plan.refinements for one in step(first.recipe))]
+
+
+def names(count: int, *, choices: tuple[FeatureChoice, ...] = (PRESET,), **options: object) -> list[str]:
+    settings = TrainSettings.model_validate({"data": "pets"} | options)
+    return tried(make_plan(Library(choices), training(count), settings))
+
+
+def test_a_large_set_has_nothing_to_choose_unasked() -> None:
+    assert names(SMALL + 2) == ["probe on 224 px, crop"]
+
+
+def test_a_small_set_tries_the_mirror_image_as_a_view() -> None:
+    assert names(SMALL) == ["probe on 224 px, crop", f"probe on 224 px, crop, {VIEWS} view"]
+    assert names(SMALL, views=0) == ["probe on 224 px, crop"]
+
+
+def test_few_pictures_of_a_label_try_a_prototype_head() -> None:
+    assert names(2 * FEW, views=0) == ["probe on 224 px, crop"]
+    assert names(2 * FEW - 1, views=0) == ["probe on 224 px, crop", "prototype on 224 px, crop"]
+    assert names(2 * FEW - 1, views=0, head="probe") == ["probe on 224 px, crop"]
+
+
+def test_a_search_tries_heads_features_mirror_perceptron_and_a_view_in_that_order() -> None:
+    assert names(SMALL + 2, choices=(PRESET, LARGER), search=True) == [
+        "probe on 224 px, crop",
+        "prototype on 224 px, crop",
+        "probe on 320 px, crop",
+        "probe on 224 px, crop, and mirrored",
+        "mlp on 224 px, crop",
+        f"probe on 224 px, crop, {VIEWS} view",
+    ]
+
+
+def test_what_is_given_is_not_searched() -> None:
+    assert names(50, search=True, head="sgd", views=3, max_cost=1.5) == ["sgd on 224 px, crop, 3 views"]
+
+
+def test_a_mirrored_recipe_needs_no_mirror_image_as_a_view() -> None:
+    settings = TrainSettings.model_validate({"data": "pets", "search": True, "head": "probe"})
+    plan = make_plan(Library(), training(50), settings)
+    mirrored = replace(plan.candidates[0].recipe, features=replace(PRESET, mirror=True))
+
+    assert [one for step in plan.refinements for one in step(mirrored)] == []
+
+
+@pytest.mark.parametrize("search", [False, True])
+def test_features_are_read_once_and_those_of_the_run_are_there(search: bool) -> None:  # noqa: FBT001
+    library, own = Library((PRESET, LARGER) if search else (PRESET,)), training(50)
+    plan = make_plan(library, own, TrainSettings.model_validate({"data": "pets", "search": search}))
+    recipe = plan.candidates[0].recipe
+
+    for _ in range(2):
+        for head in ("probe", "mlp"):
+            plan.rows_of(replace(recipe, head=head))
+            plan.rows_of(replace(recipe, head=head, features=LARGER))
+
+    assert plan.rows_of(recipe).plain is own.features
+    assert library.read == [(LARGER, 0)]
+    assert library.announced == (2 if search else 0)
