@@ -19,6 +19,8 @@ from trainer.pipeline import TrainResult, train
 from trainer.progress import Quiet
 from trainer.scoring import Scorer
 
+pytestmark = pytest.mark.slow  # an export, and a training on it
+
 OPTIONS = {"image_size": 96, "fit": "pad", "taps": "blocks.9", "mirror": True, "views": 2, "head": "probe"}
 
 

@@ -73,6 +73,7 @@ def test_taps_follow_the_features_in_the_order_in_which_they_were_named(stages: 
     assert torch.allclose(found, torch.cat(expected, dim=1), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_graph_reads_a_stage_as_torch_does_even_where_a_norm_is_folded_into_it(stages: nn.Module) -> None:
     """A convolution that took over its norm would no longer give the maps that are tapped."""
     for taps in (("first.0",), ("first.1",), ("first.2", "second")):
