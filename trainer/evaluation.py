@@ -1,7 +1,7 @@
 """Everything that is measured on one labelled set of pictures, as one value."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,8 @@ class Evaluation:
         accuracy: share of samples right, in [0, 1].
         accuracy_interval: 95 % interval of it, see `grouped_interval`.
         macro_accuracy: mean of the per-class accuracies, over classes with a sample.
-        macro_accuracy_interval: 95 % interval of it, see `resample`; so of the other numbers that are no share.
+        macro_accuracy_interval: 95 % interval of it, see `resample`; so of the other numbers that are no share. Where
+            all are right, or none, that of the accuracy.
         macro_f1: mean of the per-class F1.
         macro_f1_interval: 95 % interval of it.
         weighted_f1: mean of the per-class F1, weighted by the samples of each class.
@@ -144,13 +145,15 @@ def evaluate(
     confusion = metrics.confusion_matrix(probabilities, targets)
     right = metrics.predicted_classes(probabilities) == targets
     group = np.array([str(row) for row in range(len(targets))] if groups is None else list(groups), dtype=np.str_)
-    resampled = resample(probabilities, targets, group)
+    resampled, interval = resample(probabilities, targets, group), grouped_interval(right, group.tolist())
+    if right.all() or not right.any():  # no draw differs from another, which does not make the number certain
+        resampled = replace(resampled, macro_accuracy=interval, macro_f1=interval)
     return Evaluation(
         n=len(targets),
         groups=len(np.unique(group)),
         labels=tuple(labels),
         accuracy=metrics.accuracy(probabilities, targets),
-        accuracy_interval=grouped_interval(right, group.tolist()),
+        accuracy_interval=interval,
         macro_accuracy=metrics.macro_accuracy(probabilities, targets),
         macro_accuracy_interval=resampled.macro_accuracy,
         macro_f1=metrics.macro_f1(probabilities, targets),

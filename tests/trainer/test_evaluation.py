@@ -147,3 +147,10 @@ def test_two_labels_are_asked_what_is_asked_of_two() -> None:
     assert (binary.negative_precision, binary.negative_recall) == (0.5, 0.5)
     assert binary.f1 == pytest.approx(2 / 3)
     assert evaluate(PROBABILITIES, TARGETS, LABELS).binary is None
+
+
+def test_no_mistake_among_few_does_not_make_a_mean_of_classes_certain() -> None:
+    """Whatever groups are drawn, all are right; the accuracy's interval knows better."""
+    found = evaluate(np.tile([[0.9, 0.1], [0.2, 0.8]], (6, 1)), np.tile([0, 1], 6), LABELS[:2])
+
+    assert found.macro_accuracy_interval == found.macro_f1_interval == wilson_interval(12, 12)
