@@ -61,6 +61,8 @@ REMARKS = {
 }
 """Why a set is as it is, where the numbers alone do not say."""
 
+_SHOWN = 3
+
 Cells = Mapping[tuple[str, str], Cell]
 
 _HEAD = """# Results
@@ -143,10 +145,18 @@ def _details(data_set: DataSet, cells: Cells) -> str:
     text += "| Recipe | Accuracy, % | Log loss | Seconds |\n| --- | --- | --- | --- |\n"
     for cell in found:
         low, high = (100 * bound for bound in cell.interval)
-        taken = f" ({', '.join(f'{name}: {count}' for name, count in cell.taken.items())})" if cell.taken else ""
         accuracy = f"{100 * cell.accuracy:.1f} [{low:.1f}, {high:.1f}]"
-        text += f"| {cell.recipe}{taken} | {accuracy} | {cell.log_loss:.3f} | {cell.seconds:.1f} |\n"
+        text += f"| {cell.recipe}{_taken(cell)} | {accuracy} | {cell.log_loss:.3f} | {cell.seconds:.1f} |\n"
     return f"{text}\n{REMARKS[data_set.name]}\n" if data_set.name in REMARKS else text
+
+
+def _taken(cell: Cell) -> str:
+    """What was taken in the outer folds: the most frequent by name, the others by number."""
+    if len(cell.taken) < 2:
+        return f" ({next(iter(cell.taken))})" if cell.taken else ""
+    shown = list(cell.taken.items())[:_SHOWN]
+    others = sum(cell.taken.values()) - sum(count for _, count in shown)
+    return f" ({'; '.join(f'{name}: {count} x' for name, count in shown)}{f'; others: {others} x' if others else ''})"
 
 
 def _left_out() -> str:

@@ -90,3 +90,10 @@ def test_what_is_not_measured_is_left_open(tmp_path: Path) -> None:
     assert "Against ML.NET" not in page
     for data_set in DATA_SETS:
         assert data_set.name in page
+
+
+def test_recipes_that_were_taken_are_named_up_to_three(tmp_path: Path) -> None:
+    many = replace(CELL, recipe=BEST, taken={"a": 9, "b": 7, "c": 5, "d": 3, "e": 1})
+
+    assert "| best recipe (a: 9 x; b: 7 x; c: 5 x; others: 4 x) |" in page_of(tmp_path, many)
+    assert "| best recipe (a) |" in page_of(tmp_path, replace(many, taken={"a": 25}))
