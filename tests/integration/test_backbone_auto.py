@@ -16,10 +16,16 @@ from trainer.settings import TrainSettings
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(autouse=True)
+def no_cached_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this machine has downloaded is not compared as well."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
 def test_what_was_picked_is_told_kept_and_taken_over(tmp_path: Path) -> None:
     """Times differ from run to run, so a run that is repeated does not pick again."""
     pictures = write_folder(tmp_path / "pictures", per_class=6)
-    asked = {"backbone": "auto", "precision": "auto", "max_latency": "60s", "fit": "auto"}
+    asked = {"backbone": "auto", "precision": "auto", "max_latency": "60s"}
 
     result = train(settings_for(pictures, tmp_path, **asked), Quiet())
 
@@ -29,7 +35,7 @@ def test_what_was_picked_is_told_kept_and_taken_over(tmp_path: Path) -> None:
     assert {one["precision"] for one in record["compared"] if one["backbones"] == ["nano"]} == {"float32", "int8"}
     repeated = read_earlier(result.bundle.path).settings(TrainSettings.model_validate({"data": pictures}))
     assert (repeated.backbone, repeated.max_latency) == (metadata.backbone.name, None)
-    assert (repeated.precision, repeated.fit) == (metadata.precision, metadata.spec.fit)
+    assert repeated.precision == metadata.precision
 
 
 def test_nothing_is_trained_that_would_answer_too_late(tmp_path: Path) -> None:
