@@ -235,7 +235,7 @@ def test_an_interrupt_in_any_phase_ends_with_130_and_leaves_a_cache_that_can_be_
     assert run("export") == 130
     shutil.copytree(work / "cache" / "graphs", tmp_path / "cache" / "graphs", dirs_exist_ok=True)
     assert run("featurize", after=20) == 130
-    for name in ("fit head", "compare with torch"):
+    for name in ("try recipes", "compare with torch"):
         assert run(name) == 130
     assert not list((tmp_path / "models").glob("*/2*"))
     assert run("write report") == 130
