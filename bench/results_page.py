@@ -55,8 +55,7 @@ REMARKS = {
     "mlnet-transferlearning-tf": (
         "Eight pictures, so four to learn from in each fold, and no inner folds to choose anything by. ImageNet's own "
         "scores for broccoli, pizza, teddy bear and toaster nearly name the three labels, which is what ML.NET's head "
-        "reads; four pictures cannot say which of 1,280 features matter. Dividing by the deviations of four rows costs "
-        "most of it: the SGD head, which draws those deviations together (decision 20), shows the difference."
+        "reads; four pictures cannot say which of 1,280 features matter."
     ),
 }
 """Why a set is as it is, where the numbers alone do not say."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.standardise import standardisation
+from trainer.standardise import shrunk_standardisation
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class LearnedRows:
         targets: shape (M,), class indices.
         weights: shape (M,), of the rows in the loss: together those of a picture weigh 1, with balance those of each
             label alike.
-        mean, std: shape (D,), what the features were standardised with.
+        mean, std: shape (D,), what the features were standardised with; the deviations are `shrunk`.
         plain: N, how many are measured.
     """
 
@@ -44,7 +44,7 @@ def learned_rows(
     """Stack, standardise and weigh plain rows (N, D) and views (V, N, D); `balance` weighs labels alike."""
     count = 0 if views is None else len(views)
     stacked = features if views is None or not count else np.concatenate([features, *views])
-    mean, std = standardisation(stacked)
+    mean, std = shrunk_standardisation(stacked, pictures=len(features))
     of_picture = np.ones(len(features), np.float32) if not balance else balanced_weights(targets, class_count)
     return LearnedRows(
         features=(stacked - mean) / std,

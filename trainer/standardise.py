@@ -18,16 +18,23 @@ def standardisation(features: NDArray[np.float32]) -> tuple[NDArray[np.float32],
     return mean.astype(np.float32), floored(np.sqrt(variance)).astype(np.float32)
 
 
-def shrunk_standardisation(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """`standardisation`, the deviations drawn towards the typical one as if PRIOR_ROWS more rows had shown that.
+def shrunk_standardisation(
+    features: NDArray[np.float32], *, pictures: int | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """`standardisation`, its deviations `shrunk`; `pictures` is how many the rows come from, if fewer than rows."""
+    mean, std = standardisation(features)
+    return mean, shrunk(std.astype(np.float64), np.float64(pictures or len(features))).astype(np.float32)
+
+
+def shrunk(std: NDArray[np.float64], rows: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
+    """Deviations over so many rows, drawn towards the typical one as if PRIOR_ROWS more rows had shown that.
 
     Of four rows some features hardly differ by chance; divided by so small a deviation they would drown all others in
-    the next picture. With hundreds of rows this changes nothing.
+    the next picture. With hundreds of rows this changes nothing. Works on the last axis; `rows` has its length 1
+    there, or no axes.
     """
-    mean, std = standardisation(features)
-    variance, rows = np.square(std, dtype=np.float64), len(features)
-    shrunk = (rows * variance + PRIOR_ROWS * variance.mean()) / (rows + PRIOR_ROWS)
-    return mean, np.sqrt(shrunk).astype(np.float32)
+    variance = np.square(std)
+    return np.sqrt((rows * variance + PRIOR_ROWS * variance.mean(axis=-1, keepdims=True)) / (rows + PRIOR_ROWS))
 
 
 def floored(std: NDArray[np.float64]) -> NDArray[np.float64]:

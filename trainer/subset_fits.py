@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trainer.lbfgs import minimise
 from trainer.softmax_regression import SoftmaxRegression
-from trainer.standardise import floored, standardisation
+from trainer.standardise import floored, shrunk, shrunk_standardisation
 
 # Ten times looser than the sweep's path: who is right changes by less than one row in a thousand.
 _TOLERANCE = 1e-3
@@ -34,7 +34,7 @@ def fit_subsets(
     Returns:
         For each step, shape (N, P, K).
     """
-    mean, scale = standardisation(features)
+    mean, scale = shrunk_standardisation(features)
     rows = (features - mean) / scale
     start: torch.Tensor | None = None
     found = []
@@ -73,6 +73,7 @@ def _fit(
 
 
 def _deviations(rows: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Over these rows, shape (D,), with the floor that they would have before scaling."""
+    """Over these rows, shape (D,), with the floor and shrunk as they would be before scaling."""
     deviations = rows.std(axis=0, dtype=np.float64)
-    return (floored(deviations * scale) / scale).astype(np.float32)
+    own = shrunk(floored(deviations * scale), np.float64(len(rows)))
+    return (own / scale).astype(np.float32)

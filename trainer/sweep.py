@@ -12,7 +12,7 @@ from torch import Tensor
 from trainer.lbfgs import minimise
 from trainer.live_metrics import HeadStep
 from trainer.softmax_regression import SoftmaxRegression
-from trainer.standardise import floored
+from trainer.standardise import floored, shrunk
 
 STRENGTHS = tuple(10.0 ** (exponent / 3) for exponent in range(6, -13, -1))
 """From 100 down to 1e-4, three to a decade."""
@@ -197,11 +197,12 @@ def _aligned(features: NDArray[np.float32]) -> Tensor:
 
 
 def _standard_deviations(rows: Tensor, members: Tensor, scale: NDArray[np.float32]) -> Tensor:
-    """Deviations over each fit's rows, shape (P, D), with the floor that they would have before scaling."""
+    """Deviations over each fit's rows, shape (P, D), with the floor and shrunk as they would be before scaling."""
     counts = members.sum(0)[:, None]
     mean, mean_square = members.T @ rows / counts, members.T @ rows.square() / counts
     std = (mean_square - mean.square()).clamp_min(0).sqrt().double().numpy()
-    return torch.tensor(floored(std * scale) / scale, dtype=rows.dtype)
+    own = shrunk(floored(std * scale), counts.double().numpy())
+    return torch.tensor(own / scale, dtype=rows.dtype)
 
 
 def _of_held_out(logits: Tensor, folds: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trainer.standardise import FLOOR, floored, standardisation
+from trainer.standardise import FLOOR, PRIOR_ROWS, floored, shrunk, shrunk_standardisation, standardisation
 
 
 def test_standardised_features_have_mean_0_and_deviation_1() -> None:
@@ -38,3 +38,20 @@ def test_a_large_offset_does_not_spoil_the_deviation() -> None:
     features = (10_000 + np.array([[0.0], [1.0]])).astype(np.float32)
 
     assert standardisation(features)[1] == pytest.approx([0.5])
+
+
+def test_each_fit_is_shrunk_by_its_own_number_of_rows() -> None:
+    """Towards the root mean square of its own deviations, as if PRIOR_ROWS more rows had shown that."""
+    drawn = shrunk(np.array([[1.0, 7.0], [1.0, 7.0]]), np.array([[2.0], [1000.0]]))
+
+    assert drawn[0] == pytest.approx(np.sqrt([(2 + PRIOR_ROWS * 25) / (2 + PRIOR_ROWS), (98 + PRIOR_ROWS * 25) / 5]))
+    assert drawn[1] == pytest.approx([1, 7], rel=0.05)
+
+
+def test_views_of_a_picture_count_as_one() -> None:
+    """Copies tell nothing new of how much a feature differs."""
+    features = np.array([[1, 0], [1, 2], [1.2, 4], [1, 6]], np.float32)
+
+    with_copies = shrunk_standardisation(np.tile(features, (5, 1)), pictures=4)[1]
+
+    assert with_copies == pytest.approx(shrunk_standardisation(features)[1])
