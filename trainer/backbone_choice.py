@@ -41,7 +41,8 @@ def settle_backbone(
 ) -> tuple[TrainSettings, BackboneChoice | None]:
     """The settings with a backbone, a fit and a precision in place of "auto"; as they are, where none is to be picked.
 
-    They are what the bundle keeps, so a run that is repeated takes the decision over.
+    They are what the bundle keeps, so a run that is repeated takes the decision over. It is made on the train and
+    validation splits: the test split tells what the model that comes of it is worth.
 
     Raises:
         NothingFastEnough: every backbone takes longer than `--max-latency`.
@@ -53,7 +54,12 @@ def settle_backbone(
     wanted: Literal["float32", "int8", "auto"] = settings.precision
     precisions: tuple[Precision, ...] = ("float32", "int8") if wanted == "auto" else (wanted,)
     _, compared = compare_backbones(
-        audit, [backbone for _, backbone in opened], settings, progress, precisions=precisions
+        audit,
+        [backbone for _, backbone in opened],
+        settings,
+        progress,
+        precisions=precisions,
+        splits=("train", "validation"),
     )
     chosen, reason = pick(compared, settings.max_latency)
     progress.say(table_of(compared))

@@ -30,12 +30,15 @@ from trainer.metrics import sample_losses
 from trainer.progress import Progress
 from trainer.recipe import FeatureChoice, Precision, plain_rows
 from trainer.run_backbone import RunBackbone, open_backbone
+from trainer.samples import Split
 from trainer.served_graph import attach_head
 from trainer.settings import TrainSettings
 from trainer.speed import time_single_requests
-from trainer.training import Training, arrange
+from trainer.training import Training, arrange, require_learnable
 
 _JOINED = " + "
+
+ALL_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ def compare_backbones(
     progress: Progress,
     *,
     precisions: Sequence[Precision] = ("float32", "int8"),
+    splits: Sequence[Split] = ALL_SPLITS,
 ) -> tuple[Training, tuple[Compared, ...]]:
     """Every backbone in every fit and precision, and every two that take the same pixels, on the same folds.
 
@@ -127,15 +131,17 @@ def compare_backbones(
         settings: threads, seed, provider, cache; the split gives the pictures that int8 is calibrated on.
         progress: shows the work.
         precisions: to be compared; a backbone that has no int8 form is compared without, and that is said.
+        splits: whose pictures are compared on; a choice that a model is then tested on keeps the test split out.
 
     Returns:
-        The pictures, and what was found, the most accurate first. All times are measured in this run, in turn.
+        These pictures, and what was found, the most accurate first. All times are measured in this run, in turn.
 
     Raises:
         TooFewForFolds: a label has a single group of pictures.
+        LabelNotInTrain: the test split is kept out, and a label is nowhere else.
         BadData: the pictures cannot be learned from.
     """
-    training = _arranged(audit, backbones[0], settings, progress)
+    training = _of_splits(_arranged(audit, backbones[0], settings, progress), splits)
     ways = list(_ways(training, backbones, settings, progress, precisions))
     ways += _joined(ways)
     options = FitOptions(len(training.labels), settings.seed, settings.thread_count, settings.balance)
@@ -160,6 +166,22 @@ def _arranged(audit: Audit, backbone: RunBackbone, settings: TrainSettings, prog
     audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=progress)
     likeness = compare_pictures(audit.manifest, features.statistics, progress)
     return arrange(audit.manifest, features.values, alike=likeness.groups, shares=settings.split, seed=settings.seed)
+
+
+def _of_splits(training: Training, splits: Sequence[Split]) -> Training:
+    """Only the pictures of these splits; groups and labels are as they were among all."""
+    if set(splits) == {*ALL_SPLITS}:
+        return training
+    require_learnable(training)
+    rows = training.rows(*splits)
+    return replace(
+        training,
+        samples=tuple(training.samples[row] for row in rows.tolist()),
+        features=training.features[rows],
+        targets=training.targets[rows],
+        groups=tuple(training.groups[row] for row in rows.tolist()),
+        splits=tuple(training.splits[row] for row in rows.tolist()),
+    )
 
 
 def _ways(

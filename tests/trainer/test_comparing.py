@@ -12,11 +12,12 @@ from tests.trainer.given_graph import given_backbone
 from tests.trainer.tiny_graph import tiny_graph
 from trainer.compare_settings import CompareSettings
 from trainer.compared import Compared, front_of
-from trainer.comparing import compare_backbones
+from trainer.comparing import ALL_SPLITS, compare_backbones
 from trainer.errors import TooFewForFolds
 from trainer.intake import read_audited
 from trainer.progress import Quiet
 from trainer.run_backbone import RunBackbone
+from trainer.samples import Split
 from trainer.settings import TrainSettings
 
 LARGER = PreprocessSpec(height=24, width=24, resize=24)
@@ -89,6 +90,39 @@ def test_a_label_of_a_single_picture_leaves_nothing_to_compare_on(tmp_path: Path
 
     with pytest.raises(TooFewForFolds, match="dots"):
         run(tmp_path / "data", CONVOLUTIONS, fit="crop")
+
+
+@pytest.fixture
+def split_data(tmp_path: Path) -> Path:
+    """Pictures whose split their folders give."""
+    for number, split in enumerate(("train", "validation", "test")):
+        write_folder(tmp_path / "data" / split, per_class=8, first=8 * number, size=24)
+    return tmp_path / "data"
+
+
+def swap_test_labels(data: Path) -> None:
+    dots, stripes, aside = (data / "test" / name for name in ("dots", "stripes", "aside"))
+    dots.rename(aside), stripes.rename(dots), aside.rename(stripes)
+
+
+def losses_of(data: Path, *splits: Split) -> list[float]:
+    settings, progress = settings_for(data, fit="crop"), Quiet()
+    audit = read_audited(settings, progress)
+    _, compared = compare_backbones(
+        audit, [CONVOLUTIONS], settings, progress, precisions=("float32",), splits=splits or ALL_SPLITS
+    )
+    return [float(loss) for loss in compared[0].losses]
+
+
+def test_labels_of_the_test_split_change_nothing_where_it_is_kept_out(split_data: Path) -> None:
+    """What a backbone is picked by must not know what the model is then tested on."""
+    alone, everything = losses_of(split_data, "train", "validation"), losses_of(split_data)
+
+    swap_test_labels(split_data)
+
+    assert len(alone) < len(everything)
+    assert losses_of(split_data, "train", "validation") == alone
+    assert losses_of(split_data) != everything
 
 
 def test_lists_are_given_with_commas(tmp_path: Path) -> None:
