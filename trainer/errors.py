@@ -456,6 +456,16 @@ class ReplayWeightsMissing(UsageError):
         )
 
 
+class ReplayRefused(UsageError):
+    """What an earlier run sets, and what was given beside it, do not go together."""
+
+    def __init__(self, bundle: Path, detail: str, *, from_bundle: Sequence[str]) -> None:
+        taken = f" From the bundle: {', '.join(from_bundle)}." if from_bundle else ""
+        super().__init__(
+            f"--from {bundle}: {detail}.{taken} Give another value beside it, or leave out what does not go with it."
+        )
+
+
 # --- graph, parity ---
 
 

@@ -1,14 +1,18 @@
 """`train --from BUNDLE`: the settings of an earlier run, taken from its bundle, for a run that repeats it."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from shared.bundle import Bundle, BundleMetadata, read_bundle
 from shared.publish import resolve
 from trainer.backbones import BackboneEntry, Weights, choose_backbone, find_weights
 from trainer.differences import Differences, compare
-from trainer.errors import ReplayWeightsMissing, WeightsMissing
+from trainer.errors import ReplayRefused, ReplayWeightsMissing, WeightsMissing
 from trainer.samples import Sample
 from trainer.settings import TrainSettings
 from trainer.sgd_settings import without_idle
@@ -41,6 +45,9 @@ class Earlier:
         """Its settings, name and backbone; what was given by flag, variable or file goes before.
 
         Also the number of threads is taken over: with another one, the last bits may differ.
+
+        Raises:
+            ReplayRefused: they do not go together.
         """
         metadata = self.bundle.metadata
         recorded = {name: value for name, value in metadata.settings.items() if name in TrainSettings.model_fields}
@@ -48,7 +55,15 @@ class Earlier:
         if given.weights is None:
             recorded["backbone"] = metadata.backbone.name
         recorded = without_idle(recorded, recorded | mine)
-        return TrainSettings.model_validate(recorded | {"name": metadata.name} | mine)
+        try:
+            merged = TrainSettings.model_validate(recorded | {"name": metadata.name} | mine)
+            merged.check_together()
+        except ValueError as error:
+            detail = _in_words(error)
+            raise ReplayRefused(
+                self.bundle.path, detail, from_bundle=_named_in(detail, {**recorded, **dict.fromkeys(mine)})
+            ) from error
+        return merged
 
     @property
     def reason(self) -> str:
@@ -83,6 +98,25 @@ class Earlier:
             sha256=backbone.weights_sha256,
             found=found,
         )
+
+
+def _in_words(error: ValueError) -> str:
+    """Without pydantic's page about it."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False)[0]
+    where = f"--{str(first['loc'][0]).replace('_', '-')}: " if first["loc"] else ""
+    return where + str(first["msg"]).removeprefix("Value error, ")
+
+
+def _named_in(sentence: str, recorded: Mapping[str, Any]) -> list[str]:
+    """Those recorded options whose flag a sentence names, as flags with their values."""
+    named = [name.replace("-", "_") for name in re.findall(r"--([a-z0-9-]*[a-z0-9])", sentence)]
+    return [
+        f"--{name.replace('_', '-')} {recorded[name]}"
+        for name in dict.fromkeys(named)
+        if recorded.get(name) is not None
+    ]
 
 
 def read_earlier(path: Path) -> Earlier:

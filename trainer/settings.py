@@ -146,21 +146,22 @@ class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings, SgdSetting
         return self
 
     @model_validator(mode="after")
-    def _sgd_options_are_used(self) -> "TrainSettings":
+    def _goes_together(self) -> "TrainSettings":
+        if self.from_ is None:  # what an earlier run sets is not known yet; `Earlier.settings` checks the whole
+            self.check_together()
+        return self
+
+    def check_together(self) -> None:
+        """Refuse options that do not go together, or would be passed over.
+
+        Raises:
+            ValueError: it names the options by their flags.
+        """
         self.check_sgd(self.head)
-        return self
-
-    @model_validator(mode="after")
-    def _computes_in_a_graph(self) -> "TrainSettings":
         if self.engine == "torch" and self.precision != "float32":
-            raise ValueError(f"--precision {self.precision}: only the onnxruntime engine computes in int8")
-        return self
-
-    @model_validator(mode="after")
-    def _latency_is_used(self) -> "TrainSettings":
+            raise ValueError(f"--precision {self.precision}: --engine torch has no int8, only onnxruntime has")
         if self.max_latency is not None and self.backbone != "auto":
             raise ValueError("--max-latency: it picks a backbone; add --backbone auto")
-        return self
 
     @model_validator(mode="after")
     def _has_a_name(self) -> "TrainSettings":

@@ -1,5 +1,6 @@
 """trainer/differences.py and replay.py: what a repeated run takes over, and what it tells."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from shared.bundle import BackboneInfo
 from tests.trainer.tiny_bundle import publish_tiny
 from trainer.differences import compare
+from trainer.errors import ReplayRefused
 from trainer.replay import Earlier
 from trainer.samples import Sample
 from trainer.settings import TrainSettings
@@ -39,6 +41,41 @@ def test_weights_that_are_given_say_which_backbone_it_is(earlier: Earlier) -> No
     given = TrainSettings.from_command_line(["data", "--weights", "x.pth"], program="python -m trainer train")
 
     assert earlier.settings(given).backbone is None
+
+
+def given(*flags: str) -> TrainSettings:
+    return TrainSettings.from_command_line(["data", "--from", "b", *flags], program="python -m trainer train")
+
+
+def of_a_run_with(earlier: Earlier, **settings: object) -> Earlier:
+    metadata = earlier.bundle.metadata.model_copy(update={"settings": settings})
+    return replace(earlier, bundle=replace(earlier.bundle, metadata=metadata))
+
+
+def test_what_goes_with_the_bundle_is_accepted_though_it_does_not_stand_alone(earlier: Earlier) -> None:
+    """Whether an option is used is known once the bundle has said the rest."""
+    settings = of_a_run_with(earlier, head="sgd", epochs=50).settings(given("--epochs", "9"))
+
+    assert (settings.head, settings.epochs) == ("sgd", 9)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "flags", "sentence"),
+    [
+        ({"precision": "int8"}, ["--engine", "torch"], r"has no int8.* From the bundle: --precision int8\."),
+        ({"engine": "torch"}, ["--precision", "int8"], r"has no int8.* From the bundle: --engine torch\."),
+        ({"head": "probe"}, ["--epochs", "9"], r"--epochs is an option of the SGD head.* From the bundle: --head prob"),
+        ({}, ["--max-latency", "20ms"], r"add --backbone auto\. From the bundle: --backbone "),
+        ({"max_bad": 9}, [], r"--max-bad: .* From the bundle: --max-bad 9\."),
+    ],
+)
+def test_what_does_not_go_with_the_bundle_is_one_sentence_that_tells_what_came_from_it(
+    earlier: Earlier, recorded: dict[str, object], flags: list[str], sentence: str
+) -> None:
+    with pytest.raises(ReplayRefused, match=sentence) as refused:
+        of_a_run_with(earlier, **recorded).settings(given(*flags))
+
+    assert "pydantic" not in str(refused.value) and "\n" not in str(refused.value)
 
 
 def test_pictures_are_compared_by_their_bytes(earlier: Earlier) -> None:
