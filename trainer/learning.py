@@ -16,7 +16,7 @@ from trainer.likeness_telling import compare_pictures, tell_likeness
 from trainer.live_metrics import OnMetrics
 from trainer.moves import tell_moves
 from trainer.near_duplicates import Likeness
-from trainer.precision import PrecisionChoice, settle_precision
+from trainer.precision import PrecisionChoice, Recorded, settle_precision
 from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.recipe_plan import make_plan
@@ -58,7 +58,7 @@ def learn(
     progress: Progress,
     on_metrics: OnMetrics | None,
     *,
-    recorded: PrecisionChoice | None = None,
+    recorded: Recorded | None = None,
 ) -> Learned:
     """Group, split, choose a recipe, fit and measure, then fit again on everything.
 
@@ -69,7 +69,7 @@ def learn(
         settings: of the run.
         progress: shows it.
         on_metrics: told of each step of the head.
-        recorded: the precision that the run which is repeated chose.
+        recorded: the precision that the run which is repeated chose, and for what.
 
     Raises:
         QuantisationFailed: int8 was asked for, and the backbone cannot have it.

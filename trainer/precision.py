@@ -75,12 +75,38 @@ class PrecisionChoice:
         return asdict(self)
 
 
-def recorded_choice(metadata: BundleMetadata) -> PrecisionChoice | None:
+@dataclass(frozen=True)
+class Recorded:
+    """The choice of an earlier run, and what it was made for.
+
+    Attributes:
+        choice: that was made.
+        weights_sha256: of the backbone.
+        features: that the recipe read, in the precision that was taken.
+    """
+
+    choice: PrecisionChoice
+    weights_sha256: str
+    features: FeatureChoice
+
+    def holds_for(self, weights_sha256: str, features: FeatureChoice) -> bool:
+        """Whether it was made for this backbone and these features, whatever their precision."""
+        return self.weights_sha256 == weights_sha256 and self.features == replace(
+            features, precision=self.features.precision
+        )
+
+
+def recorded_choice(metadata: BundleMetadata) -> Recorded | None:
     """The choice that a bundle's run made by itself; None where it had none to make."""
-    recorded = metadata.metrics.get("precision")
+    recorded, backbone = metadata.metrics.get("precision"), metadata.backbone
     if not isinstance(recorded, Mapping) or recorded.get("wanted") != "auto":
         return None
-    return PrecisionChoice("auto", metadata.precision, str(recorded.get("reason")), speedup=recorded.get("speedup"))
+    reason, speedup = str(recorded.get("reason")), recorded.get("speedup")
+    return Recorded(
+        PrecisionChoice("auto", metadata.precision, reason, speedup=speedup),
+        backbone.weights_sha256,
+        FeatureChoice(metadata.spec, backbone.taps, metadata.precision, backbone.mirror),
+    )
 
 
 FLOAT32 = PrecisionChoice("float32", "float32", "float32, the default.")
@@ -94,7 +120,7 @@ def settle_precision(
     library: FeatureLibrary,
     measure_plan: Callable[[Plan], Measured],
     *,
-    recorded: PrecisionChoice | None = None,
+    recorded: Recorded | None = None,
 ) -> tuple[Measured, PrecisionChoice]:
     """The model to go on with: the measured one, or the same recipe in int8, measured on the same rows and folds.
 
@@ -105,7 +131,8 @@ def settle_precision(
         measured: the recipe that was chosen, in float32.
         library: of the run.
         measure_plan: measures another plan as `measured` was.
-        recorded: the choice of an earlier run, which "auto" takes over: the time that it rests on would differ.
+        recorded: the choice of an earlier run, which "auto" takes over where it was made for the same weights and
+            features: the time that it rests on would differ.
 
     Raises:
         QuantisationFailed: int8 was asked for, and the backbone cannot have it.
@@ -120,8 +147,9 @@ def settle_precision(
             raise
         return measured, PrecisionChoice(wanted, "float32", f"float32, because {error}")
     comparison = _compare(training, plan, measured, in_int8)
-    if wanted == "auto" and recorded is not None:
-        choice = _taken_over(recorded, comparison, library.cpu)
+    weights_sha256 = library.backbone.weights.sha256
+    if wanted == "auto" and recorded is not None and recorded.holds_for(weights_sha256, searched.recipe.features):
+        choice = _taken_over(recorded.choice, comparison, library.cpu)
     else:
         speedup = _measure_speedup(searched.recipe.features, library) if wanted == "auto" else None
         choice = choose_precision(wanted, comparison=comparison, speedup=speedup, cpu=library.cpu)

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from shared.cpu_features import Cpu
-from trainer.precision import Int8Comparison, choose_precision
+from tests.trainer.conv_graph import CONV_SPEC
+from trainer.precision import Int8Comparison, PrecisionChoice, Recorded, choose_precision
+from trainer.recipe import FeatureChoice
 
 VNNI = Cpu("x86_64", frozenset({"avx2", "avx_vnni"}))
 EQUAL = Int8Comparison(0.9, 0.9, 0.0, 0.01, 0.3, 0.3, 0.08)
@@ -52,3 +54,25 @@ def test_only_an_int8_model_requires_something_of_the_cpu() -> None:
     plain = choose_precision("int8", comparison=EQUAL, speedup=None, cpu=Cpu("x86_64", frozenset({"avx2"})))
 
     assert (taken.requirements, left.requirements, plain.requirements) == (("vnni",), (), ())
+
+
+SHA256, FEATURES = "ab" * 32, FeatureChoice(CONV_SPEC)
+RECORDED = Recorded(PrecisionChoice("auto", "int8", "faster"), SHA256, replace(FEATURES, precision="int8"))
+
+
+def test_the_decision_of_an_earlier_run_holds_for_the_same_weights_and_features() -> None:
+    """The recipe is chosen in float32, and the bundle keeps what was taken."""
+    assert RECORDED.holds_for(SHA256, FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("sha256", "features"),
+    [
+        ("cd" * 32, FEATURES),
+        (SHA256, replace(FEATURES, taps=("features.3",))),
+        (SHA256, replace(FEATURES, mirror=True)),
+        (SHA256, replace(FEATURES, spec=CONV_SPEC.model_copy(update={"fit": "pad"}))),
+    ],
+)
+def test_with_other_weights_or_features_it_is_decided_anew(sha256: str, features: FeatureChoice) -> None:
+    assert not RECORDED.holds_for(sha256, features)
