@@ -42,11 +42,13 @@ class Mahalanobis:
         """Distance to the nearest class mean, shape (N,), of features (N, D)."""
         return self.distances_of_units(unit_rows(features))
 
-    def distances_of_units(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The same of rows that are of length 1 already."""
-        nearest = (rows @ self.weight + self.bias).min(axis=1)
-        squared = nearest - np.square(rows @ self.directions).sum(axis=1)
-        return np.asarray(np.sqrt(np.maximum(squared, 0)), dtype=np.float32)
+    def distances_of_units(
+        self, rows: NDArray[np.float32], times: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float32]:
+        """The same of rows that are of length 1 already; squared distances to each class `times` (K,), if given."""
+        squared = rows @ self.weight + self.bias - np.square(rows @ self.directions).sum(axis=1, keepdims=True)
+        nearest = (squared if times is None else squared * times).min(axis=1)
+        return np.asarray(np.sqrt(np.maximum(nearest, 0)), dtype=np.float32)
 
 
 def unit_rows(features: NDArray[np.float32]) -> NDArray[np.float32]:

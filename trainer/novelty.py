@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.mahalanobis import Mahalanobis, class_sums, fit_mahalanobis, unit_rows
+from trainer.mahalanobis import ClassSums, Mahalanobis, class_sums, fit_mahalanobis, unit_rows
 from trainer.split import make_folds
 
 FEWEST_PICTURES = 100
 """With fewer, the far end of the distances is guesswork."""
+
+FEWEST_OF_A_CLASS = 5
+"""In at least two groups: pictures of a smaller class say nothing of how far unseen pictures of their kind are."""
 
 FOLDS = 5
 _LEVELS = np.arange(1, 96) / 100
@@ -67,7 +70,8 @@ class NoveltyFit:
     Attributes:
         novelty: of all rows; None where there is none.
         reason: why there is none; "" where there is.
-        distances: out of fold, shape (N,): of each row, where its group was not known; (0,) where there is none.
+        distances: out of fold, shape (M,): of each row whose class has enough pictures (`FEWEST_OF_A_CLASS`), where its
+            group was not known, as the novelty of all rows would have it; (0,) where there is none.
         folds: the fold that each row was held out in, shape (N,); (0,) where there is none.
     """
 
@@ -97,11 +101,18 @@ def fit_novelty(
     if len(set(groups)) < FOLDS:
         reason = f"{len(set(groups))} groups of training pictures; novelty needs {FOLDS} to tell what is familiar"
         return NoveltyFit(None, reason, *nothing)
+    usable = _usable(targets, groups)
+    if usable.sum() < FEWEST_PICTURES:
+        reason = (
+            f"{usable.sum()} training pictures of labels with at least {FEWEST_OF_A_CLASS} pictures in 2 groups; "
+            f"novelty needs {FEWEST_PICTURES} to tell what is familiar"
+        )
+        return NoveltyFit(None, reason, *nothing)
     from trainer.sweep import torch_threads
 
     rows, fold_of = unit_rows(features), make_folds(targets, groups, FOLDS, seed)
     with torch_threads(1):
-        distances = _out_of_fold(rows, targets, fold_of)
+        distances = _out_of_fold(rows, targets, fold_of)[usable]
         near = fit_mahalanobis(rows, targets)
     return NoveltyFit(Novelty(near, fit_scale(distances)), "", distances, fold_of)
 
@@ -114,11 +125,37 @@ def fit_scale(distances: NDArray[np.float32]) -> NoveltyScale:
     return NoveltyScale(knots[apart].astype(np.float32), _LEVELS[apart].astype(np.float32), tail)
 
 
+def as_of_all(rows: NDArray[np.float32], near: Mahalanobis, seen: ClassSums, total: ClassSums) -> NDArray[np.float32]:
+    """Distances (N,) of unseen rows of length 1 under a fit of some rows, as a fit of all rows would have them.
+
+    An unseen row's squared distance to the mean of n others is 1 + 1/n times that to the true mean, on average, and
+    the fit of all rows has means of more.
+
+    Args:
+        rows: shape (N, D), not part of `seen`.
+        near: fitted to the rows that `seen` counts.
+        seen, total: the rows of that fit, and all.
+    """
+    known = seen.counts > 0
+    times = (1 + 1 / total.counts[known]) / (1 + 1 / seen.counts[known])
+    return near.distances_of_units(rows, times)
+
+
 def _out_of_fold(
     rows: NDArray[np.float32], targets: NDArray[np.int64], fold_of: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     distances, sums = np.zeros(len(rows), np.float32), class_sums(rows, targets, int(targets.max()) + 1)
     for fold in range(FOLDS):
         own = fold_of == fold
-        distances[own] = fit_mahalanobis(rows, targets, unseen=own, sums=sums).distances_of_units(rows[own])
+        near = fit_mahalanobis(rows, targets, unseen=own, sums=sums)
+        distances[own] = as_of_all(rows[own], near, sums.without(rows[own], targets[own]), sums)
     return distances
+
+
+def _usable(targets: NDArray[np.int64], groups: Sequence[str]) -> NDArray[np.bool_]:
+    """Rows (N,) whose class has a mean worth the name where their group is held out."""
+    class_count = int(targets.max()) + 1
+    pairs = sorted(set(zip(targets.tolist(), groups, strict=True)))
+    groups_of = np.bincount([target for target, _ in pairs], minlength=class_count)
+    pictures_of = np.bincount(targets, minlength=class_count)
+    return ((pictures_of >= FEWEST_OF_A_CLASS) & (groups_of >= 2))[targets]
