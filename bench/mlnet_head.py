@@ -30,7 +30,7 @@ from bench.arguments import data_arguments
 from bench.rows import read_rows
 from trainer.backbones import build_classifier, choose_backbone, find_weights
 from trainer.evaluation import evaluate
-from trainer.folds import fewest_groups
+from trainer.folds import most_folds
 from trainer.intervals import repeated_folds_interval
 from trainer.split import make_folds
 
@@ -121,7 +121,7 @@ def measure_mlnet(
     early_stopping: bool,
 ) -> MlnetResult:
     """Hold out each fold once per seed, fit on the rest, and measure on the fold; the folds are those of our heads."""
-    folds, measured = min(FOLDS, fewest_groups(targets, groups)), []
+    folds, measured = most_folds(targets, groups, FOLDS, seeds), []
     started = time.perf_counter()
     for seed in seeds:
         fold_of = make_folds(targets, groups, folds, seed)

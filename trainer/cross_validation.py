@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trainer.errors import TooFewForFolds
 from trainer.evaluation import Evaluation, evaluate
 from trainer.fitting import FitOptions
-from trainer.folds import fewest_groups
+from trainer.folds import most_folds
 from trainer.intervals import Interval, repeated_folds_interval
 from trainer.progress import Progress, Quiet
 from trainer.recipe_search import Plan, Searched, plan_of, search
@@ -124,14 +124,14 @@ def cross_validate(
         progress: shows the folds as they are done.
 
     Raises:
-        TooFewForFolds: a class has a single group, so it cannot be both trained on and held out.
+        TooFewForFolds: the groups of a class are too few, so it cannot be both trained on and held out.
         ValueError: fewer than 2 folds, or no seed.
     """
     if folds < 2 or not seeds:
         raise ValueError(f"{folds} folds and {len(seeds)} seeds, expected at least 2 and 1")
-    possible = min(folds, fewest_groups(targets, groups))
+    possible = most_folds(targets, groups, folds, seeds)
     if possible < 2:
-        raise TooFewForFolds(_label_with_one_group(targets, groups, labels))
+        raise TooFewForFolds(*_label_with_fewest_groups(targets, groups, labels))
     plan = features if isinstance(features, Plan) else plan_of(features)
     results: list[FoldResult] = []
     pooled: list[Evaluation] = []
@@ -185,7 +185,10 @@ def _mean(values: Sequence[float], folds: int, *, most: float) -> FoldMean:
     return FoldMean(float(np.mean(values)), (max(0.0, low), min(most, high)))
 
 
-def _label_with_one_group(targets: NDArray[np.int64], groups: Sequence[str], labels: Sequence[str]) -> str:
+def _label_with_fewest_groups(
+    targets: NDArray[np.int64], groups: Sequence[str], labels: Sequence[str]
+) -> tuple[str, int]:
     pairs = set(zip(targets.tolist(), groups, strict=True))
     counts = Counter(target for target, _ in pairs)
-    return next(label for target, label in enumerate(labels) if counts[target] < 2)
+    fewest = min(range(len(labels)), key=counts.__getitem__)
+    return labels[fewest], counts[fewest]

@@ -543,11 +543,12 @@ class MlnetOptionsInvalid(UsageError):
 
 
 class TooFewForFolds(BadData):
-    """All pictures of a label are one group; a cross-validation cannot hold it out."""
+    """A label's groups cannot be spread over folds; a cross-validation cannot hold it out."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, groups: int = 1) -> None:
+        few = "a single group" if groups == 1 else f"{groups} groups, some shared with other labels,"
         super().__init__(
-            f"the label {label!r} has a single group of pictures (one picture and its copies, or what --group-by keeps "
+            f"the label {label!r} has {few} of pictures (one picture and its copies, or what --group-by keeps "
             "together), so no fold can hold it out and still learn it. Add pictures of it, group finer, or leave out "
             "--folds."
         )

@@ -6,8 +6,47 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.split import make_folds
+
+NO_FOLDS = "A class has only one group of pictures, or shares its groups with others so that no folds can be made"
+
+
+def most_folds(targets: NDArray[np.int64], groups: Sequence[str], wanted: int, seeds: Sequence[int]) -> int:
+    """How many folds can be made, at most `wanted`, so that what is kept for learning always holds every class.
+
+    A class needs as many groups as there are folds. Where groups hold several classes that is not enough: a fold may
+    get all groups of a class by getting those of another. There are then fewer folds.
+
+    Args:
+        targets: shape (N,), class indices.
+        groups: N group ids.
+        wanted: how many are wished for.
+        seeds: of the folds that will be made by `make_folds`.
+
+    Returns:
+        Below 2 where there cannot be any.
+    """
+    possible = min(wanted, fewest_groups(targets, groups))
+    if len(set(zip(targets.tolist(), groups, strict=True))) == len(set(groups)):
+        return possible  # no group holds two classes, and each class is then spread over all folds
+    for folds in range(possible, 1, -1):
+        if all(_leaves_every_class(targets, make_folds(targets, groups, folds, seed)) for seed in seeds):
+            return folds
+    return min(possible, 1)
+
+
+def note_on_fewer_folds(possible: int, wanted: int) -> str:
+    """Why there are `possible` folds, at least 2, instead of `wanted`."""
+    return f"{possible} folds instead of {wanted}, because with more of them one would take all groups of a class."
+
 
 def fewest_groups(targets: NDArray[np.int64], groups: Sequence[str]) -> int:
     """The number of groups of the class that has fewest: with more folds, one of them would lack the class."""
     pairs = set(zip(targets.tolist(), groups, strict=True))
     return min(Counter(target for target, _ in pairs).values())
+
+
+def _leaves_every_class(targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> bool:
+    """Whether every class is in two folds at least, so that none takes all of it away."""
+    pairs = set(zip(targets.tolist(), fold_of.tolist(), strict=True))
+    return min(Counter(target for target, _ in pairs).values()) > 1

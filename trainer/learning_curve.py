@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.folds import fewest_groups
+from trainer.folds import most_folds
 from trainer.intervals import Interval, repeated_folds_interval
 from trainer.metrics import predicted_classes, sample_losses, softmax
 from trainer.split import make_folds
@@ -97,11 +97,11 @@ def learning_curve(
     """
     from trainer.sweep import torch_threads
 
-    folds = min(_FOLDS, fewest_groups(targets, groups))
-    if folds < 2:
-        return None
     work = len(features) * features.shape[1] * class_count
     repetitions = int(max(1, min(_MOST_REPETITIONS, _ENOUGH_WORK // work)))
+    folds = most_folds(targets, groups, _FOLDS, range(seed, seed + repetitions))
+    if folds < 2:
+        return None
     measured: list[list[_Measured]] = []
     with torch_threads(threads):
         for repetition in range(repetitions):

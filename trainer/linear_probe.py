@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.folds import fewest_groups
+from trainer.folds import NO_FOLDS, most_folds, note_on_fewer_folds
 from trainer.head import Head, HeadFit
 from trainer.learned_rows import LearnedRows, learned_rows
 from trainer.live_metrics import HeadStep
@@ -63,7 +63,7 @@ def fit_linear_probe(
     from trainer.sweep import torch_threads
 
     rows = learned_rows(features, targets, class_count=class_count, views=views, balance=balance)
-    possible = min(folds, fewest_groups(targets, groups))
+    possible = most_folds(targets, groups, folds, (seed,))
     fold_of = make_folds(targets, groups, possible, seed) if l2 is None and possible >= 2 else None
     with torch_threads(threads):
         swept = _swept(rows, fold_of, class_count, on_step) if fold_of is not None else None
@@ -126,9 +126,9 @@ def note_on_folds(possible: int, *, wanted: int, used: float) -> str:
     """What is to be said where there are fewer folds than wanted; `used` is what was taken where there is none."""
     if possible < 2:
         return (
-            f"A class has only one group of pictures, so the strength could not be chosen by cross-validation; "
-            f"{used:g} was used. Add pictures of the small classes."
+            f"{NO_FOLDS}, so the strength could not be chosen by cross-validation; {used:g} was used. "
+            "Add pictures of the small classes."
         )
     if possible < wanted:
-        return f"{possible} folds instead of {wanted}, because a class has only {possible} groups of pictures."
+        return note_on_fewer_folds(possible, wanted)
     return ""

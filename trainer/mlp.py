@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.folds import fewest_groups
+from trainer.folds import most_folds
 from trainer.head import Head, HeadFit, Hidden
 from trainer.learned_rows import LearnedRows, learned_rows
 from trainer.linear_probe import FOLDS, check_rows, note_on_folds
@@ -59,7 +59,7 @@ def fit_mlp(
     check_rows(rows.plain, targets, groups, class_count)
     from trainer.sweep import torch_threads
 
-    possible = min(folds, fewest_groups(targets, groups))
+    possible = most_folds(targets, groups, folds, (seed,))
     fold_of = make_folds(targets, groups, possible, seed) if epochs is None and possible >= 2 else None
     with torch_threads(threads):
         history, logits, chosen = (

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.calibration import fit_temperature
-from trainer.folds import fewest_groups
+from trainer.folds import most_folds
 from trainer.head import Head, HeadFit
 from trainer.learned_rows import LearnedRows, learned_rows
 from trainer.linear_probe import FOLDS, check_rows, note_on_folds
@@ -60,7 +60,7 @@ def fit_prototype(
     check_rows(rows.plain, targets, groups, class_count)
     from trainer.sweep import torch_threads
 
-    possible = min(folds, fewest_groups(targets, groups))
+    possible = most_folds(targets, groups, folds, (seed,))
     fold_of = make_folds(targets, groups, possible, seed) if shrinkage is None and possible >= 2 else None
     with torch_threads(threads):
         swept, logits, chosen = (

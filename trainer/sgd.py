@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.folds import fewest_groups
+from trainer.folds import NO_FOLDS, most_folds, note_on_fewer_folds
 from trainer.head import HeadFit
 from trainer.learned_rows import balanced_weights
 from trainer.linear_probe import FOLDS, check_rows
@@ -68,7 +68,7 @@ def fit_sgd(
     from trainer.sweep import torch_threads
 
     options = options or SgdOptions()
-    possible = min(folds, fewest_groups(targets, groups)) if epochs is None else 0
+    possible = most_folds(targets, groups, folds, (seed,)) if epochs is None else 0
     fold_of = make_folds(targets, groups, possible, seed) if possible >= 2 else None
     weights = balanced_weights(targets, class_count) if balance else np.ones(len(targets), np.float32)
     alone = options.epochs_by == "validation"
@@ -106,12 +106,9 @@ def _note(possible: int, watched: "Watched | None", options: SgdOptions, *, want
             if watched
             else f"could not be chosen; {_unwatched_epochs(options)} were run"
         )
-        notes.append(
-            f"A class has only one group of pictures, so there are no folds, and the epochs {how}. "
-            "Add pictures of the small classes."
-        )
+        notes.append(f"{NO_FOLDS}, so there are no folds, and the epochs {how}. Add pictures of the small classes.")
     elif possible < wanted:
-        notes.append(f"{possible} folds instead of {wanted}, because a class has only {possible} groups of pictures.")
+        notes.append(note_on_fewer_folds(possible, wanted))
     if watched and replaced:
         notes.append("There is no validation split, so the folds decided on the epochs.")
     if watched and options.early_stopping and watched.epochs == options.epochs:

@@ -1,6 +1,17 @@
 import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from trainer.folds import fewest_groups
+from trainer.cross_validation import cross_validate
+from trainer.errors import TooFewForFolds
+from trainer.fitting import FitOptions, fit_head
+from trainer.folds import fewest_groups, most_folds
+from trainer.learning_curve import learning_curve
+from trainer.recipe import HeadKind, plain_rows
+from trainer.split import make_folds
+
+LAYOUTS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), min_size=3, max_size=30)
 
 
 def test_groups_are_counted_by_class_and_the_fewest_are_told() -> None:
@@ -11,3 +22,52 @@ def test_groups_are_counted_by_class_and_the_fewest_are_told() -> None:
 
 def test_a_group_of_two_classes_counts_for_both() -> None:
     assert fewest_groups(np.array([0, 0, 1, 1]), ["a", "b", "b", "c"]) == 2
+
+
+@settings(max_examples=300, deadline=None)
+@given(LAYOUTS, st.integers(2, 6), st.integers(0, 50))
+def test_whatever_a_fold_holds_out_every_class_is_left_to_learn_from(
+    rows: list[tuple[int, int]], wanted: int, seed: int
+) -> None:
+    targets, groups = np.array([target for target, _ in rows]), [f"g{group}" for _, group in rows]
+
+    folds = most_folds(targets, groups, wanted, (seed, seed + 1))
+
+    assert folds <= wanted
+    for of_seed in (seed, seed + 1) if folds >= 2 else ():
+        fold_of = make_folds(targets, groups, folds, of_seed)
+        assert set(fold_of.tolist()) == set(range(folds))
+        assert all(set(targets[fold_of != fold]) == set(targets) for fold in range(folds))
+
+
+def test_groups_of_one_class_each_allow_as_many_folds_as_the_smallest_class_has() -> None:
+    assert most_folds(np.array([0, 0, 0, 1, 1, 1]), list("abcdef"), 5, (0,)) == 3
+    assert most_folds(np.array([0, 0, 0, 1]), list("abcd"), 5, (0,)) == 1
+
+
+def tangled() -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Two classes of two groups each, one of them shared: of two folds one takes a whole class, with the seed 0."""
+    targets = np.array([1, 0, 1, 0, 1, 0])
+    features = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    return features, targets, ["g1", "g2", "g1", "g2", "g0", "g0"]
+
+
+@pytest.mark.parametrize("kind", ["probe", "prototype", "mlp", "sgd"])
+def test_every_head_does_without_folds_that_would_lack_a_class(kind: HeadKind) -> None:
+    features, targets, groups = tangled()
+    fold_of = make_folds(targets, groups, fewest_groups(targets, groups), 0)
+    assert any(len(set(targets[fold_of != fold])) == 1 for fold in (0, 1)), "else this tests nothing"
+
+    fit = fit_head(kind, plain_rows(features), targets, groups, FitOptions(2, 0, 1))
+
+    assert fit.folds == 0
+    assert "no folds can be made" in fit.note
+    assert np.isfinite(fit.probabilities(features)).all()
+
+
+def test_what_needs_folds_is_left_out_or_refused_where_they_would_lack_a_class() -> None:
+    features, targets, groups = tangled()
+
+    assert learning_curve(features, targets, groups, class_count=2, l2=1.0, seed=0, threads=1) is None
+    with pytest.raises(TooFewForFolds, match="2 groups, some shared with other labels"):
+        cross_validate(features, targets, groups, ("ant", "bee"), folds=2, seeds=(0,), threads=1)

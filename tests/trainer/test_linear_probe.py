@@ -152,7 +152,7 @@ def test_eight_pictures_of_three_classes_are_learned_from() -> None:
     found = fit((features, targets, groups), classes=3)
 
     assert found.folds == 2
-    assert found.note == "2 folds instead of 5, because a class has only 2 groups of pictures."
+    assert found.note == "2 folds instead of 5, because with more of them one would take all groups of a class."
     assert accuracy(softmax(found.head.logits(features)), targets) == 1.0
 
 
