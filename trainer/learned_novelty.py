@@ -42,6 +42,7 @@ class LearnedNovelty:
         report = self.report
         return {
             "left_out_auroc": report.auroc if report else None,
+            "left_out_noticed": report.noticed if report else None,
             "unfamiliar_share": report.share if report else None,
         }
 

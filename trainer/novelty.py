@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.mahalanobis import ClassSums, Mahalanobis, class_sums, fit_mahalanobis, unit_rows
+from trainer.mahalanobis import Mahalanobis, class_sums, fit_mahalanobis, unit_rows
 from trainer.split import make_folds
 
 FEWEST_PICTURES = 100
@@ -125,19 +125,22 @@ def fit_scale(distances: NDArray[np.float32]) -> NoveltyScale:
     return NoveltyScale(knots[apart].astype(np.float32), _LEVELS[apart].astype(np.float32), tail)
 
 
-def as_of_all(rows: NDArray[np.float32], near: Mahalanobis, seen: ClassSums, total: ClassSums) -> NDArray[np.float32]:
+def as_of_all(
+    rows: NDArray[np.float32], near: Mahalanobis, seen: NDArray[np.int64], total: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """Distances (N,) of unseen rows of length 1 under a fit of some rows, as a fit of all rows would have them.
 
     An unseen row's squared distance to the mean of n others is 1 + 1/n times that to the true mean, on average, and
     the fit of all rows has means of more.
 
     Args:
-        rows: shape (N, D), not part of `seen`.
-        near: fitted to the rows that `seen` counts.
-        seen, total: the rows of that fit, and all.
+        rows: shape (N, D), none of them among those fitted.
+        near: of some rows.
+        seen: how many of each class it was fitted to, shape (K,).
+        total: how many of each class there are, shape (K,).
     """
-    known = seen.counts > 0
-    times = (1 + 1 / total.counts[known]) / (1 + 1 / seen.counts[known])
+    known = seen > 0
+    times = (1 + 1 / total[known]) / (1 + 1 / seen[known])
     return near.distances_of_units(rows, times)
 
 
@@ -148,7 +151,8 @@ def _out_of_fold(
     for fold in range(FOLDS):
         own = fold_of == fold
         near = fit_mahalanobis(rows, targets, unseen=own, sums=sums)
-        distances[own] = as_of_all(rows[own], near, sums.without(rows[own], targets[own]), sums)
+        seen = np.bincount(targets[~own], minlength=len(sums.counts))
+        distances[own] = as_of_all(rows[own], near, seen, sums.counts)
     return distances
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.mahalanobis import class_sums, fit_mahalanobis, unit_rows
-from trainer.novelty import FOLDS, NoveltyFit
+from trainer.novelty import FOLDS, NoveltyFit, as_of_all
 from trainer.ranking import roc_auc
 
 _MOST_CLASSES, _MOST_ROWS = 6, 2000
@@ -43,6 +43,8 @@ class NoveltyReport:
         foreign: pictures of classes that were left out, in each bin, shape (B,).
         left_out: each class that was left out once; at most six, spread over all of them. Empty for a single class.
         auroc: mean over `left_out`; None if there is none.
+        noticed: share of the pictures of `left_out` that are above the threshold, in [0, 1]; None if there are none.
+        labels: how many classes there are to leave out.
     """
 
     unfamiliar: float
@@ -52,6 +54,8 @@ class NoveltyReport:
     foreign: tuple[int, ...]
     left_out: tuple[LeftOut, ...]
     auroc: float | None
+    noticed: float | None
+    labels: int
 
     def as_json(self) -> dict[str, Any]:
         """Plain values that any JSON reader takes, keys always in the same order."""
@@ -84,7 +88,13 @@ def report_novelty(
     scale = fit.novelty.scale
     some = np.arange(len(features))[:: -(-len(features) // _MOST_ROWS)]
     with torch_threads(1):
-        left_out, foreign = _leave_out(unit_rows(features[some]), targets[some], fit.folds[some], labels)
+        left_out, foreign = _leave_out(
+            unit_rows(features[some]),
+            targets[some],
+            fit.folds[some],
+            labels,
+            np.bincount(targets, minlength=len(labels)),
+        )
     edges = np.linspace(0, 3, _BINS + 1)
     return NoveltyReport(
         unfamiliar=unfamiliar,
@@ -94,13 +104,19 @@ def report_novelty(
         foreign=_counts(foreign / scale.knots[-1], edges),
         left_out=left_out,
         auroc=float(np.mean([one.auroc for one in left_out])) if left_out else None,
+        noticed=float((scale.of(foreign) > unfamiliar).mean()) if left_out else None,
+        labels=len(np.unique(targets)),
     )
 
 
 def _leave_out(
-    rows: NDArray[np.float32], targets: NDArray[np.int64], fold_of: NDArray[np.int64], labels: Sequence[str]
+    rows: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    fold_of: NDArray[np.int64],
+    labels: Sequence[str],
+    total: NDArray[np.int64],
 ) -> tuple[tuple[LeftOut, ...], NDArray[np.float32]]:
-    """What came of each class, and the distances of all their pictures."""
+    """What came of each class, and the distances of all their pictures as the fit of `total` rows (K,) has them."""
     present = np.unique(targets)
     chosen = present[np.unique(np.linspace(0, len(present) - 1, _MOST_CLASSES).round().astype(int))]
     found, foreign, sums = [], [], class_sums(rows, targets, len(labels))
@@ -109,7 +125,8 @@ def _leave_out(
         if (own | held).all():
             continue
         near = fit_mahalanobis(rows, targets, unseen=own | held, sums=sums)
-        known, unknown = near.distances_of_units(rows[held & ~own]), near.distances_of_units(rows[own])
+        seen = np.bincount(targets[~(own | held)], minlength=len(labels))
+        known, unknown = (as_of_all(rows[some], near, seen, total) for some in (held & ~own, own))
         auroc = roc_auc(np.concatenate([known, unknown]), np.arange(len(known) + len(unknown)) >= len(known))
         if auroc is not None:
             found.append(LeftOut(labels[left], len(unknown), auroc))

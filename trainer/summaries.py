@@ -78,7 +78,8 @@ def _trust_lines(metrics: Mapping[str, Any]) -> list[str]:
     if novelty.get("left_out_auroc") is not None:
         lines.append(
             f"Novelty   tells pictures of a label that was left out from the others with AUROC "
-            f"{novelty['left_out_auroc']:.2f}; calls {novelty['unfamiliar_share']:.1%} of familiar ones unfamiliar"
+            f"{novelty['left_out_auroc']:.2f}; calls {novelty['left_out_noticed']:.0%} of them unfamiliar, "
+            f"and {novelty['unfamiliar_share']:.1%} of familiar ones"
         )
     return lines
 

@@ -61,11 +61,20 @@ def test_the_histogram_has_every_picture() -> None:
     assert np.array(report.foreign)[beyond].sum() > 200
 
 
+def test_the_share_of_left_out_pictures_above_the_threshold_is_told() -> None:
+    """A high AUROC alone says nothing of what is called unfamiliar in the end."""
+    far, alike = reported(300, apart=3.0), reported(300, apart=0.0)
+
+    assert far.noticed is not None and far.noticed > 0.9
+    assert alike.noticed == pytest.approx(alike.share, abs=0.05)
+    assert far.as_json()["noticed"] == far.noticed
+
+
 def test_of_many_classes_six_are_left_out() -> None:
     """A hundred fits would take longer than the training."""
     report = reported(800, classes=40)
 
-    assert len(report.left_out) == 6
+    assert (len(report.left_out), report.labels) == (6, 40)
     assert report.left_out[0].label == "label 0"
     assert report.left_out[-1].label == "label 39"
 

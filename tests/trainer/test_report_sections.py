@@ -48,7 +48,15 @@ SCORES = ScoreFacts(
     (POINT,),
 )
 NOVELTY = NoveltyReport(
-    0.99, 0.013, (0.0, 1.0, 2.0), (95, 5), (30, 70), (LeftOut("cat", 50, 0.93), LeftOut("dog", 50, 0.89)), 0.91
+    0.99,
+    0.013,
+    (0.0, 1.0, 2.0),
+    (95, 5),
+    (30, 70),
+    (LeftOut("cat", 50, 0.93), LeftOut("dog", 50, 0.89)),
+    0.91,
+    0.083,
+    7,
 )
 TRIED = tuple(
     Tried(Recipe(FeatureChoice(PreprocessSpec())), name, 1.0, 0.9, loss, loss - 0.4, 0.013, 0.2, chosen, "the simplest")
@@ -128,6 +136,8 @@ def test_novelty_is_told_with_its_false_alarms() -> None:
 
     assert "more novel in 91.0 % of cases" in told
     assert "1.3 % are, by mistake" in told
+    assert "of the labels it had not learned, 8.3 % are" in told
+    assert "2 of your 7 labels" in told
     assert "cat 50 93.0 %" in told
 
 
