@@ -16,8 +16,9 @@ from trainer.compare_settings import CompareSettings
 from trainer.errors import QuantisationFailed
 from trainer.feature_library import FeatureLibrary
 from trainer.intake import read_audited
-from trainer.precision import PrecisionChoice, settle_precision
+from trainer.precision import PrecisionChoice, Recorded, settle_precision
 from trainer.progress import Quiet
+from trainer.recipe import Precision
 from trainer.recipe_plan import make_plan
 from trainer.recipe_search import Plan
 from trainer.run_backbone import RunBackbone
@@ -25,6 +26,9 @@ from trainer.training import Measured, Training, arrange, measure
 
 CONVOLUTIONS = given_backbone("convolutions", conv_graph(), 8)
 COLOURS = given_backbone("colours", tiny_graph(CONV_SPEC), 3)
+LARGER = given_backbone(
+    "convolutions", conv_graph(), 8, spec=CONV_SPEC.model_copy(update={"height": 48, "width": 48, "resize": 48})
+)
 VNNI, OTHER_VNNI = Cpu("x86_64", frozenset({"avx_vnni"})), Cpu("x86_64", frozenset({"avx512_vnni"}))
 
 Trial = tuple[Training, Plan, Measured, FeatureLibrary, Callable[[Plan], Measured]]
@@ -60,9 +64,15 @@ def test_features_of_one_kind_of_cpu_do_not_pass_for_those_of_another(data: Path
     assert computed == [16, 16, 0]
 
 
+def recorded_for(backbone: RunBackbone, taken: Precision) -> Recorded:
+    """What an earlier run with this backbone decided."""
+    features = replace(backbone.choice, precision=taken)
+    return Recorded(PrecisionChoice("auto", taken, "as it was", speedup=1.5), backbone.weights.sha256, features)
+
+
 @pytest.mark.parametrize("taken", ["int8", "float32"])
 def test_a_recorded_decision_is_taken_over_whatever_is_measured_now(data: Path, taken: str) -> None:
-    recorded = PrecisionChoice("auto", "int8" if taken == "int8" else "float32", "as it was", speedup=1.5)
+    recorded = recorded_for(CONVOLUTIONS, "int8" if taken == "int8" else "float32")
 
     measured, choice = settle_precision("auto", *trial(data, CONVOLUTIONS), recorded=recorded)
 
@@ -71,8 +81,19 @@ def test_a_recorded_decision_is_taken_over_whatever_is_measured_now(data: Path, 
     assert choice.requirements == (("vnni",) if taken == "int8" else ())
 
 
+def test_a_decision_that_was_made_for_other_weights_or_features_is_made_anew(data: Path) -> None:
+    other_weights = replace(recorded_for(CONVOLUTIONS, "int8"), weights_sha256="f" * 64)
+    other_features = recorded_for(LARGER, "int8")
+
+    for recorded in (other_weights, other_features):
+        _, choice = settle_precision("auto", *trial(data, CONVOLUTIONS), recorded=recorded)
+
+        assert "as it was" not in choice.reason
+        assert choice.speedup != 1.5
+
+
 def test_what_was_asked_for_overrules_the_record(data: Path) -> None:
-    recorded = PrecisionChoice("auto", "float32", "as it was")
+    recorded = recorded_for(CONVOLUTIONS, "float32")
 
     measured, choice = settle_precision("int8", *trial(data, CONVOLUTIONS), recorded=recorded)
 
