@@ -21,7 +21,9 @@ def training_summary(bundle: Bundle, metrics: Mapping[str, Any], *, unchanged: b
             f"Unchanged {bundle.path} (current already; nothing was published)"
             if unchanged
             else f"Published {bundle.path}",
-            f"Report    {bundle.path / 'report.html'}",
+            f"Report    {bundle.path / 'report.html'}"
+            if "report.html" in bundle.metadata.files
+            else "Report    missing; the same command writes it",
             *_accuracy_lines(metrics),
             *_trust_lines(metrics),
             f"Serve it with: python -m service --models-dir {models_dir}",
@@ -75,7 +77,7 @@ def _trust_lines(metrics: Mapping[str, Any]) -> list[str]:
             f"without the temperature: {found['before']:.1%})"
         )
     novelty = metrics.get("novelty") or {}
-    if novelty.get("left_out_auroc") is not None:
+    if novelty.get("left_out_noticed") is not None:
         lines.append(
             f"Novelty   tells pictures of a label that was left out from the others with AUROC "
             f"{novelty['left_out_auroc']:.2f}; calls {novelty['left_out_noticed']:.0%} of them unfamiliar, "
