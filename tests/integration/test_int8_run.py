@@ -93,13 +93,25 @@ def test_a_repeated_run_takes_the_decision_over_instead_of_timing_again(
     """Another time would be measured, and might turn the decision."""
     again = {"data": pictures, "models_dir": work / "models", "cache_dir": work / "cache", "name": "repeated"}
 
-    repeated = train(TrainSettings.model_validate(again | {"from": decided.bundle.path}), Quiet())
+    said = Quiet()
+    repeated = train(TrainSettings.model_validate(again | {"from": decided.bundle.path}), said)
 
     before, after = (one.bundle.metadata for one in (decided, repeated))
     assert before.metrics["precision"]["speedup"] is not None
+    assert "time float32 and int8" not in {name for name, _ in said.phases}
     assert after.metrics["precision"] == before.metrics["precision"]
     assert after.precision == before.precision
     assert content_of(repeated.bundle.path) == content_of(decided.bundle.path)
+
+
+def test_a_repeated_run_with_other_features_decides_anew(work: Path, pictures: Path, decided: TrainResult) -> None:
+    """What was measured with other features says nothing of these."""
+    again = {"data": pictures, "models_dir": work / "models", "cache_dir": work / "cache", "name": "padded"}
+    said = Quiet()
+
+    train(TrainSettings.model_validate(again | {"from": decided.bundle.path, "fit": "pad"}), said)
+
+    assert "time float32 and int8" in {name for name, _ in said.phases}
 
 
 def test_why_a_precision_was_taken_is_in_bundle_and_run_record(decided: TrainResult) -> None:
