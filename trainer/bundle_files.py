@@ -103,6 +103,7 @@ def metrics_of(run: Run) -> dict[str, Any]:
             "temperature": measured.fit.temperature,
             "folds": measured.fit.folds,
             "swept": [{"l2": l2, "log_loss": loss} for l2, loss in measured.fit.swept],
+            "parts": [{"kind": one.kind, "l2": one.l2, "temperature": one.temperature} for one in measured.fit.parts],
             "note": measured.fit.note,
             "final_fit": run.settings.final_fit,
             "tried": [one.as_json() for one in measured.searched.tried],

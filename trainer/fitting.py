@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.blend import blend
 from trainer.calibration import fit_temperature
 from trainer.head import HeadFit
 from trainer.linear_probe import fit_linear_probe
@@ -76,6 +77,8 @@ def fit_head(
         fit = _fit_sgd(rows, targets, groups, options, like, on_step)
     elif kind == "prototype":
         fit = _fit_prototype(rows, targets, groups, options, like, on_step)
+    elif kind == "blend":
+        fit = _fit_blend(rows, targets, groups, options, like, on_step)
     else:
         fit = _fit_mlp(rows, targets, groups, options, like, on_step)
     if like is not None:
@@ -148,6 +151,20 @@ def _fit_prototype(
         balance=options.balance,
         on_step=on_step,
     )
+
+
+def _fit_blend(
+    rows: FeatureRows,
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    options: FitOptions,
+    like: HeadFit | None,
+    on_step: OnStep | None,
+) -> HeadFit:
+    """Steps are told of the probe alone, whose fit takes longest."""
+    like_probe, like_prototype = like.parts if like else (None, None)
+    probe = fit_head("probe", rows, targets, groups, options, like=like_probe, on_step=on_step)
+    return blend(probe, fit_head("prototype", rows, targets, groups, options, like=like_prototype))
 
 
 def _fit_mlp(

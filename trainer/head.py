@@ -73,6 +73,7 @@ class HeadFit:
         epochs: how many the head was fitted for; None where its solver has none.
         history: accuracy and cross-entropy after each epoch that was tried, in their order; empty where nothing was
             chosen by epochs.
+        parts: the fits that a blend is the mean of; empty for other heads.
     """
 
     head: Head
@@ -85,6 +86,7 @@ class HeadFit:
     temperature: float = 1.0
     epochs: int | None = None
     history: tuple[HeadStep, ...] = ()
+    parts: "tuple[HeadFit, ...]" = ()
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Shape (N, K), for features of shape (N, D)."""

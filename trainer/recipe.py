@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from shared.preprocess import PreprocessSpec
 
-HeadKind = Literal["probe", "prototype", "mlp", "sgd"]
+HeadKind = Literal["probe", "prototype", "blend", "mlp", "sgd"]
 Precision = Literal["float32", "int8"]
 
 

@@ -28,9 +28,9 @@ FEW = 10
 def make_plan(library: FeatureLibrary, training: Training, settings: TrainSettings) -> Plan:
     """The recipes to choose from, that of the base features first; one, where nothing is open.
 
-    Heads are compared first, on the cheapest features: which kind suits so many pictures hardly depends on these. Then
-    features with the head that was taken, then what costs more in serving or in fitting: the mirror image, a
-    perceptron, views.
+    Heads that are quick to fit are compared first, on the cheapest features: which kind suits so many pictures hardly
+    depends on these. Then features, with and without the mirror image, with the head that was taken; then a perceptron
+    and views.
 
     Args:
         library: of the samples of `training`, in their order.
@@ -39,7 +39,7 @@ def make_plan(library: FeatureLibrary, training: Training, settings: TrainSettin
     """
     head: HeadKind = "probe" if settings.head == "auto" else settings.head
     views = 0 if settings.views == "auto" else settings.views
-    choices = library.candidates()
+    choices = _feature_choices(library, settings)
     if len(choices) > 1:
         library.announce([(choice, views) for choice in choices])
     first = _candidate(library, Recipe(choices[0], head, views))
@@ -51,6 +51,13 @@ def _candidate(library: FeatureLibrary, recipe: Recipe) -> Candidate:
     less_simple = recipe.views + (recipe.head == "mlp")
     cost = library.cost_of(recipe.features) + _NOT_SIMPLER * less_simple
     return Candidate(recipe, f"{recipe.head} on {in_words(recipe.features)}{views}", cost)
+
+
+def _feature_choices(library: FeatureLibrary, settings: TrainSettings) -> tuple[FeatureChoice, ...]:
+    """What is open; in a search each also with its mirror image, where that is within the cost."""
+    choices = library.candidates()
+    mirrored = [replace(one, mirror=True) for one in choices] if settings.search else []
+    return tuple(dict.fromkeys([*choices, *(one for one in mirrored if library.cost_of(one) <= settings.max_cost)]))
 
 
 def _memory(library: FeatureLibrary, training: Training) -> Callable[[Recipe], FeatureRows]:
@@ -71,17 +78,16 @@ def _refinements(library: FeatureLibrary, training: Training, settings: TrainSet
     """What is tried beside the best so far, step by step; a step without anything to try is left out."""
     pictures = Counter(training.targets[training.rows("train", "validation")].tolist())
     auto, small = settings.head == "auto", pictures.total() <= SMALL
+    few, choices = min(pictures.values()) < FEW, _feature_choices(library, settings)
 
-    def prototype(recipe: Recipe) -> Iterator[Recipe]:
-        yield replace(recipe, head="prototype")
+    def heads(recipe: Recipe) -> Iterator[Recipe]:
+        if few:
+            yield replace(recipe, head="prototype")
+        if settings.search:
+            yield replace(recipe, head="blend")
 
     def features(recipe: Recipe) -> Iterator[Recipe]:
-        yield from (replace(recipe, features=choice) for choice in library.candidates() if choice != recipe.features)
-
-    def mirrored(recipe: Recipe) -> Iterator[Recipe]:
-        both = replace(recipe.features, mirror=True)
-        if both != recipe.features and library.cost_of(both) <= settings.max_cost:
-            yield replace(recipe, features=both)
+        yield from (replace(recipe, features=choice) for choice in choices if choice != recipe.features)
 
     def with_views(recipe: Recipe) -> Iterator[Recipe]:
         if not recipe.features.mirror:  # else the mirror image has the features of the picture
@@ -91,9 +97,8 @@ def _refinements(library: FeatureLibrary, training: Training, settings: TrainSet
         yield replace(recipe, head="mlp")
 
     steps = (
-        (prototype, auto and (settings.search or min(pictures.values()) < FEW)),
-        (features, len(library.candidates()) > 1),
-        (mirrored, settings.search),
+        (heads, auto and (settings.search or few)),
+        (features, len(choices) > 1),
         (perceptron, auto and settings.search),
         (with_views, settings.views == "auto" and (settings.search or small)),
     )

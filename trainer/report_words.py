@@ -13,6 +13,7 @@ A_POINT = 0.01
 HEADS: dict[HeadKind, str] = {
     "probe": "a linear probe (multinomial logistic regression on standardised features)",
     "prototype": "class means under a shared, shrunk covariance of standardised features",
+    "blend": "the mean of a linear probe and of class means under a shared covariance, on standardised features",
     "mlp": "a small network with one hidden layer on standardised features",
     "sgd": "a linear head on standardised features, fitted by stochastic gradient descent",
 }

@@ -20,7 +20,7 @@ from trainer.locations import stem
 from trainer.sgd_settings import SgdSettings
 
 Engine = Literal["onnxruntime", "torch"]
-HeadChoice = Literal["auto", "probe", "prototype", "mlp", "sgd"]
+HeadChoice = Literal["auto", "probe", "prototype", "blend", "mlp", "sgd"]
 Location = Annotated[str, BeforeValidator(lambda value: os.fspath(value) if isinstance(value, os.PathLike) else value)]
 """A path, or an address such as s3://bucket/flowers.zip, whose two slashes a Path would make one."""
 
@@ -104,7 +104,8 @@ class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings, SgdSetting
     folds: Folds = Field(0, description="Also report a nested K-fold cross-validation; 0 = none.")
     seed: Seed = Field(0, description="Of split and folds.")
     head: HeadChoice = Field(
-        "auto", description="Kind of head; auto = a probe, or for very few pictures a prototype head if that is better."
+        "auto",
+        description="Kind of head; auto = a probe; or, if better, a prototype (few pictures), a blend (search).",
     )
     search: bool = Field(
         False, description="Choose image size, fit, taps, views and head by cross-validation; what was tried is told."

@@ -34,7 +34,8 @@ def shrunk(std: NDArray[np.float64], rows: NDArray[np.float64] | np.float64) -> 
     there, or no axes.
     """
     variance = np.square(std)
-    return np.sqrt((rows * variance + PRIOR_ROWS * variance.mean(axis=-1, keepdims=True)) / (rows + PRIOR_ROWS))
+    typical = variance.mean(axis=-1, keepdims=True)
+    return np.asarray(np.sqrt((rows * variance + PRIOR_ROWS * typical) / (rows + PRIOR_ROWS)))
 
 
 def floored(std: NDArray[np.float64]) -> NDArray[np.float64]:

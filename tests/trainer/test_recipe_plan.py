@@ -77,10 +77,10 @@ def test_few_pictures_of_a_label_try_a_prototype_head() -> None:
     assert names(2 * FEW - 1, views=0, head="probe") == ["probe on 224 px, crop"]
 
 
-def test_a_search_tries_heads_features_mirror_perceptron_and_a_view_in_that_order() -> None:
+def test_a_search_tries_heads_features_perceptron_and_a_view_in_that_order() -> None:
     assert names(SMALL + 2, choices=(PRESET, LARGER), search=True) == [
         "probe on 224 px, crop",
-        "prototype on 224 px, crop",
+        "blend on 224 px, crop",
         "probe on 320 px, crop",
         "probe on 224 px, crop, and mirrored",
         "mlp on 224 px, crop",
@@ -97,7 +97,10 @@ def test_a_mirrored_recipe_needs_no_mirror_image_as_a_view() -> None:
     plan = make_plan(Library(), training(50), settings)
     mirrored = replace(plan.candidates[0].recipe, features=replace(PRESET, mirror=True))
 
-    assert [one for step in plan.refinements for one in step(mirrored)] == []
+    tried_beside = [one.recipe for step in plan.refinements for one in step(mirrored)]
+
+    assert [recipe.views for recipe in tried_beside] == [0] * len(tried_beside)
+    assert VIEWS in [one.recipe.views for step in plan.refinements for one in step(plan.candidates[0].recipe)]
 
 
 @pytest.mark.parametrize("search", [False, True])
@@ -113,4 +116,4 @@ def test_features_are_read_once_and_those_of_the_run_are_there(search: bool) -> 
 
     assert plan.rows_of(recipe).plain is own.features
     assert library.read == [(LARGER, 0)]
-    assert library.announced == (2 if search else 0)
+    assert library.announced == (3 if search else 0)
