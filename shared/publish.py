@@ -5,7 +5,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from shared.bundle import (
     content_digest,
     format_metadata,
     read_bundle,
+    read_metadata,
     validate_metadata,
 )
 from shared.errors import BundleInvalid, ModelMissing, NoEarlierVersion, PublishConflict
-from shared.files import flush_folder, flush_tree, sha256_of_file, write_atomically
+from shared.files import flush_folder, flush_tree, sha256_of, sha256_of_file, write_atomically
 from shared.lock import locked, locked_folder
 
 _STAGING_PREFIX, _REMOVED_PREFIX, _LOCK_FILE = ".staging-", ".removed-", ".lock"
@@ -78,26 +79,35 @@ def seal(folder: Path, fields: Mapping[str, Any]) -> BundleMetadata:
     return metadata
 
 
-def list_also(bundle: Bundle, names: Sequence[str]) -> Bundle:
-    """The bundle with more files: they lie in its folder, and a bundle.json that lists them replaces the old one.
+def list_also(bundle: Bundle, contents: Mapping[str, bytes], *, wait_s: float = 60.0) -> Bundle:
+    """The bundle with more files: they are written into its folder, and a bundle.json that lists them replaces the old.
 
     For what is written after publishing, such as a report. Whoever reads meanwhile finds a whole bundle, with those
-    files or without; digests of files that were listed before stay as they are, and so does the content hash.
+    files or without; digests of files that were listed before stay as they are, and so does the content hash. What
+    another program has listed meanwhile stays, and nothing is written over it.
 
     Args:
         bundle: a published one.
-        names: of files in its folder, none of which is a part of its content.
+        contents: of each file by its name; none is a part of the bundle's content.
+        wait_s: how long to wait for another program that is publishing this model.
 
     Raises:
-        BundleInvalid: a file would change the content.
-        OSError: a file cannot be read, or the folder not be written.
+        BundleError: a file would change the content, or the bundle is gone or damaged.
+        PublishConflict: another program is publishing this model and did not end within `wait_s` seconds.
+        OSError: the folder cannot be written.
     """
-    files = {**bundle.metadata.files, **{name: _entry(bundle.path / name) for name in names}}
     file = bundle.path / METADATA_FILE
-    if content_digest(files) != bundle.metadata.content_sha256:
-        raise BundleInvalid(file, detail=f"{', '.join(names)} cannot be listed later: the content is fixed")
-    metadata = bundle.metadata.model_copy(update={"files": dict(sorted(files.items()))})
-    write_atomically(file, format_metadata(metadata))
+    with locked(bundle.path.parent / _LOCK_FILE, wait_s=wait_s):
+        metadata = read_metadata(bundle.path)  # another run may have listed its own meanwhile
+        added = {name: FileEntry(sha256=sha256_of(data), size_bytes=len(data)) for name, data in contents.items()}
+        if content_digest({**metadata.files, **added}) != metadata.content_sha256:
+            raise BundleInvalid(file, detail=f"{', '.join(contents)} cannot be listed later: the content is fixed")
+        for name in added.keys() - metadata.files.keys():
+            write_atomically(bundle.path / name, contents[name])
+        files = dict(sorted({**added, **metadata.files}.items()))
+        if files != metadata.files:
+            metadata = metadata.model_copy(update={"files": files})
+            write_atomically(file, format_metadata(metadata))
     return Bundle(path=bundle.path, metadata=metadata)
 
 

@@ -14,7 +14,7 @@ from trainer.bundle_files import Run, metadata_fields, write_bundle_files
 from trainer.errors import ModelsDirNotWritable
 from trainer.gates import check_bundle
 from trainer.progress import Progress
-from trainer.report import CARD_FILE, REPORT_FILE, write_report
+from trainer.report import REPORT_FILE, report_files
 from trainer.report_facts import report_facts
 
 # What a service acts on. Settings, tools and times may differ between runs that give the same model.
@@ -74,17 +74,21 @@ def publish_run(run: Run, progress: Progress) -> Published:
 
 
 def _add_report(bundle: Bundle, run: Run, progress: Progress) -> Bundle:
-    """The published bundle with report and card: written first, then listed in a bundle.json that replaces the old.
+    """The published bundle with report and card; without them, and with a warning, if that fails or is interrupted.
 
-    Whoever reads meanwhile finds a whole bundle, with them or without.
+    The model is live by then: whatever happens here, the run has done what it was started for, and says so.
     """
-    with progress.phase("write report"):
-        try:
-            write_report(bundle.path, report_facts(run))
-            return list_also(bundle, (REPORT_FILE, CARD_FILE))
-        except OSError as error:
-            progress.warn(f"The model is published, its report could not be written: {error.strerror or error}.")
-            return bundle
+    try:
+        with progress.phase("write report"):
+            return list_also(bundle, report_files(report_facts(run)))
+    except KeyboardInterrupt:
+        progress.warn(f"Published {bundle.version}; the report is missing, the same command writes it.")
+    except Exception as error:  # nothing that a report does may hide that the model is live
+        progress.warn(
+            f"Published {bundle.version}; its report could not be written ({type(error).__name__}: {error}). "
+            "The same command tries again."
+        )
+    return bundle
 
 
 def _same_as_current(made: BundleMetadata, models_dir: Path) -> Bundle | None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from shared.files import write_atomically
 from trainer import charts
 from trainer import report_words as words
 from trainer.mix_ups import frequent_mix_ups
@@ -26,14 +25,9 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|#~&{}$]|(?<!\w)_|_(?!\w)|(?<=http):|(?<=https):|(?<=www)\.", re.IGNORECASE)
 
 
-def write_report(folder: Path, facts: ReportFacts) -> None:
-    """Write report.html and card.md into `folder`.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    write_atomically(folder / REPORT_FILE, render_report(facts).encode())
-    write_atomically(folder / CARD_FILE, render_card(facts).encode())
+def report_files(facts: ReportFacts) -> dict[str, bytes]:
+    """The content of report.html and card.md, by name."""
+    return {REPORT_FILE: render_report(facts).encode(), CARD_FILE: render_card(facts).encode()}
 
 
 def render_report(facts: ReportFacts) -> str:

@@ -335,10 +335,10 @@ def test_a_link_in_the_staging_folder_is_not_published(tmp_path: Path) -> None:
 def test_a_report_can_follow_and_the_bundle_is_whole_before_and_after(pets: Path) -> None:
     """Nobody waits for a report to be served; whoever reads meanwhile meets no half-written bundle."""
     bundle = read_bundle(resolve(pets))
-    (bundle.path / "card.md").write_text("late")
+    (bundle.path / "card.md").write_text("left by a run that was killed")
     assert read_bundle(bundle.path) == bundle, "unlisted, it does not matter"
 
-    listed = list_also(bundle, ("card.md",))
+    listed = list_also(bundle, {"card.md": b"late"})
 
     assert read_bundle(bundle.path) == listed
     assert listed.metadata.content_sha256 == bundle.metadata.content_sha256
@@ -350,9 +350,8 @@ def test_a_report_can_follow_and_the_bundle_is_whole_before_and_after(pets: Path
 def test_damage_is_not_blessed_by_listing_another_file(pets: Path) -> None:
     bundle = read_bundle(resolve(pets))
     (bundle.path / "labels.txt").write_text("cat\nfish\n")
-    (bundle.path / "card.md").write_text("late")
 
-    list_also(bundle, ("card.md",))
+    list_also(bundle, {"card.md": b"late"})
 
     with pytest.raises(BundleError):
         read_bundle(bundle.path)
@@ -360,7 +359,29 @@ def test_damage_is_not_blessed_by_listing_another_file(pets: Path) -> None:
 
 def test_what_a_service_acts_on_cannot_be_listed_later(pets: Path) -> None:
     bundle = read_bundle(resolve(pets))
-    (bundle.path / "metrics.json").write_text("{}")
 
     with pytest.raises(BundleInvalid, match="the content is fixed"):
-        list_also(bundle, ("metrics.json",))
+        list_also(bundle, {"metrics.json": b"{}"})
+
+    assert read_bundle(bundle.path) == bundle
+
+
+def test_of_two_reports_the_first_stays_and_the_bundle_whole(pets: Path) -> None:
+    """Two equal runs may end at once; each knows the bundle as it was before either had added its report."""
+    before = read_bundle(resolve(pets))
+    first = list_also(before, {"card.md": b"one"})
+
+    second = list_also(before, {"card.md": b"two", "report.html": b"<p>"})
+
+    assert read_bundle(before.path) == second
+    assert (before.path / "card.md").read_bytes() == b"one"
+    assert {**first.metadata.files, **second.metadata.files} == second.metadata.files
+
+
+def test_nothing_is_listed_while_another_program_holds_the_model(pets: Path) -> None:
+    bundle = read_bundle(resolve(pets))
+
+    with locked(pets / ".lock", wait_s=0), pytest.raises(PublishConflict):
+        list_also(bundle, {"card.md": b"late"}, wait_s=0)
+
+    assert not (bundle.path / "card.md").exists()

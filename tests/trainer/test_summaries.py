@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from shared.publish import list_also
 from tests.trainer.tiny_bundle import publish_tiny
 from trainer.evaluation import evaluate
 from trainer.summaries import evaluation_summary, training_summary
@@ -80,3 +81,12 @@ def test_an_evaluation_tells_all_its_numbers(tmp_path: Path) -> None:
         assert told in text
     assert "bee  accuracy 0.6667  precision 0.6667  F1 0.6667" in text
     assert "is what chance makes of true scores" in text
+
+
+def test_a_report_that_is_not_there_is_not_named(tmp_path: Path) -> None:
+    bundle = publish_tiny(tmp_path)
+    with_report = list_also(bundle, {"report.html": b"<p>"})
+
+    assert "report.html" not in training_summary(bundle, NUMBERS)
+    assert "Report    missing; the same command writes it" in training_summary(bundle, NUMBERS)
+    assert f"Report    {bundle.path / 'report.html'}" in training_summary(with_report, NUMBERS)
