@@ -1,15 +1,15 @@
 """`train --backbone auto`: the backbone that a comparison on the user's pictures picks, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from trainer.audit import Audit
 from trainer.backbones import cached_names
 from trainer.catalogue import NANO
 from trainer.compared import Compared, table_of
 from trainer.comparing import compare_backbones
-from trainer.errors import NothingFastEnough
+from trainer.errors import NoMiddleStage, NothingFastEnough, NothingToCompare, SizeRefused, TapUnusable
 from trainer.progress import Progress
 from trainer.recipe import Precision
 from trainer.recipe_search import standard_error
@@ -17,6 +17,7 @@ from trainer.run_backbone import RunBackbone, open_backbone
 from trainer.settings import TrainSettings
 
 AUTO = "auto"
+OpenOne = Callable[[TrainSettings, Progress], RunBackbone]
 
 
 @dataclass(frozen=True)
@@ -37,34 +38,35 @@ class BackboneChoice:
 
 
 def settle_backbone(
-    settings: TrainSettings, audit: Audit, progress: Progress
+    settings: TrainSettings, audit: Audit, progress: Progress, *, open_one: OpenOne = open_backbone
 ) -> tuple[TrainSettings, BackboneChoice | None]:
-    """The settings with a backbone, a fit and a precision in place of "auto"; as they are, where none is to be picked.
+    """The settings with a backbone and a fit in place of "auto"; as they are, where none is to be picked.
 
     They are what the bundle keeps, so a run that is repeated takes the decision over. It is made on the train and
-    validation splits: the test split tells what the model that comes of it is worth.
+    validation splits: the test split tells what the model that comes of it is worth. `--precision auto` compares in
+    float32 and stays as it is: `settle_precision` decides on the model's own recipe.
 
     Raises:
+        NothingToCompare: no weights are here, or none that suit the other options.
         NothingFastEnough: every backbone takes longer than `--max-latency`.
         BadData: the pictures cannot be compared on.
     """
     if settings.backbone != AUTO:
         return settings, None
-    opened = _open_all(settings, progress)
-    wanted: Literal["float32", "int8", "auto"] = settings.precision
-    precisions: tuple[Precision, ...] = ("float32", "int8") if wanted == "auto" else (wanted,)
+    opened = open_all(settings, progress, open_one=open_one)
+    precision: Precision = "int8" if settings.precision == "int8" else "float32"
     _, compared = compare_backbones(
         audit,
         [backbone for _, backbone in opened],
         settings,
         progress,
-        precisions=precisions,
+        precisions=(precision,),
         splits=("train", "validation"),
     )
     chosen, reason = pick(compared, settings.max_latency)
     progress.say(table_of(compared))
     wish = next(wish for wish, backbone in opened if backbone.entry.name == chosen.backbones[0])
-    update: dict[str, Any] = {"precision": chosen.precision, "max_latency": None}
+    update: dict[str, Any] = {"max_latency": None}
     if settings.fit == AUTO:
         update["fit"] = chosen.fit
     return wish.model_copy(update=update), BackboneChoice(reason, compared)
@@ -85,9 +87,12 @@ def pick(compared: Sequence[Compared], max_latency_ms: float | None) -> tuple[Co
         max_latency_ms: of a single request; None for any.
 
     Raises:
-        NothingFastEnough: none is.
+        NothingToCompare: there is none.
+        NothingFastEnough: none is fast enough.
     """
     single = sorted((one for one in compared if len(one.backbones) == 1), key=lambda one: one.latency_ms)
+    if not single:
+        raise NothingToCompare("no backbone could be compared")
     eligible = [one for one in single if max_latency_ms is None or one.latency_ms <= max_latency_ms]
     if not eligible:
         raise NothingFastEnough(max_latency_ms or 0, fastest=single[0].name, latency_ms=single[0].latency_ms)
@@ -106,14 +111,40 @@ def _as_good(one: Compared, best: Compared) -> bool:
     return float(differences.mean()) <= standard_error(differences)
 
 
-def _open_all(settings: TrainSettings, progress: Progress) -> list[tuple[TrainSettings, RunBackbone]]:
-    """Each backbone whose weights are here, with how it would be asked for; a file goes before cached weights."""
-    wishes = [settings.model_copy(update={"backbone": None})] if settings.weights is not None else []
-    names = ((NANO,) if settings.nano else ()) + tuple(cached_names())
-    wishes += [settings.model_copy(update={"backbone": name, "weights": None}) for name in names]
+def open_all(
+    settings: TrainSettings, progress: Progress, *, open_one: OpenOne = open_backbone
+) -> list[tuple[TrainSettings, RunBackbone]]:
+    """Each backbone whose weights are here, with how it would be asked for; a file goes before cached weights.
+
+    One that cannot do what the other options ask for is left out, and that is said.
+
+    Raises:
+        NothingToCompare: there is none, or none is left.
+        UsageError: weights cannot be read.
+    """
     opened: dict[str, tuple[TrainSettings, RunBackbone]] = {}
-    for wish in wishes:
-        if wish.backbone not in opened:
-            backbone = open_backbone(wish, progress)
+    reasons: list[str] = []
+    for wish in _wishes(settings):
+        if wish.backbone in opened:
+            continue
+        try:
+            backbone = open_one(wish, progress)
+        except (NoMiddleStage, SizeRefused, TapUnusable) as error:
+            reasons.append(str(error))
+            progress.warn(f"--backbone auto leaves {wish.backbone or wish.weights} out: {error}")
+        else:
             opened.setdefault(backbone.entry.name, (wish, backbone))
+    if not opened:
+        raise NothingToCompare(" ".join(reasons).rstrip(".") or f"no weights are here ({_looked_for(settings)})")
     return list(opened.values())
+
+
+def _wishes(settings: TrainSettings) -> list[TrainSettings]:
+    by_file = [settings.model_copy(update={"backbone": None})] if settings.weights is not None else []
+    names = ((NANO,) if settings.nano else ()) + tuple(cached_names())
+    return [*by_file, *(settings.model_copy(update={"backbone": name, "weights": None}) for name in names)]
+
+
+def _looked_for(settings: TrainSettings) -> str:
+    nano = "" if settings.nano else "--no-nano leaves the embedded backbone out, and "
+    return f"{nano}torchvision's cache has no published ones"

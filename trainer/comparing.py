@@ -15,7 +15,7 @@ from trainer.catalogue import NANO
 from trainer.compare_settings import CompareSettings
 from trainer.compared import Compared, front_of, table_of
 from trainer.counting import counted
-from trainer.errors import QuantisationFailed, TooFewForFolds
+from trainer.errors import NothingToCompare, QuantisationFailed, TooFewForFolds
 from trainer.evaluation import evaluate
 from trainer.feature_choices import prepared_for
 from trainer.feature_library import FeatureLibrary
@@ -138,11 +138,14 @@ def compare_backbones(
 
     Raises:
         TooFewForFolds: a label has a single group of pictures.
+        NothingToCompare: no backbone can have the precision.
         LabelNotInTrain: the test split is kept out, and a label is nowhere else.
         BadData: the pictures cannot be learned from.
     """
     training = _of_splits(_arranged(audit, backbones[0], settings, progress), splits)
     ways = list(_ways(training, backbones, settings, progress, precisions))
+    if not ways:
+        raise NothingToCompare("no backbone has an int8 form")
     ways += _joined(ways)
     options = FitOptions(len(training.labels), settings.seed, settings.thread_count, settings.balance)
     everything = np.arange(len(training.samples))

@@ -442,7 +442,17 @@ class NothingFastEnough(UsageError):
     def __init__(self, max_latency_ms: float, *, fastest: str, latency_ms: float) -> None:
         super().__init__(
             f"--max-latency {max_latency_ms:g}ms: the fastest here is {fastest} with {latency_ms:.1f} ms a request. "
-            "Allow more, take --precision auto, or give the weights of a smaller backbone."
+            "Allow more, take --precision int8, or give the weights of a smaller backbone."
+        )
+
+
+class NothingToCompare(UsageError):
+    """`--backbone auto` and `compare` found no backbone that they could look at."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"nothing to compare: {detail}. Fetch weights (`python -m trainer backbones fetch NAME`), name a file with "
+            "--weights FILE, or leave out the option that no backbone goes with."
         )
 
 

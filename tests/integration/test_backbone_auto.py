@@ -32,10 +32,11 @@ def test_what_was_picked_is_told_kept_and_taken_over(tmp_path: Path) -> None:
     metadata = result.bundle.metadata
     record = json.loads((result.bundle.path / "run.json").read_text())["backbone"]
     assert record["reason"] == metadata.metrics["backbone_reason"]
-    assert {one["precision"] for one in record["compared"] if one["backbones"] == ["nano"]} == {"float32", "int8"}
+    assert {one["precision"] for one in record["compared"]} == {"float32"}
+    assert metadata.metrics["precision"]["wanted"] == "auto"
     repeated = read_earlier(result.bundle.path).settings(TrainSettings.model_validate({"data": pictures}))
     assert (repeated.backbone, repeated.max_latency) == (metadata.backbone.name, None)
-    assert repeated.precision == metadata.precision
+    assert repeated.precision == "auto"
 
 
 def test_nothing_is_trained_that_would_answer_too_late(tmp_path: Path) -> None:

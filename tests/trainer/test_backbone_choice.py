@@ -7,9 +7,15 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from trainer.backbone_choice import pick
+from tests.integration.pictures_on_disk import write_folder
+from tests.trainer.conv_graph import conv_graph
+from tests.trainer.given_graph import given_backbone
+from trainer.backbone_choice import open_all, pick, settle_backbone
 from trainer.compared import Compared
-from trainer.errors import NothingFastEnough
+from trainer.errors import NoMiddleStage, NothingFastEnough, NothingToCompare
+from trainer.intake import read_audited
+from trainer.progress import Progress, Quiet
+from trainer.run_backbone import RunBackbone
 from trainer.settings import TrainSettings
 
 RANDOM = np.random.default_rng(0)
@@ -71,3 +77,80 @@ def test_a_longest_latency_without_a_backbone_to_pick_is_refused(tmp_path: Path)
     """It would else be passed over in silence."""
     with pytest.raises(ValidationError, match="add --backbone auto"):
         TrainSettings.model_validate({"data": tmp_path, "name": "a", "backbone": "nano", "max_latency": "20ms"})
+
+
+CONVOLUTIONS = given_backbone("convolutions", conv_graph(), 8)
+
+
+@pytest.fixture
+def no_cached_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this machine has downloaded is not looked at."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
+def settings_for(data: Path, **options: object) -> TrainSettings:
+    given = {"data": data, "name": "a", "backbone": "auto", "cache_dir": data.parent / "cache", "threads": 1}
+    return TrainSettings.model_validate(given | {"provider": "cpu"} | options)
+
+
+def open_convolutions(wish: TrainSettings, progress: Progress) -> RunBackbone:
+    """As if they were in the weights file; nano, here, has no middle stage."""
+    if wish.backbone == "nano":
+        raise NoMiddleStage("nano")
+    return CONVOLUTIONS
+
+
+def test_an_empty_table_is_no_crash() -> None:
+    with pytest.raises(NothingToCompare, match="backbones fetch"):
+        pick([PAIR], None)
+
+
+@pytest.mark.usefixtures("no_cached_weights")
+def test_without_nano_and_without_weights_what_was_looked_for_is_told(tmp_path: Path) -> None:
+    with pytest.raises(
+        NothingToCompare, match=r"--no-nano .* torchvision's cache .* `python -m trainer backbones fetch"
+    ):
+        open_all(settings_for(tmp_path / "data", nano=False), Quiet())
+
+
+@pytest.mark.usefixtures("no_cached_weights")
+def test_a_backbone_that_does_not_suit_is_left_out_and_that_is_said(tmp_path: Path) -> None:
+    progress = Quiet()
+
+    opened = open_all(settings_for(tmp_path / "data", weights="x.pth"), progress, open_one=open_convolutions)
+
+    assert [backbone.entry.name for _, backbone in opened] == ["convolutions"]
+    assert any("leaves nano out: --taps middle: nano has no middle stage" in one for one in progress.warnings)
+
+
+@pytest.mark.usefixtures("no_cached_weights")
+def test_it_is_an_error_where_none_is_left(tmp_path: Path) -> None:
+    with pytest.raises(NothingToCompare, match="nano has no middle stage"):
+        open_all(settings_for(tmp_path / "data", taps="middle"), Quiet())
+
+
+@pytest.mark.usefixtures("no_cached_weights")
+@pytest.mark.parametrize(("asked", "compared_in"), [("auto", "float32"), ("int8", "int8"), ("float32", "float32")])
+def test_the_precision_stays_as_asked_for_and_auto_is_left_to_its_own_rule(
+    tmp_path: Path, asked: str, compared_in: str
+) -> None:
+    """Which is 1.2 x as fast and half a point at most; the faster within a standard error would pass it by."""
+    data = write_folder(tmp_path / "data", per_class=8, size=24)
+    settings, progress = settings_for(data, weights="x.pth", fit="crop", precision=asked), Quiet()
+
+    settled, choice = settle_backbone(settings, read_audited(settings, progress), progress, open_one=open_convolutions)
+
+    assert choice is not None
+    assert (settled.precision, settled.fit, settled.weights) == (asked, "crop", Path("x.pth"))
+    assert {one.precision for one in choice.compared} == {compared_in}
+
+
+@pytest.mark.usefixtures("no_cached_weights")
+def test_the_pick_never_sees_the_test_split(tmp_path: Path) -> None:
+    data = write_folder(tmp_path / "data", per_class=10, size=24)
+    settings, progress = settings_for(data, weights="x.pth", fit="crop", split="0.5,0.25,0.25"), Quiet()
+
+    _, choice = settle_backbone(settings, read_audited(settings, progress), progress, open_one=open_convolutions)
+
+    assert choice is not None
+    assert len(choice.compared[0].losses) < 20

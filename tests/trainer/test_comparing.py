@@ -13,7 +13,7 @@ from tests.trainer.tiny_graph import tiny_graph
 from trainer.compare_settings import CompareSettings
 from trainer.compared import Compared, front_of
 from trainer.comparing import ALL_SPLITS, compare_backbones
-from trainer.errors import TooFewForFolds
+from trainer.errors import NothingToCompare, TooFewForFolds
 from trainer.intake import read_audited
 from trainer.progress import Quiet
 from trainer.run_backbone import RunBackbone
@@ -90,6 +90,13 @@ def test_a_label_of_a_single_picture_leaves_nothing_to_compare_on(tmp_path: Path
 
     with pytest.raises(TooFewForFolds, match="dots"):
         run(tmp_path / "data", CONVOLUTIONS, fit="crop")
+
+
+def test_no_int8_form_anywhere_is_an_error(data: Path) -> None:
+    settings, progress = settings_for(data, fit="crop"), Quiet()
+
+    with pytest.raises(NothingToCompare, match="no backbone has an int8 form"):
+        compare_backbones(read_audited(settings, progress), [COLOURS], settings, progress, precisions=("int8",))
 
 
 @pytest.fixture
