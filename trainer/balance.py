@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.calibration import calibration_error, fit_temperature
+from trainer.calibration import calibration_error, cross_fitted, fit_temperature
 from trainer.fitting import FitOptions
 from trainer.head import HeadFit
 from trainer.learned_rows import learned_rows
@@ -91,10 +91,11 @@ def _out_of_fold(
 
 
 def _numbers(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> BalanceNumbers:
+    """As `measure_calibration`: the calibration error is that of temperatures chosen without the rows they are for."""
     probabilities = softmax(logits / fit_temperature(logits, targets))
     return BalanceNumbers(
         accuracy(probabilities, targets),
         macro_accuracy(probabilities, targets),
         log_loss(probabilities, targets),
-        calibration_error(probabilities, targets),
+        calibration_error(cross_fitted(logits, targets), targets),
     )

@@ -3,12 +3,14 @@
 import math
 from typing import Literal
 
+from trainer.calibration import Calibration
 from trainer.evaluation import Evaluation
 from trainer.intervals import Interval
 from trainer.learning_curve import LearningCurve
 from trainer.recipe import HeadKind
 
 A_POINT = 0.01
+MUCH_BY_CHANCE = 0.05
 
 HEADS: dict[HeadKind, str] = {
     "probe": "a linear probe (multinomial logistic regression on standardised features)",
@@ -83,6 +85,16 @@ def would_more_help(curve: LearningCurve) -> Literal["yes", "probably", "hardly"
     if curve.accuracy.interval[1] < A_POINT:
         return "hardly"
     return "probably" if curve.log_loss.interval[0] > 0 else "unclear"
+
+
+def trusted(error: Calibration) -> Literal["yes", "unclear", "no"]:
+    """Whether scores mean what they say: "no" where they are further off than chance explains.
+
+    "unclear": they are not, but on so few pictures even true scores may come out more than 5 points off.
+    """
+    if error.after > error.perfect_95:
+        return "no"
+    return "unclear" if error.perfect_95 > MUCH_BY_CHANCE else "yes"
 
 
 def notices(auroc: float) -> Literal["well", "partly", "hardly"]:

@@ -3,6 +3,7 @@ import pytest
 
 from tests.trainer.blobs import make_blobs
 from trainer.balance import BalanceEffect, measure_balance
+from trainer.calibration import measure_calibration
 from trainer.fitting import FitOptions, fit_head
 from trainer.learned_rows import balanced_weights
 from trainer.linear_probe import fit_linear_probe
@@ -50,6 +51,17 @@ def test_the_other_way_is_measured_by_heads_that_had_not_seen_the_rows() -> None
         expected[held] = head.logits(rows.plain[held])
     assert found is not None
     assert found.labels.macro_accuracy == pytest.approx(macro_accuracy(softmax(expected), targets), abs=0.02)
+
+
+def test_the_calibration_error_of_what_was_taken_is_the_one_that_the_report_tells() -> None:
+    data = rare_and_common()
+    fit = fit_head("probe", *data, FitOptions(2, 0, 1))
+
+    found = effect_of(data, balance=False)
+
+    assert found is not None
+    expected = measure_calibration(fit.out_of_fold_logits, data[1], fit.temperature).after
+    assert found.pictures.calibration_error == pytest.approx(expected)
 
 
 def test_with_balance_the_taken_one_is_the_balanced_one() -> None:

@@ -59,8 +59,11 @@ NOVELTY = NoveltyReport(
     7,
 )
 TRIED = tuple(
-    Tried(Recipe(FeatureChoice(PreprocessSpec())), name, 1.0, 0.9, loss, loss - 0.4, 0.013, 0.2, chosen, "the simplest")
-    for name, loss, chosen in (("probe on 224 px", 0.41, True), ("<b>probe</b>, 4 views", 0.4, False))
+    Tried(Recipe(FeatureChoice(PreprocessSpec())), name, 1.0, 0.9, loss, loss - 0.4, 0.013, 0.2, chosen, reason)
+    for name, loss, chosen, reason in (
+        ("probe on 224 px", 0.41, True, "taken: within one standard error of the best, or as cheap and better"),
+        ("<b>probe</b>, 4 views", 0.4, False, "no better beyond doubt, and more work"),
+    )
 )
 EPOCHS = tuple(HeadStep(dataset, 0.8, 0.5, epoch=epoch) for epoch in range(3) for dataset in ("train", "validation"))
 SECTIONS = {
@@ -131,6 +134,25 @@ def test_scores_that_promise_too_much_are_said_to() -> None:
     assert "Not to the point." in Page(render_report(facts(scores=off))).text
 
 
+def test_few_pictures_are_said_to_tell_little_of_the_scores() -> None:
+    few = replace(SCORES, calibration=replace(SCORES.calibration, n=18, after=0.256, perfect=0.2, perfect_95=0.3))
+
+    told = words_of(render_report(facts(scores=few)))
+
+    assert "Too few pictures to tell." in told
+    assert "Yes, as far as" not in told
+
+
+@pytest.mark.parametrize(("accuracy", "reason"), [(0.995, "nearly every answer is right"), (0.8, "none leaves 20")])
+def test_why_no_threshold_is_suggested_follows_the_curve_itself(accuracy: float, reason: str) -> None:
+    """Not the accuracy on the test split, which is of other pictures."""
+    curve = (CoveragePoint(0.0, 100, 1.0, accuracy, (0.7, 1.0)),)
+
+    told = words_of(render_report(facts(scores=replace(SCORES, coverage=curve, suggested=()))))
+
+    assert f"No threshold is suggested: {reason}" in told
+
+
 def test_novelty_is_told_with_its_false_alarms() -> None:
     told = words_of(render_report(facts(novelty=NOVELTY)))
 
@@ -145,7 +167,8 @@ def test_what_was_tried_is_listed_and_what_was_taken_marked() -> None:
     page = render_report(facts(head=replace(facts().head, tried=TRIED)))
     told = words_of(page)
 
-    assert "probe on 224 px 90.0 % 0.410 0.010 ± 0.013 1 0.2 taken: the simplest" in told
+    assert "probe on 224 px 90.0 % 0.410 0.010 ± 0.013 1 0.2 taken: within one standard error" in told
+    assert "0.2 no better beyond doubt, and more work" in told
     assert "<b>probe</b>, 4 views" in told, "escaped"
     assert ("class", "chosen") in Page(page).attributes
 
