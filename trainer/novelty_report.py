@@ -13,6 +13,7 @@ from trainer.ranking import roc_auc
 
 _MOST_CLASSES, _MOST_ROWS = 6, 2000
 _BINS = 30
+_SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ def report_novelty(
             labels,
             np.bincount(targets, minlength=len(labels)),
         )
+    # A fit without a class has a spread and so a scale of its own: its median is where that of the published fit is.
+    foreign = foreign * np.median(fit.distances)
     edges = np.linspace(0, 3, _BINS + 1)
     return NoveltyReport(
         unfamiliar=unfamiliar,
@@ -116,7 +119,7 @@ def _leave_out(
     labels: Sequence[str],
     total: NDArray[np.int64],
 ) -> tuple[tuple[LeftOut, ...], NDArray[np.float32]]:
-    """What came of each class, and the distances of all their pictures as the fit of `total` rows (K,) has them."""
+    """What came of each class, and the distances of all their pictures, in medians of those of familiar ones."""
     present = np.unique(targets)
     chosen = present[np.unique(np.linspace(0, len(present) - 1, _MOST_CLASSES).round().astype(int))]
     found, foreign, sums = [], [], class_sums(rows, targets, len(labels))
@@ -130,7 +133,7 @@ def _leave_out(
         auroc = roc_auc(np.concatenate([known, unknown]), np.arange(len(known) + len(unknown)) >= len(known))
         if auroc is not None:
             found.append(LeftOut(labels[left], len(unknown), auroc))
-            foreign.append(unknown)
+            foreign.append(unknown / max(float(np.median(known)), _SMALLEST))
     return tuple(found), np.concatenate(foreign) if foreign else np.zeros(0, np.float32)
 
 

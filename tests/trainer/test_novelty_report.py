@@ -70,6 +70,13 @@ def test_the_share_of_left_out_pictures_above_the_threshold_is_told() -> None:
     assert far.as_json()["noticed"] == far.noticed
 
 
+def test_fewer_rows_in_the_fit_without_a_class_do_not_make_its_pictures_look_noticed() -> None:
+    """Half of 120 pictures know a poorer spread: every distance grows, that of familiar ones as well."""
+    report = reported(120, classes=2, apart=0.0)
+
+    assert report.noticed is not None and report.noticed < 0.06
+
+
 def test_of_many_classes_six_are_left_out() -> None:
     """A hundred fits would take longer than the training."""
     report = reported(800, classes=40)
