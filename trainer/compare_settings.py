@@ -59,10 +59,16 @@ class CompareSettings(TrainerSettings):
         return value
 
     def for_one(self, *, backbone: str | None = None, weights: Path | None = None) -> TrainSettings:
-        """How `train` would be told to take one of the backbones."""
+        """How `train` would be told to take one of the backbones.
+
+        What `compare` has no option for is as `train` has it by default, whatever FINIAL_* variables say: they are
+        those of `train`, and would change in silence what is compared.
+        """
+        fields = TrainSettings.model_fields.items()
+        defaults = {field.alias or name: field.default for name, field in fields if not field.is_required()}
         shared = {
             name: getattr(self, name)
             for name in ("weights_url", "fit", "labels", "group_by", "max_bad", "seed", "provider", "rehash")
         }
         own = {"data": self.data, "name": "compare", "threads": self.threads, "cache_dir": self.cache_dir}
-        return TrainSettings.model_validate(shared | own | {"backbone": backbone, "weights": weights})
+        return TrainSettings.model_validate(defaults | shared | own | {"backbone": backbone, "weights": weights})

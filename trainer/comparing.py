@@ -1,8 +1,10 @@
 """The `compare` verb: backbones, fits and precisions side by side on one's own pictures, each featurised once."""
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,9 @@ from trainer.catalogue import NANO
 from trainer.compare_settings import CompareSettings
 from trainer.compared import Compared, front_of, table_of
 from trainer.counting import counted
-from trainer.errors import NothingToCompare, QuantisationFailed, TooFewForFolds
+from trainer.errors import ChartNotWritable, NothingToCompare, QuantisationFailed, TooFewForFolds
 from trainer.evaluation import evaluate
-from trainer.feature_choices import prepared_for
+from trainer.feature_choices import in_words, prepared_for
 from trainer.feature_library import FeatureLibrary
 from trainer.featurize import Features
 from trainer.fitting import FitOptions, fit_head
@@ -60,7 +62,8 @@ class Way:
     @property
     def name(self) -> str:
         """In words."""
-        return ", ".join([_JOINED.join(self.backbones), self.choice.spec.fit, self.choice.precision])
+        features = in_words(replace(self.choice, precision="float32"))
+        return ", ".join([_JOINED.join(self.backbones), features, self.choice.precision])
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,12 @@ def compare(settings: CompareSettings, progress: Progress | None = None) -> Comp
     """Compare what the settings name, on their pictures, and draw it if that is asked for.
 
     Raises:
-        UsageError: a backbone or its weights cannot be had.
+        UsageError: a backbone or its weights cannot be had, or the chart could not be written.
         BadData: the pictures cannot be learned from.
     """
     progress = progress or Progress()
+    if settings.out is not None:
+        _require_writable(settings.out)
     wishes = _wishes(settings)
     audit = read_audited(wishes[0], progress)
     backbones = [open_backbone(wish, progress) for wish in wishes]
@@ -105,6 +110,15 @@ def compare(settings: CompareSettings, progress: Progress | None = None) -> Comp
         draw_compared(compared, settings.out)
         progress.say(f"Drawn: {settings.out}.")
     return Comparison(shown(settings.data), len(training.samples), compared)
+
+
+def _require_writable(out: Path) -> None:
+    """Learn before the work, not after it, that its chart cannot be stored."""
+    try:
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise ChartNotWritable(out, error.strerror or str(error)) from error
 
 
 def _wishes(settings: CompareSettings) -> list[TrainSettings]:

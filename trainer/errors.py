@@ -456,6 +456,16 @@ class NothingToCompare(UsageError):
         )
 
 
+class ChartNotWritable(UsageError):
+    """The chart of `compare` cannot be written where it should be."""
+
+    def __init__(self, out: Path, detail: str) -> None:
+        super().__init__(
+            f"--out {out}: nothing can be written there ({detail}). Make the folder {out.parent}, or name another. "
+            "Nothing was computed."
+        )
+
+
 class ReplayWeightsMissing(UsageError):
     """The weights that an earlier run used are not those that were found."""
 

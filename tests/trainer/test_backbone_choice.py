@@ -108,7 +108,7 @@ def test_an_empty_table_is_no_crash() -> None:
 @pytest.mark.usefixtures("no_cached_weights")
 def test_without_nano_and_without_weights_what_was_looked_for_is_told(tmp_path: Path) -> None:
     with pytest.raises(
-        NothingToCompare, match=r"--no-nano .* torchvision's cache .* `python -m trainer backbones fetch"
+        NothingToCompare, match=r"--no-nano .* torchvision's cache .*`python -m trainer backbones fetch"
     ):
         open_all(settings_for(tmp_path / "data", nano=False), Quiet())
 

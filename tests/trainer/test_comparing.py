@@ -1,7 +1,9 @@
 """Every backbone in every fit and precision, and every two that take the same pixels, on the same folds."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -12,8 +14,8 @@ from tests.trainer.given_graph import given_backbone
 from tests.trainer.tiny_graph import tiny_graph
 from trainer.compare_settings import CompareSettings
 from trainer.compared import Compared, front_of
-from trainer.comparing import ALL_SPLITS, compare_backbones
-from trainer.errors import NothingToCompare, TooFewForFolds
+from trainer.comparing import ALL_SPLITS, Way, compare, compare_backbones
+from trainer.errors import ChartNotWritable, NothingToCompare, TooFewForFolds
 from trainer.intake import read_audited
 from trainer.progress import Quiet
 from trainer.run_backbone import RunBackbone
@@ -26,6 +28,7 @@ LARGER = PreprocessSpec(height=24, width=24, resize=24)
 CONVOLUTIONS = given_backbone("convolutions", conv_graph(), 8)
 COLOURS = given_backbone("colours", tiny_graph(CONV_SPEC), 3)
 LARGE = given_backbone("large", tiny_graph(LARGER), 3, spec=LARGER)
+SIDES = {"convolutions": CONV_SPEC.height, "colours": CONV_SPEC.height, "large": LARGER.height}
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +52,17 @@ def test_fits_precisions_and_pairs_are_among_the_candidates(data: Path) -> None:
     names = {one.name for one in run(data, CONVOLUTIONS, COLOURS, LARGE, progress=progress)}
 
     fits = ("crop", "pad", "stretch")
-    alone = {f"{one}, {fit}, float32" for one in ("convolutions", "colours", "large") for fit in fits}
-    pairs = {f"convolutions + colours, {fit}, float32" for fit in fits}
-    assert names == alone | pairs | {f"convolutions, {fit}, int8" for fit in fits}
+    alone = {f"{one}, {px} px, {fit}, float32" for one, px in SIDES.items() for fit in fits}
+    side = SIDES["convolutions"]
+    pairs = {f"convolutions + colours, {side} px, {fit}, float32" for fit in fits}
+    assert names == alone | pairs | {f"convolutions, {side} px, {fit}, int8" for fit in fits}
     assert any("colours: --precision int8: this backbone cannot be quantised" in one for one in progress.warnings)
 
 
 def test_a_pair_has_the_features_of_both_in_one_graph(data: Path) -> None:
     by_name = {one.name: one for one in run(data, CONVOLUTIONS, COLOURS, fit="crop")}
-    pair, alone = by_name["convolutions + colours, crop, float32"], by_name["convolutions, crop, float32"]
+    rest = f"{CONV_SPEC.height} px, crop, float32"
+    pair, alone = by_name[f"convolutions + colours, {rest}"], by_name[f"convolutions, {rest}"]
 
     assert pair.backbones == ("convolutions", "colours")
     assert (pair.feature_size, alone.feature_size) == (11, 8)
@@ -141,3 +146,26 @@ def test_lists_are_given_with_commas(tmp_path: Path) -> None:
     assert settings.backbones == ("nano", "resnet18")
     assert settings.weights == (Path("a.pth"), Path("b.pth"))
     assert settings.precisions == ("int8",)
+
+
+def test_variables_of_train_do_not_change_what_is_compared(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = settings_for(data)
+    for name, value in {"MIRROR": "true", "IMAGE_SIZE": "320", "TAPS": "middle", "BALANCE": "true"}.items():
+        monkeypatch.setenv(f"FINIAL_{name}", value)
+
+    assert settings_for(data) == plain
+
+
+def test_the_name_tells_size_taps_and_mirror() -> None:
+    choice = replace(CONVOLUTIONS.choice, taps=("features.3",), mirror=True)
+
+    name = Way(("convolutions",), choice, b"", np.zeros((1, 8), np.float32)).name
+
+    assert name == f"convolutions, {CONV_SPEC.height} px, {CONV_SPEC.fit}, with features.3, and mirrored, float32"
+
+
+def test_a_chart_that_could_not_be_written_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    settings = CompareSettings.model_validate({"data": tmp_path / "gone", "out": tmp_path / "nodir" / "x.svg"})
+
+    with pytest.raises(ChartNotWritable, match=r"nodir/x\.svg: nothing can be written there"):
+        compare(settings, Quiet())
