@@ -47,6 +47,8 @@ class BackboneFacts:
         licence: their terms, as far as known.
         feature_size: D.
         preprocess: what happens to a picture before it, in words.
+        taps: stages that are read beside the penultimate one.
+        mirror: features are the mean of those of the picture and of its mirror image.
     """
 
     name: str
@@ -56,6 +58,8 @@ class BackboneFacts:
     licence: str
     feature_size: int
     preprocess: str
+    taps: tuple[str, ...] = ()
+    mirror: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ class HeadFacts:
         recipe: features, views and head in words; "" where nothing was chosen.
         history: the training curve of a head that is fitted in epochs; empty for others.
         tried: the recipes that were compared, in the order of trial; empty where nothing was.
+        views: augmented views that were learned from beside each picture.
     """
 
     l2: float
@@ -119,6 +124,7 @@ class HeadFacts:
     recipe: str = ""
     history: tuple[HeadStep, ...] = ()
     tried: tuple[Tried, ...] = ()
+    views: int = 0
 
 
 @dataclass(frozen=True)
@@ -168,6 +174,7 @@ class ReportFacts:
         balance: what weighing labels alike does; None where they have equally many pictures.
         compared: the backbones that one was picked from, the most accurate first; empty where it was named.
         precision: what the model computes in and why, a sentence; "" where nobody asked.
+        requirements: what the model requires of a CPU; empty where any will do.
     """
 
     name: str
@@ -195,6 +202,7 @@ class ReportFacts:
     balance: BalanceEffect | None = None
     compared: tuple[Compared, ...] = ()
     precision: str = ""
+    requirements: tuple[str, ...] = ()
 
     @property
     def group_by(self) -> str | None:

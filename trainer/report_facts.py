@@ -55,6 +55,7 @@ def report_facts(run: Run) -> ReportFacts:
         balance=measured.balance,
         compared=run.picked.compared if run.picked else (),
         precision=run.precision.reason,
+        requirements=tuple(run.precision.requirements),
     )
 
 
@@ -82,6 +83,7 @@ def _head(run: Run) -> HeadFacts:
         recipe=run.measured.searched.name if run.measured.searched.tried else "",
         history=fit.history,
         tried=run.measured.searched.tried,
+        views=run.measured.searched.recipe.views,
     )
 
 
@@ -130,6 +132,8 @@ def _backbone(run: Run) -> BackboneFacts:
         licence=run.entry.licence,
         feature_size=len(run.final.head.mean),
         preprocess=_preprocess_in_words(run.choice.spec),
+        taps=run.choice.taps,
+        mirror=run.choice.mirror,
     )
 
 

@@ -129,6 +129,39 @@ def test_a_report_that_cannot_be_written_takes_no_model_back(tmp_path: Path, wor
     assert any("its report could not be written" in sentence for sentence in watcher.warnings)
 
 
+class FailsOnce:
+    """Raises when it is called for the first time."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.errors = [error]
+
+    def __call__(self) -> None:
+        if self.errors:
+            raise self.errors.pop()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyboardInterrupt(), "the report is missing, the same command writes it"),
+        (ValueError("no such chart"), "could not be written (ValueError: no such chart)"),
+    ],
+)
+def test_whatever_befalls_the_report_the_run_tells_what_it_published(
+    error: BaseException, told: str, tmp_path: Path, work: Path, pictures: Path
+) -> None:
+    watcher, settings = ReportWatcher(FailsOnce(error)), settings_for(pictures, work, models_dir=tmp_path, views=0)
+
+    result = train(settings, watcher)
+
+    version = read_bundle(resolve(tmp_path / "shapes")).version
+    assert result.as_json()["version"] == version and not result.unchanged
+    assert any(version in sentence and told in sentence for sentence in watcher.warnings)
+    again = train(settings, watcher)
+    assert again.unchanged and again.bundle.version == version
+    assert "report.html" in read_bundle(again.bundle.path).metadata.files
+
+
 def test_a_damaged_current_bundle_is_no_reason_to_publish_nothing(tmp_path: Path, work: Path, pictures: Path) -> None:
     first = train(settings_for(pictures, work, models_dir=tmp_path), Quiet())
     (first.bundle.path / "labels.txt").write_text("dots\nstrips\n")

@@ -256,3 +256,30 @@ def test_the_backbones_that_one_was_picked_from_are_listed() -> None:
 
     assert "nano ★ 90.0 % 80.0 to 95.0 % 0.310 4.2 ms 210 2.1 MB" in told
     assert "Backbones that were compared" not in words_of(render_report(facts()))
+
+
+def test_the_card_says_what_the_model_requires_and_how_it_was_made() -> None:
+    base = facts()
+    head = replace(base.head, recipe="probe, 3 views", tried=TRIED, views=3)
+    backbone = replace(base.backbone, taps=("features.13",), mirror=True)
+
+    card = render_card(
+        facts(
+            head=head, backbone=backbone, precision="int8, 1.9 times as fast.", requirements=("vnni",), novelty=NOVELTY
+        )
+    )
+
+    assert "| Recipe | probe, 3 views, the choice among 2 |" in card
+    assert "| Learned from | each picture and 3 augmented views of it |" in card
+    assert "| Stages read beside the last | features.13 |" in card
+    assert "mean of the picture's and its mirror image's |" in card
+    assert "| Precision | int8, 1.9 times as fast. |\n| Requires of the CPU | vnni |" in card
+    assert "folds that also chose the recipe" in card
+    assert "folds that also chose the strength" in render_card(base)
+    assert "; `unfamiliar` says when" in card, "code, not escaped"
+
+
+def test_what_was_kept_together_is_named_in_the_card_as_it_is() -> None:
+    card = render_card(facts(settings=(("group-by", "g*"),)))
+
+    assert "nor do groups of `--group-by` g\\*." in card
