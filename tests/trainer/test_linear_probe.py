@@ -104,9 +104,8 @@ def test_out_of_fold_logits_come_from_heads_that_did_not_see_the_row() -> None:
 
 
 def test_the_folds_deviations_are_those_of_heads_fitted_on_so_few_rows() -> None:
-    """Shrunk by the rows of the fold's own fit: in a fold that happens not to show it, a feature varies far less."""
-    features, targets, groups = make_blobs(12, features=4, classes=2, distance=0.5)
-    features[:, 3] *= 0.01
+    """Shrunk by the rows of the fold's own fit, which are few: without that, probabilities would be 0.16 apart."""
+    features, targets, groups = make_blobs(8, features=4, classes=2, distance=2)
 
     found = fit((features, targets, groups), classes=2)
 
@@ -115,7 +114,7 @@ def test_the_folds_deviations_are_those_of_heads_fitted_on_so_few_rows() -> None
         seen, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         own = fit((features[seen], targets[seen], [groups[row] for row in seen]), classes=2, l2=found.l2)
         assert softmax(found.out_of_fold_logits[held]) == pytest.approx(
-            softmax(own.head.logits(features[held])), abs=5e-3
+            softmax(own.head.logits(features[held])), abs=0.01
         )
 
 
