@@ -49,7 +49,7 @@ def said() -> Quiet:
 
 @pytest.fixture(scope="module")
 def trained(work: Path, pictures: Path, told: list[FeaturizedPicture | HeadStep], said: Quiet) -> TrainResult:
-    return train(settings_for(pictures, work), said, on_metrics=told.append)
+    return train(settings_for(pictures, work, views=0), said, on_metrics=told.append)
 
 
 def test_a_callback_is_told_of_every_picture_and_every_strength(
@@ -72,7 +72,7 @@ def test_how_long_it_will_take_is_said_before_and_only_if_there_is_something_to_
 ) -> None:
     again = Quiet()
 
-    train(settings_for(pictures, work), again)
+    train(settings_for(pictures, work, views=0), again)
 
     forecasts = [sentence for sentence in said.said if sentence.startswith("34 pictures to featurise: about ")]
     assert len(forecasts) == 1
@@ -173,9 +173,9 @@ def test_added_pictures_and_a_new_class_alone_are_computed_and_the_result_is_tha
         upper.paste(lower.crop((0, 48, 96, 96)), (0, 48))
         upper.save(data / "both" / f"{number}.png")
 
-    added = train(settings_for(data, work, models_dir=tmp_path / "models"), Quiet())
+    added = train(settings_for(data, work, models_dir=tmp_path / "models", views=0), Quiet())
     shutil.copytree(work / "cache" / "graphs", scratch / "cache" / "graphs")
-    anew = train(settings_for(data, scratch), Quiet())
+    anew = train(settings_for(data, scratch, views=0), Quiet())
 
     assert (added.featurized, added.from_cache) == (12, 34)
     assert (anew.featurized, anew.from_cache) == (46, 0)
@@ -187,7 +187,7 @@ def test_another_number_of_threads_changes_no_prediction(
     tmp_path: Path, work: Path, pictures: Path, trained: TrainResult
 ) -> None:
     """By at most 1e-5, that is: how sums are split among threads decides their last bits."""
-    one = train(settings_for(pictures, work, models_dir=tmp_path / "models", threads=1), Quiet())
+    one = train(settings_for(pictures, work, models_dir=tmp_path / "models", threads=1, views=0), Quiet())
     files = sorted(pictures.rglob("*.png"))
 
     answers = [
@@ -224,7 +224,7 @@ class InterruptedAt:
 def test_an_interrupt_in_any_phase_ends_with_130_and_leaves_a_cache_that_can_be_used(
     tmp_path: Path, work: Path, pictures: Path, trained: TrainResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = ["train", str(pictures), "--name", "shapes", "--backbone", "nano", "--threads", "2"]
+    arguments = ["train", str(pictures), "--name", "shapes", "--backbone", "nano", "--threads", "2", "--views", "0"]
     arguments += ["--models-dir", str(tmp_path / "models"), "--cache-dir", str(tmp_path / "cache")]
 
     def run(name: str, after: int = 0) -> int:
@@ -235,14 +235,14 @@ def test_an_interrupt_in_any_phase_ends_with_130_and_leaves_a_cache_that_can_be_
     assert run("export") == 130
     shutil.copytree(work / "cache" / "graphs", tmp_path / "cache" / "graphs", dirs_exist_ok=True)
     assert run("featurize", after=20) == 130
-    for name in ("try recipes", "compare with torch"):
+    for name in ("fit head", "compare with torch"):
         assert run(name) == 130
     assert not list((tmp_path / "models").glob("*/2*"))
     assert run("write report") == 130
     published = read_bundle(resolve(tmp_path / "models" / "shapes"))
     assert "report.html" not in published.metadata.files
 
-    finished = train(settings_for(pictures, tmp_path), Quiet())
+    finished = train(settings_for(pictures, tmp_path, views=0), Quiet())
     assert finished.featurized == 0
     assert finished.bundle.version == published.version
     assert "report.html" in read_bundle(finished.bundle.path).metadata.files

@@ -346,7 +346,8 @@ def test_bulk_prediction_names_bad_files_and_goes_on_after_an_interruption(
     journal = tmp_path / ".predictions.csv.partial"
     header = json.dumps({"content_sha256": trained.bundle.metadata.content_sha256})
     first = data / "dots" / "000.png"
-    done = {"file": str(first), "label": "kept", "score": 1.0, "actual": None, "problem": None}
+    done = {"file": str(first), "label": "kept", "score": 1.0, "novelty": None, "unfamiliar": None}
+    done |= {"actual": None, "problem": None}
     done["state"] = state_of(first)
     journal.write_text(f"{header}\n{json.dumps(done)}\n{json.dumps(done)[:20]}")
     main(["predict", str(trained.bundle.path), str(data), "--out", str(out)])
