@@ -221,7 +221,7 @@ class InterruptedAt:
 
 
 @pytest.mark.slow
-def test_an_interrupt_in_any_phase_ends_with_130_and_leaves_a_cache_that_can_be_used(
+def test_an_interrupt_before_publishing_ends_with_130_and_one_in_any_phase_leaves_what_can_be_used(
     tmp_path: Path, work: Path, pictures: Path, trained: TrainResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ["train", str(pictures), "--name", "shapes", "--backbone", "nano", "--threads", "2", "--views", "0"]
