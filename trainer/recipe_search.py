@@ -131,8 +131,8 @@ def search(
 
     def fit_of(candidate: Candidate) -> HeadFit:
         if candidate not in fits:
-            started = time.perf_counter()
             of_recipe = plan.rows_of(candidate.recipe).take(rows)
+            started = time.perf_counter()  # featurising is done once, and told apart
             fit = fit_head(candidate.recipe.head, of_recipe, their_targets, their_groups, options, on_step=on_step)
             fits[candidate] = fit, time.perf_counter() - started
             if on_tried is not None:
