@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,23 +72,28 @@ def fit_head(
     Raises:
         ValueError: the rows cannot be learned from.
     """
-    if kind == "probe":
-        fit = _fit_probe(rows, targets, groups, options, like, on_step)
-    elif kind == "sgd":
-        fit = _fit_sgd(rows, targets, groups, options, like, on_step)
-    elif kind == "prototype":
-        fit = _fit_prototype(rows, targets, groups, options, like, on_step)
-    elif kind == "blend":
+    if kind == "blend":
         fit = _fit_blend(rows, targets, groups, options, like, on_step)
     else:
-        fit = _fit_mlp(rows, targets, groups, options, like, on_step)
+        fit = _fit_alone(kind, rows, targets, groups, options, like, on_step)
     if like is not None:
         return replace(fit, temperature=like.temperature)
     of_folds = fit.out_of_fold_logits
     return replace(fit, temperature=fit_temperature(of_folds, targets[: len(of_folds)]))
 
 
-def _fit_probe(
+class _Shared(TypedDict):
+    """What every fit is told."""
+
+    class_count: int
+    seed: int
+    threads: int
+    balance: bool
+    on_step: OnStep | None
+
+
+def _fit_alone(
+    kind: HeadKind,
     rows: FeatureRows,
     targets: NDArray[np.int64],
     groups: Sequence[str],
@@ -95,62 +101,22 @@ def _fit_probe(
     like: HeadFit | None,
     on_step: OnStep | None,
 ) -> HeadFit:
-    return fit_linear_probe(
-        rows.plain,
-        targets,
-        groups,
-        class_count=options.class_count,
-        seed=options.seed,
-        threads=options.threads,
-        l2=like.l2 if like else None,
-        views=rows.views,
-        balance=options.balance,
-        on_step=on_step,
-    )
-
-
-def _fit_sgd(
-    rows: FeatureRows,
-    targets: NDArray[np.int64],
-    groups: Sequence[str],
-    options: FitOptions,
-    like: HeadFit | None,
-    on_step: OnStep | None,
-) -> HeadFit:
-    return fit_sgd(
-        rows,
-        targets,
-        groups,
-        class_count=options.class_count,
-        seed=options.seed,
-        threads=options.threads,
-        options=options.sgd,
-        validation=options.validation,
-        epochs=like.epochs if like else None,
-        balance=options.balance,
-        on_step=on_step,
-    )
-
-
-def _fit_prototype(
-    rows: FeatureRows,
-    targets: NDArray[np.int64],
-    groups: Sequence[str],
-    options: FitOptions,
-    like: HeadFit | None,
-    on_step: OnStep | None,
-) -> HeadFit:
-    return fit_prototype(
-        rows,
-        targets,
-        groups,
-        class_count=options.class_count,
-        seed=options.seed,
-        threads=options.threads,
-        shrinkage=like.l2 if like else None,
-        balance=options.balance,
-        on_step=on_step,
-    )
+    """A head of one kind; what its folds choose is taken from `like`, if given."""
+    shared: _Shared = {
+        "class_count": options.class_count,
+        "seed": options.seed,
+        "threads": options.threads,
+        "balance": options.balance,
+        "on_step": on_step,
+    }
+    strength, epochs = (like.l2, like.epochs) if like else (None, None)
+    if kind == "probe":
+        return fit_linear_probe(rows.plain, targets, groups, l2=strength, views=rows.views, **shared)
+    if kind == "prototype":
+        return fit_prototype(rows, targets, groups, shrinkage=strength, **shared)
+    if kind == "mlp":
+        return fit_mlp(rows, targets, groups, epochs=epochs, **shared)
+    return fit_sgd(rows, targets, groups, options=options.sgd, validation=options.validation, epochs=epochs, **shared)
 
 
 def _fit_blend(
@@ -165,24 +131,3 @@ def _fit_blend(
     like_probe, like_prototype = like.parts if like else (None, None)
     probe = fit_head("probe", rows, targets, groups, options, like=like_probe, on_step=on_step)
     return blend(probe, fit_head("prototype", rows, targets, groups, options, like=like_prototype))
-
-
-def _fit_mlp(
-    rows: FeatureRows,
-    targets: NDArray[np.int64],
-    groups: Sequence[str],
-    options: FitOptions,
-    like: HeadFit | None,
-    on_step: OnStep | None,
-) -> HeadFit:
-    return fit_mlp(
-        rows,
-        targets,
-        groups,
-        class_count=options.class_count,
-        seed=options.seed,
-        threads=options.threads,
-        epochs=like.epochs if like else None,
-        balance=options.balance,
-        on_step=on_step,
-    )

@@ -116,6 +116,15 @@ def test_the_verdict_on_more_pictures_follows_the_intervals(
     assert would_more_help(curve) == answer
 
 
+@pytest.mark.parametrize(("samples", "answer"), [(14.0, "unclear"), (1_000.0, "hardly")])
+def test_folds_that_all_agree_on_a_few_pictures_prove_nothing(samples: float, answer: str) -> None:
+    """All right with 7 pictures and with 14: an interval without width. That more are of no use does not follow."""
+    unchanged = Gain(0.0, (0.0, 0.0))
+    points = (*CURVE.points[:-1], replace(CURVE.points[-1], samples=samples))
+
+    assert would_more_help(replace(CURVE, points=points, accuracy=unchanged, log_loss=unchanged)) == answer
+
+
 def test_scores_are_told_with_what_chance_leaves_and_the_thresholds() -> None:
     told = words_of(render_report(facts(scores=SCORES)))
     card = render_card(facts(scores=SCORES))
