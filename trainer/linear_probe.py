@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.folds import NO_FOLDS, most_folds, note_on_fewer_folds
+from trainer.folds import FOLDS, draw_folds
 from trainer.head import Head, HeadFit
 from trainer.learned_rows import LearnedRows, learned_rows
 from trainer.live_metrics import HeadStep
-from trainer.split import make_folds
 
 if TYPE_CHECKING:
     from trainer.sweep import Swept
-
-FOLDS = 5
 
 FIXED_STRENGTH = 0.1
 """Used where there are too few groups to choose: near the best on small sets of photographs, never far from it."""
@@ -63,10 +60,9 @@ def fit_linear_probe(
     from trainer.sweep import torch_threads
 
     rows = learned_rows(features, targets, class_count=class_count, views=views, balance=balance)
-    possible = most_folds(targets, groups, folds, (seed,))
-    fold_of = make_folds(targets, groups, possible, seed) if l2 is None and possible >= 2 else None
+    drawn = draw_folds(targets, groups, folds, seed, is_known=l2 is not None)
     with torch_threads(threads):
-        swept = _swept(rows, fold_of, class_count, on_step) if fold_of is not None else None
+        swept = _swept(rows, drawn.of_rows, class_count, on_step) if drawn.of_rows is not None else None
         strength = swept.l2 if swept else l2 or FIXED_STRENGTH
         parameters = _fitted(rows, strength, class_count, swept)
     weight, bias = np.ascontiguousarray(parameters[:, :-1].T), np.ascontiguousarray(parameters[:, -1])
@@ -75,8 +71,8 @@ def fit_linear_probe(
         l2=strength,
         swept=swept.losses if swept else (),
         out_of_fold_logits=swept.logits if swept else np.zeros((0, class_count), np.float32),
-        folds=possible if swept else 0,
-        note="" if l2 is not None else note_on_folds(possible, wanted=folds, used=FIXED_STRENGTH),
+        folds=drawn.count,
+        note=drawn.note("the strength", used=FIXED_STRENGTH),
     )
 
 
@@ -120,15 +116,3 @@ def check_rows(
         )
     if not np.isfinite(features).all():
         raise ValueError("a feature is not a finite number")
-
-
-def note_on_folds(possible: int, *, wanted: int, used: float) -> str:
-    """What is to be said where there are fewer folds than wanted; `used` is what was taken where there is none."""
-    if possible < 2:
-        return (
-            f"{NO_FOLDS}, so the strength could not be chosen by cross-validation; {used:g} was used. "
-            "Add pictures of the small classes."
-        )
-    if possible < wanted:
-        return note_on_fewer_folds(possible, wanted)
-    return ""

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.folds import most_folds
+from trainer.folds import FOLDS, draw_folds
 from trainer.head import Head, HeadFit, Hidden
 from trainer.learned_rows import LearnedRows, learned_rows
-from trainer.linear_probe import FOLDS, check_rows, note_on_folds
+from trainer.linear_probe import check_rows
 from trainer.live_metrics import HeadStep
 from trainer.metrics import accuracy, log_loss, softmax
 from trainer.recipe import FeatureRows
-from trainer.split import make_folds
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,12 +58,11 @@ def fit_mlp(
     check_rows(rows.plain, targets, groups, class_count)
     from trainer.sweep import torch_threads
 
-    possible = most_folds(targets, groups, folds, (seed,))
-    fold_of = make_folds(targets, groups, possible, seed) if epochs is None and possible >= 2 else None
+    drawn = draw_folds(targets, groups, folds, seed, is_known=epochs is not None)
     with torch_threads(threads):
         history, logits, chosen = (
-            _choose(rows, targets, fold_of, class_count, seed=seed, balance=balance, on_step=on_step)
-            if fold_of is not None
+            _choose(rows, targets, drawn.of_rows, class_count, seed=seed, balance=balance, on_step=on_step)
+            if drawn.of_rows is not None
             else ((), np.zeros((0, class_count), np.float32), FIXED_EPOCHS)
         )
         taken = chosen if epochs is None else epochs
@@ -77,8 +75,8 @@ def fit_mlp(
         l2=WEIGHT_DECAY,
         swept=(),
         out_of_fold_logits=logits,
-        folds=possible if fold_of is not None else 0,
-        note="" if epochs is not None else note_on_folds(possible, wanted=folds, used=FIXED_EPOCHS),
+        folds=drawn.count,
+        note=drawn.note("the number of epochs", used=FIXED_EPOCHS),
         kind="mlp",
         epochs=taken,
         history=history,

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.folds import NO_FOLDS, most_folds, note_on_fewer_folds
+from trainer.folds import FOLDS, NO_FOLDS, draw_folds, note_on_fewer_folds
 from trainer.head import HeadFit
 from trainer.learned_rows import balanced_weights
-from trainer.linear_probe import FOLDS, check_rows
+from trainer.linear_probe import check_rows
 from trainer.live_metrics import HeadStep
 from trainer.recipe import FeatureRows
 from trainer.sgd_options import SgdOptions
-from trainer.split import make_folds
 
 if TYPE_CHECKING:
     from trainer.sgd_watch import Watched
@@ -68,14 +67,13 @@ def fit_sgd(
     from trainer.sweep import torch_threads
 
     options = options or SgdOptions()
-    possible = most_folds(targets, groups, folds, (seed,)) if epochs is None else 0
-    fold_of = make_folds(targets, groups, possible, seed) if possible >= 2 else None
+    drawn = draw_folds(targets, groups, folds, seed, is_known=epochs is not None)
     weights = balanced_weights(targets, class_count) if balance else np.ones(len(targets), np.float32)
     alone = options.epochs_by == "validation"
     deciding = validation if alone and validation is not None and len(validation) else None
     descent = Descent(rows, targets, weights, options, class_count=class_count, seed=seed)
     with torch_threads(threads):
-        watched = descent.watch(fold_of, deciding, on_step) if epochs is None else None
+        watched = descent.watch(drawn.of_rows, deciding, on_step) if epochs is None else None
         chosen = epochs or (watched.epochs if watched else _unwatched_epochs(options))
         head = descent.fit(chosen)
     return HeadFit(
@@ -83,10 +81,10 @@ def fit_sgd(
         l2=options.weight_decay,
         swept=(),
         out_of_fold_logits=watched.logits if watched else np.zeros((0, class_count), np.float32),
-        folds=possible if fold_of is not None else 0,
+        folds=drawn.count,
         note=""
         if epochs is not None
-        else _note(possible, watched, options, wanted=folds, replaced=alone and deciding is None),
+        else _note(drawn.count, watched, options, wanted=folds, replaced=alone and deciding is None),
         kind="sgd",
         epochs=chosen,
         history=watched.history if watched else (),

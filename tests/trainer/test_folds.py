@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from trainer.cross_validation import cross_validate
 from trainer.errors import TooFewForFolds
 from trainer.fitting import FitOptions, fit_head
-from trainer.folds import fewest_groups, most_folds
+from trainer.folds import FOLDS, draw_folds, fewest_groups, most_folds
 from trainer.learning_curve import learning_curve
 from trainer.recipe import HeadKind, plain_rows
 from trainer.split import make_folds
@@ -71,3 +71,33 @@ def test_what_needs_folds_is_left_out_or_refused_where_they_would_lack_a_class()
     assert learning_curve(features, targets, groups, class_count=2, l2=1.0, seed=0, threads=1) is None
     with pytest.raises(TooFewForFolds, match="2 groups, some shared with other labels"):
         cross_validate(features, targets, groups, ("ant", "bee"), folds=2, seeds=(0,), threads=1)
+
+
+def test_heads_that_choose_on_equal_rows_choose_by_the_same_folds() -> None:
+    """Recipes are compared picture by picture; folds of their own would compare the folds instead."""
+    targets, groups = np.repeat([0, 1], 10), [str(row) for row in range(20)]
+
+    one, other = (draw_folds(targets, groups, FOLDS, 3, is_known=False) for _ in range(2))
+
+    assert one.of_rows is not None and other.of_rows is not None
+    assert one.count == FOLDS and not one.note("the strength", used=0.1)
+    assert one.of_rows.tolist() == other.of_rows.tolist()
+    assert one.of_rows.tolist() == make_folds(targets, groups, FOLDS, 3).tolist()
+
+
+def test_what_is_known_needs_no_folds_and_nothing_is_said_of_them() -> None:
+    drawn = draw_folds(np.array([0, 1]), ["a", "b"], FOLDS, 0, is_known=True)
+
+    assert drawn.of_rows is None and drawn.count == 0
+    assert not drawn.note("the strength", used=0.1)
+
+
+def test_a_note_names_what_could_not_be_chosen_and_what_was_taken() -> None:
+    none = draw_folds(np.array([0, 0, 1]), ["a", "b", "c"], FOLDS, 0, is_known=False)
+    fewer = draw_folds(np.array([0, 0, 0, 1, 1, 1]), list("abcdef"), FOLDS, 0, is_known=False)
+
+    assert none.count == 0 and "so the number of epochs could not be chosen" in none.note(
+        "the number of epochs", used=20
+    )
+    assert "20 was used" in none.note("the number of epochs", used=20)
+    assert fewer.count == 3 and fewer.note("the strength", used=0.1).startswith("3 folds instead of 5")
