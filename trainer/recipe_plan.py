@@ -7,6 +7,7 @@ from dataclasses import replace
 from trainer.counting import counted
 from trainer.feature_choices import in_words
 from trainer.feature_library import FeatureLibrary
+from trainer.kept_rows import KeptRows
 from trainer.recipe import FeatureChoice, FeatureRows, HeadKind, Recipe
 from trainer.recipe_search import Candidate, Plan, Refinement
 from trainer.settings import TrainSettings
@@ -61,15 +62,12 @@ def _feature_choices(library: FeatureLibrary, settings: TrainSettings) -> tuple[
 
 
 def _memory(library: FeatureLibrary, training: Training) -> Callable[[Recipe], FeatureRows]:
-    """Rows of a recipe, read once; those of the base choice are there."""
-    known: dict[tuple[FeatureChoice, int], FeatureRows] = {}
+    """Rows of a recipe; those of the base choice are there."""
+    kept = KeptRows(library.rows)
 
     def rows_of(recipe: Recipe) -> FeatureRows:
-        key = recipe.features, recipe.views
-        if key not in known:
-            is_base = recipe.features == library.base and not recipe.views
-            known[key] = training.feature_rows if is_base else library.rows(*key)
-        return known[key]
+        is_base = recipe.features == library.base and not recipe.views
+        return training.feature_rows if is_base else kept.rows(recipe.features, recipe.views)
 
     return rows_of
 
