@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.addresses import shown
 from shared.preprocess import Fit, PreprocessSpec
 from trainer.audit import Audit
 from trainer.backbones import cached_names
@@ -27,11 +28,11 @@ from trainer.golden_pictures import choose_golden
 from trainer.intake import leave_out_unreadable, read_audited
 from trainer.joined_graph import join_graphs
 from trainer.likeness_telling import compare_pictures
-from trainer.locations import shown
 from trainer.metrics import sample_losses
 from trainer.progress import Progress
 from trainer.recipe import FeatureChoice, Precision, plain_rows
 from trainer.run_backbone import RunBackbone, open_backbone
+from trainer.sample_bytes import read_sample
 from trainer.samples import Split
 from trainer.served_graph import attach_head
 from trainer.settings import TrainSettings
@@ -282,7 +283,7 @@ def _with_times(
     progress: Progress,
 ) -> list[Compared]:
     """Featurising is timed on one thread, as the trainer does it; a request on all of them, as the service does."""
-    pictures = [sample.path.read_bytes() for sample in choose_golden(training.samples)]
+    pictures = [read_sample(sample) for sample in choose_golden(training.samples)]
     provider, threads = settings.provider, settings.thread_count
     progress.say(f"Timing {counted(len(ways), 'model')} in turn.")
     alone = {number: (way.graph, way.choice.spec) for number, way in enumerate(ways)}

@@ -10,6 +10,7 @@ from shared.golden import Golden
 from shared.preprocess import PreprocessSpec, preprocess
 from shared.session import open_session
 from trainer.manifest import Sample
+from trainer.sample_bytes import read_sample
 
 GOLDEN_COUNT = 8
 _NOISE_SEED = 20
@@ -23,8 +24,11 @@ def make_golden(model: bytes, samples: Sequence[Sample], spec: PreprocessSpec, *
         samples: at least one, all decodable.
         spec: of the model.
         keep_pictures: False makes the tensors from seeded noise and stores no picture.
+
+    Raises:
+        PictureNoLongerUsable: one was changed or removed meanwhile.
     """
-    pictures = tuple(sample.path.read_bytes() for sample in choose_golden(samples)) if keep_pictures else ()
+    pictures = tuple(read_sample(sample) for sample in choose_golden(samples)) if keep_pictures else ()
     images = (
         np.stack(
             [preprocess(decode(data, at_least=spec.decode_at_least, limits=TRAINER_LIMITS), spec) for data in pictures]

@@ -19,6 +19,7 @@ from trainer.golden_pictures import choose_golden
 from trainer.graph_store import kept_graph
 from trainer.progress import Progress
 from trainer.quantise import QUANTISER_REVISION, nodes_left_float, quantise
+from trainer.sample_bytes import read_sample
 from trainer.samples import Sample
 
 CALIBRATION_COUNT = 128
@@ -44,6 +45,7 @@ def int8_graph(
 
     Raises:
         QuantisationFailed: it has no int8 form.
+        PictureNoLongerUsable: one of them was changed or removed meanwhile.
         CacheNotWritable: it cannot be stored.
     """
     chosen = calibration_samples(samples)
@@ -76,7 +78,7 @@ def calibration_samples(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def _prepare(sample: Sample, spec: PreprocessSpec) -> NDArray[np.uint8]:
-    image = decode(sample.path.read_bytes(), at_least=spec.decode_at_least, limits=TRAINER_LIMITS)
+    image = decode(read_sample(sample), at_least=spec.decode_at_least, limits=TRAINER_LIMITS)
     return preprocess(image, spec)
 
 

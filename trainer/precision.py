@@ -16,6 +16,7 @@ from trainer.int8_graph import requirements_of
 from trainer.parity import relative_differences
 from trainer.recipe import FeatureChoice, Precision
 from trainer.recipe_search import Candidate, Plan, Searched, standard_error
+from trainer.sample_bytes import read_sample
 from trainer.speed import time_single_requests
 from trainer.training import Measured, Training
 
@@ -222,7 +223,7 @@ def _right(measured: Measured, targets: NDArray[np.int64]) -> NDArray[np.float64
 
 def _measure_speedup(choice: FeatureChoice, library: FeatureLibrary) -> float:
     """How many times faster a picture's features are had in int8, decoding included, on one thread."""
-    pictures = [sample.path.read_bytes() for sample in choose_golden(library.samples)]
+    pictures = [read_sample(sample) for sample in choose_golden(library.samples)]
     choices = (choice, replace(choice, precision="int8"))
     graphs = {one.precision: (library.graph_of(one), one.spec) for one in choices}
     with library.progress.phase("time float32 and int8"):

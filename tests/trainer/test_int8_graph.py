@@ -12,6 +12,7 @@ from shared.cpu_features import Cpu
 from shared.preprocess import PreprocessSpec
 from tests.trainer.conv_graph import CONV_SPEC, conv_graph
 from trainer.canonical import canonical
+from trainer.errors import PictureNoLongerUsable
 from trainer.int8_graph import CALIBRATION_COUNT, calibration_samples, int8_graph, requirements_of
 from trainer.progress import Quiet
 from trainer.samples import Sample
@@ -86,3 +87,20 @@ def test_a_few_pictures_of_each_label_are_looked_at_whatever_their_order() -> No
     assert chosen == calibration_samples(everything[::-1])
     assert len(chosen) == CALIBRATION_COUNT
     assert sum(sample.label == "few" for sample in chosen) == 3
+
+
+def test_a_picture_that_was_changed_meanwhile_gives_no_scales(samples: list[Sample], tmp_path: Path) -> None:
+    """The graph is kept under the digests of its pictures: other ones would spoil every later run."""
+    samples[3].path.write_bytes(samples[2].path.read_bytes())
+
+    with pytest.raises(PictureNoLongerUsable, match=r"^3\.png: changed while this command ran"):
+        make(samples, tmp_path / "cache")
+
+    assert not (tmp_path / "cache" / "graphs").exists() or graph_files(tmp_path / "cache") == 0
+
+
+def test_a_picture_that_is_gone_is_named(samples: list[Sample], tmp_path: Path) -> None:
+    samples[3].path.unlink()
+
+    with pytest.raises(PictureNoLongerUsable, match=r"^3\.png: cannot be read: No such file"):
+        make(samples, tmp_path / "cache")
