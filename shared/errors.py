@@ -16,6 +16,28 @@ class ConfigInvalid(FinialError):
         super().__init__(f"--config {path}: {detail}. Mend the file, or leave --config and FINIAL_CONFIG out.")
 
 
+class AddressError(FinialError):
+    """An address of files elsewhere cannot be used at all."""
+
+
+class PackageMissing(AddressError):
+    """fsspec reads such addresses by a package that is not installed."""
+
+    def __init__(self, address: str, package: str) -> None:
+        self.package = package
+        super().__init__(f"{address}: reading it needs the package {package}. Install it: pip install {package}.")
+
+
+class AddressUnusable(AddressError):
+    """Nobody knows such addresses, or this one is not well-formed."""
+
+    def __init__(self, address: str, detail: str) -> None:
+        self.detail = detail
+        super().__init__(
+            f"{address}: it cannot be read from ({detail}). Write scheme://place/folder, e.g. s3://bucket/models."
+        )
+
+
 class PictureError(FinialError):
     """A picture that cannot be used. `reason` is a stable slug for tables and metrics."""
 

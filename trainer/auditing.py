@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from shared.addresses import shown
 from trainer.audit import Audit, examine_manifest, find_obstacles
 from trainer.backbones import BackboneEntry
 from trainer.data_audit import AuditedLabel, DataAudit
@@ -17,7 +18,7 @@ from trainer.findings import Finding, sort_findings
 from trainer.intake import read_told
 from trainer.label_audit import LabelAudit, audit_labels, count_steps
 from trainer.likeness_telling import compare_pictures
-from trainer.locations import last_name, shown
+from trainer.locations import last_name
 from trainer.manifest import Manifest
 from trainer.manifest_findings import find_in_manifest, tell_obstacle
 from trainer.near_duplicates import Likeness

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.addresses import shown
 from shared.bundle import MODEL_FILE, BackboneInfo, SplitInfo
 from shared.files import sha256_of, write_atomically
 from shared.golden import Golden, write_golden
@@ -17,7 +18,6 @@ from trainer.cross_validation import CrossValidation
 from trainer.findings import Finding
 from trainer.head import HeadFit, write_head
 from trainer.learned_novelty import LearnedNovelty
-from trainer.locations import shown
 from trainer.manifest import Manifest
 from trainer.precision import PrecisionChoice
 from trainer.recipe import FeatureChoice

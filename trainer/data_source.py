@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from shared.addresses import local_path, names_a_machine, shown
 from shared.errors import PublishConflict
 from shared.files import flush_folder, flush_tree
 from shared.lock import locked, locked_folder
@@ -16,7 +17,7 @@ from trainer.cache_description import describe
 from trainer.data_folder import DATA_FOLDER, STAGING_PREFIX, archive_home, aside
 from trainer.errors import CacheNotWritable, DataUnreachable
 from trainer.hashing import Unreadable, hash_files
-from trainer.locations import archive_suffix, local_path, names_a_machine, shown, stem
+from trainer.locations import archive_suffix, stem
 from trainer.progress import Progress
 from trainer.samples import PassedOver
 from trainer.stat_cache import StatCache

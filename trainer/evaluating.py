@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from shared.addresses import shown
 from shared.bundle import Bundle
 from trainer.errors import NothingSelected, UnknownLabels
 from trainer.evaluation import Evaluation, evaluate
 from trainer.intake import name_not_read, read_told
 from trainer.learned_from import learned_digests, learned_warning
-from trainer.locations import shown
 from trainer.manifest import Manifest, PassedOver, Sample
 from trainer.progress import Progress
 from trainer.scoring import Scored, Scorer

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from shared.addresses import shown
 from shared.bundle import Bundle
 from shared.errors import BundleInvalid
 from shared.files import sha256_of_file
@@ -14,7 +15,6 @@ from trainer.data_source import local_data
 from trainer.errors import NothingToPredict
 from trainer.label_from_name import label_from_path
 from trainer.learned_from import fitted_on
-from trainer.locations import shown
 from trainer.picture_files import FoundFile, find_files, readable_name
 from trainer.prediction_table import PredictionTable, state_of
 from trainer.progress import Progress

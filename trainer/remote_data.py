@@ -9,28 +9,26 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from shared.addresses import shown
 from shared.files import sha256_of, sha256_of_file, write_atomically
+from shared.remote import RemotePlace, is_http, says_absent
 from trainer.cache_description import describe
 from trainer.data_folder import address_home
 from trainer.data_source import LocalData, staging, unpack_once, unpacked
 from trainer.errors import DataUnreachable
 from trainer.label_table import read_label_table
-from trainer.locations import archive_suffix, last_name, shown
+from trainer.locations import archive_suffix, last_name
 from trainer.member_names import safe_name
 from trainer.mirror import Mirror, RemoteFile
 from trainer.picture_files import is_table
 from trainer.progress import Phase, Progress
-from trainer.remote_errors import package_there, reached, says_absent
+from trainer.remote_errors import open_data, reached
 from trainer.samples import PassedOver
 from trainer.unpacked_size import Allowance
-
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
 
 _TELLS = frozenset(
     (
@@ -38,21 +36,7 @@ _TELLS = frozenset(
         *("last-modified", "lastmodified", "last_modified", "mtime", "modified", "updated", "created"),
     )
 )
-_WAIT_S = 60.0
 _AT_ONCE = 8
-
-
-@dataclass(frozen=True)
-class _Place:
-    """An address that was opened."""
-
-    files: "AbstractFileSystem"
-    path: str
-    location: str
-
-    def info(self, path: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.files.info(path)
-        return found
 
 
 def fetch(location: str, *, cache_dir: Path, progress: Progress) -> LocalData:
@@ -64,8 +48,8 @@ def fetch(location: str, *, cache_dir: Path, progress: Progress) -> LocalData:
         CacheNotWritable: there is no place for it.
     """
     with reached(location, cache_dir):
-        place = _open(location)
-        info = {} if location.endswith("/") else place.info(place.path)
+        place = open_data(location)
+        info = {} if location.endswith("/") else place.files.info(place.path)
     home = address_home(sha256_of(location.encode()), cache_dir)
     if archive_suffix(last_name(location)):
         return _fetch_archive(place, info, home, cache_dir=cache_dir, progress=progress)
@@ -86,24 +70,8 @@ def fetch(location: str, *, cache_dir: Path, progress: Progress) -> LocalData:
         return LocalData(mirror.folder / name, mirror.folder)
 
 
-def _open(location: str) -> _Place:
-    from fsspec.core import url_to_fs
-
-    scheme = urlsplit(location).scheme.lower()
-    options: dict[str, Any] = {}
-    if scheme in ("http", "https"):
-        with package_there(location, scheme):
-            import aiohttp
-        # aiohttp gives up on any download after five minutes, and knows nothing of proxies unless asked.
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_WAIT_S, sock_read=_WAIT_S)
-        options = {"client_kwargs": {"timeout": timeout, "trust_env": True}}
-    with package_there(location, scheme):
-        files, path = url_to_fs(location, use_listings_cache=False, skip_instance_cache=True, **options)
-    return _Place(files, path, location)
-
-
 def _fetch_archive(
-    place: _Place, info: Mapping[str, Any], home: Path, *, cache_dir: Path, progress: Progress
+    place: RemotePlace, info: Mapping[str, Any], home: Path, *, cache_dir: Path, progress: Progress
 ) -> LocalData:
     state, note = _state(info), home.with_suffix(".json")
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
@@ -125,7 +93,7 @@ def _fetch_archive(
     return done
 
 
-def _list(place: _Place) -> tuple[list[RemoteFile], tuple[PassedOver, ...]]:
+def _list(place: RemotePlace) -> tuple[list[RemoteFile], tuple[PassedOver, ...]]:
     """Every file below the address; hidden ones are left where they are, and of several of one name all but the first.
 
     The first is that whose path sorts first: which one is taken does not depend on what comes quicker.
@@ -144,14 +112,14 @@ def _list(place: _Place) -> tuple[list[RemoteFile], tuple[PassedOver, ...]]:
     return list(listed.values()), tuple(left_out)
 
 
-def _local_name(path: str, place: _Place) -> str | None:
+def _local_name(path: str, place: RemotePlace) -> str | None:
     relative = path.removeprefix(place.path.rstrip("/"))
-    if urlsplit(place.location).scheme.lower() in ("http", "https"):
+    if is_http(place.location):
         relative = unquote(urlsplit(relative).path)
     return safe_name(relative.lstrip("/"), origin=shown(place.location))
 
 
-def _listed_in(table: Path, place: _Place) -> Iterator[RemoteFile]:
+def _listed_in(table: Path, place: RemotePlace) -> Iterator[RemoteFile]:
     """The pictures that a table lists, beside it; one that is not there is for the reading to miss."""
     beside = place.path.rpartition("/")[0]
     names = {safe_name(row.path, origin=shown(place.location)) for row in read_label_table(table)}
@@ -162,23 +130,24 @@ def _listed_in(table: Path, place: _Place) -> Iterator[RemoteFile]:
                 yield _remote_file(name, f"{beside}/{name}", info)
 
 
-def _info(place: _Place, path: str) -> Mapping[str, Any] | None:
+def _info(place: RemotePlace, path: str) -> Mapping[str, Any] | None:
     try:
-        return place.info(path)
+        found: Mapping[str, Any] = place.files.info(path)
     except FileNotFoundError as error:
         if not says_absent(error):
             raise
         return None
+    return found
 
 
 def _get_all(
-    place: _Place, listed: list[RemoteFile], mirror: Mirror, progress: Progress, *, others_stay: bool = False
+    place: RemotePlace, listed: list[RemoteFile], mirror: Mirror, progress: Progress, *, others_stay: bool = False
 ) -> None:
     """Fetch what the mirror does not have yet."""
 
     def get(file: RemoteFile) -> None:
         with reached(place.location, mirror.folder):
-            state = file.state or _state(place.info(file.path))
+            state = file.state or _state(place.files.info(file.path))
             if state is None or not mirror.has(file.name, state):
                 with mirror.receive(file.name, state) as target:
                     _get(place, file.path, target, allowance)
@@ -197,7 +166,7 @@ def _get_all(
                 threads.shutdown(cancel_futures=True)
 
 
-def _get(place: _Place, path: str, target: Path, allowance: Allowance, phase: Phase | None = None) -> None:
+def _get(place: RemotePlace, path: str, target: Path, allowance: Allowance, phase: Phase | None = None) -> None:
     """Fetch one file; not more than there is room for, however much was announced."""
     from fsspec.callbacks import Callback
 

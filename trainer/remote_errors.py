@@ -1,33 +1,32 @@
-"""What went wrong elsewhere, in words that hold no secret: addresses are signed, and libraries repeat them."""
+"""What went wrong elsewhere, as an error of the trainer's."""
 
 import contextlib
 import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from shared.errors import FinialError
+from shared.addresses import shown
+from shared.errors import AddressUnusable, FinialError, PackageMissing
+from shared.remote import RemotePlace, open_place, what_failed
 from trainer.errors import CacheNotWritable, DataUnreachable, ExtraMissing
-from trainer.locations import shown, without_secrets
 
-_PACKAGES = {
-    **dict.fromkeys(("http", "https"), "aiohttp"),
-    **dict.fromkeys(("s3", "s3a"), "s3fs"),
-    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
-    **dict.fromkeys(("az", "abfs", "abfss"), "adlfs"),
-}
-_ABSENT = (404, 410)
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+_WAIT_S = 60.0
 
 
-@contextlib.contextmanager
-def package_there(location: str, scheme: str) -> Iterator[None]:
-    """Name the package that reads such addresses, where it is missing."""
+def open_data(location: str) -> RemotePlace:
+    """Open the address of data.
+
+    Raises:
+        ExtraMissing: a package that reads such addresses is missing.
+        DataUnreachable: nobody knows such addresses.
+    """
     try:
-        yield
-    except ImportError as error:
-        raise ExtraMissing(shown(location), package=_PACKAGES.get(scheme, f"for fsspec's {scheme}://")) from error
-    except ValueError as error:
-        raise DataUnreachable(shown(location), without_secrets(str(error), location)) from error
+        return open_place(location, patience_s=_WAIT_S)
+    except PackageMissing as error:
+        raise ExtraMissing(shown(location), package=error.package) from error
+    except AddressUnusable as error:
+        raise DataUnreachable(shown(location), error.detail) from error
 
 
 @contextlib.contextmanager
@@ -42,28 +41,7 @@ def reached(location: str, folder: Path) -> Iterator[None]:
         yield
     except FinialError:
         raise
-    except FileNotFoundError as error:
-        raise DataUnreachable(shown(location), _why_not_found(error, location)) from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise CacheNotWritable(folder, error.strerror or str(error)) from error
-        raise DataUnreachable(shown(location), _told(error, location)) from error
-
-
-def says_absent(error: FileNotFoundError) -> bool:
-    """Whether the place itself says so; for http, fsspec raises this also when nobody answered, or not with a file."""
-    return error.__cause__ is None or getattr(error.__cause__, "status", None) in _ABSENT
-
-
-def _why_not_found(error: FileNotFoundError, location: str) -> str:
-    if error.__cause__ is None or says_absent(error):
-        return "there is no such file or folder"
-    return _told(error.__cause__, location)
-
-
-def _told(error: BaseException, location: str) -> str:
-    """A server's answer by its number and reason, which is all of it that repeats no address."""
-    if (status := getattr(error, "status", None)) is not None:
-        message = without_secrets(str(getattr(error, "message", "")), location)
-        return f"the server answers {status} {message}".rstrip()
-    return without_secrets(str(error), location) or type(error).__name__
+        raise DataUnreachable(shown(location), what_failed(error, location)) from error
