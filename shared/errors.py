@@ -1,8 +1,8 @@
 """Every error that `shared` raises on purpose. All of Finial's errors descend from FinialError."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class FinialError(Exception):
@@ -106,13 +106,27 @@ class RuntimeConflict(SessionError):
         )
 
 
-class ProviderUnavailable(SessionError):
-    """The execution provider that was asked for was not obtained."""
+NoGpu = Literal["provider-missing", "library-not-loadable", "no-device", "device-failed"]
+"""Why a GPU is not used: the build of ONNX Runtime, the libraries it needs, no device or driver, or what it answers."""
 
-    def __init__(self, *, wanted: str, obtained: Sequence[str]) -> None:
+
+class ProviderUnavailable(SessionError):
+    """The execution provider that was asked for was not obtained. `reason` is a stable slug for tables and metrics."""
+
+    _ADVICE: ClassVar[Mapping[NoGpu, str]] = {
+        "provider-missing": "Install onnxruntime-gpu instead of onnxruntime",
+        "library-not-loadable": "Install the CUDA and cuDNN libraries of this build (the extras `cuda` and `cudnn` of "
+        "onnxruntime-gpu have them)",
+        "no-device": "Look whether `nvidia-smi` lists a GPU (a container needs `--gpus all`)",
+        "device-failed": "Look whether `nvidia-smi` lists a GPU with free memory",
+    }
+
+    def __init__(self, *, wanted: str, obtained: Sequence[str], reason: NoGpu, detail: str = "") -> None:
+        self.reason: NoGpu = reason
+        why = f" ({detail})" if detail else ""
         super().__init__(
-            f"{wanted} was asked for, the session obtained {', '.join(obtained)}. Install onnxruntime-gpu and the CUDA "
-            "libraries it names, or ask for the CPU."
+            f"{wanted} was asked for, the session obtained {', '.join(obtained)}: {reason}{why}. "
+            f"{self._ADVICE[reason]}, or ask for the CPU."
         )
 
 

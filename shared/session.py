@@ -10,14 +10,21 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import ModelRefused, ProviderUnavailable, RunFailed, RuntimeConflict
+from shared.cuda_library import why_not_loadable
+from shared.errors import ModelRefused, NoGpu, ProviderUnavailable, RunFailed, RuntimeConflict
 from shared.onnx_file import refuse_unsafe_model
 
 Provider = Literal["auto", "cpu", "cuda"]
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+CUDA_OPTIONS = {
+    "use_tf32": "0",  # 10 bits of mantissa instead of 23: not what the head was fitted on
+    "cudnn_conv_algo_search": "HEURISTIC",  # the default times every algorithm anew for each size of batch
+}
 
 _RUNTIME_BUILDS = ("onnxruntime", "onnxruntime-gpu")
 _LOG_ERRORS_ONLY = 3
+_DRIVER = "libcuda.so"  # comes with the driver; all other libraries can be installed without a device
+_NO_DEVICE = "no CUDA-capable device"
 
 
 class Runtime(Protocol):
@@ -37,13 +44,14 @@ class Session:
         threads: how many threads one run computes on (CPU).
         output_names: names of the graph's outputs.
         metadata: the custom metadata stored in the file.
+        without_gpu: why it computes on the CPU although a GPU was wanted; None when it does not, or none was.
     """
 
-    def __init__(self, inference_session: Any, *, threads: int) -> None:
+    def __init__(self, inference_session: Any, *, threads: int, without_gpu: ProviderUnavailable | None = None) -> None:
         if len(inference_session.get_inputs()) != 1:
             raise ModelRefused(f"the model has {len(inference_session.get_inputs())} inputs, expected 1")
         self._session = inference_session
-        self.threads = threads
+        self.threads, self.without_gpu = threads, without_gpu
         self.provider: str = inference_session.get_providers()[0]
         self.output_names: tuple[str, ...] = tuple(output.name for output in inference_session.get_outputs())
         self.input_name: str = inference_session.get_inputs()[0].name
@@ -81,7 +89,7 @@ def open_session(
 
     Args:
         model: the file's content, or where it is.
-        provider: "auto" takes CUDA when this build and machine have it, else the CPU.
+        provider: "auto" takes CUDA when this build and machine have it, else the CPU; `without_gpu` then says why.
         threads: cores that one run may use on a CPU, at least 1.
         spinning: let idle threads spin. Off by default: on a shared CPU that starves the neighbours.
         runtime: stands in for the module `onnxruntime` in tests.
@@ -97,10 +105,16 @@ def open_session(
     content = model if isinstance(model, bytes) else model.read_bytes()
     refuse_unsafe_model(content)
     options = _options(runtime, threads=threads, spinning=spinning)
-    inference_session = _open_first(_attempts(provider, runtime), content, options, runtime)
-    session = Session(inference_session, threads=threads)
-    if provider == "cuda" and session.provider != CUDA:
-        raise ProviderUnavailable(wanted=CUDA, obtained=inference_session.get_providers())
+    failure: ProviderUnavailable | None = None
+    if provider != "cpu":
+        found = _open_on_gpu(content, options, runtime)
+        if not isinstance(found, ProviderUnavailable):
+            return Session(found, threads=threads)
+        failure = found
+    # Also where CUDA is insisted on: only the CPU tells a model that cannot be opened from a GPU that is not there.
+    session = Session(_open_on_cpu(content, options, runtime), threads=threads, without_gpu=failure)
+    if provider == "cuda" and failure is not None:
+        raise failure
     return session
 
 
@@ -135,20 +149,6 @@ def _import_runtime() -> Runtime:
     return imported
 
 
-def _attempts(provider: Provider, runtime: Runtime) -> list[list[str]]:
-    """Lists of providers to try in this order. The CPU's attempt tells a bad model from a missing GPU."""
-    available = runtime.get_available_providers()
-    if provider == "cuda" and CUDA not in available:
-        raise ProviderUnavailable(wanted=CUDA, obtained=available)
-    if provider == "cpu" or CUDA not in available:
-        return [[CPU]]
-    # Finds the CUDA libraries that pip installed; without it they must be on the loader's path. Results go to stdout,
-    # and what it prints there is none.
-    with contextlib.redirect_stdout(sys.stderr):
-        runtime.preload_dlls()
-    return [[CUDA, CPU], [CPU]]
-
-
 def _options(runtime: Runtime, *, threads: int, spinning: bool) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -159,19 +159,42 @@ def _options(runtime: Runtime, *, threads: int, spinning: bool) -> Any:
     return options
 
 
-def _open_first(attempts: Sequence[list[str]], model: bytes, options: Any, runtime: Runtime) -> Any:
-    failure: Exception | None = None
-    for providers in attempts:
-        try:
-            # Its own fallback prints to stdout and changes the provider behind our back, even in the middle of a run.
-            session = runtime.InferenceSession(model, options, providers=providers, enable_fallback=0)
-        except Exception as error:  # ONNX Runtime's exception types are private and many
-            failure = error
-            continue
-        session._model_bytes = None  # kept for that fallback, and as large as the weights
+def _open_on_gpu(model: bytes, options: Any, runtime: Runtime) -> Any | ProviderUnavailable:
+    """A session on CUDA, or why there is none. Running out of the GPU's memory is a reason like any other."""
+    available = runtime.get_available_providers()
+    if CUDA not in available:
+        detail = f"this build has {', '.join(available)}"
+        return ProviderUnavailable(wanted=CUDA, obtained=[CPU], reason="provider-missing", detail=detail)
+    # Finds the CUDA libraries that pip installed; without it they must be on the loader's path. Results go to stdout,
+    # and what it prints there is none.
+    with contextlib.redirect_stdout(sys.stderr):
+        runtime.preload_dlls()
+    try:
+        session = _open(model, options, runtime, [(CUDA, CUDA_OPTIONS), CPU])
+    except Exception as error:  # ONNX Runtime's exception types are private and many
+        detail = _one_line(error)
+        reason: NoGpu = "no-device" if _NO_DEVICE in detail else "device-failed"
+        return ProviderUnavailable(wanted=CUDA, obtained=[CPU], reason=reason, detail=detail)
+    if (obtained := session.get_providers())[0] == CUDA:
         return session
-    raise ModelRefused(f"ONNX Runtime does not open this model: {_one_line(failure)}") from failure
+    detail = why_not_loadable(runtime)
+    reason = "no-device" if _DRIVER in detail else "library-not-loadable"
+    return ProviderUnavailable(wanted=CUDA, obtained=obtained, reason=reason, detail=detail)
 
 
-def _one_line(error: Exception | None) -> str:
+def _open_on_cpu(model: bytes, options: Any, runtime: Runtime) -> Any:
+    try:
+        return _open(model, options, runtime, [CPU])
+    except Exception as error:  # as above
+        raise ModelRefused(f"ONNX Runtime does not open this model: {_one_line(error)}") from error
+
+
+def _open(model: bytes, options: Any, runtime: Runtime, providers: Sequence[Any]) -> Any:
+    # Its own fallback prints to stdout and changes the provider behind our back, even in the middle of a run.
+    session = runtime.InferenceSession(model, options, providers=list(providers), enable_fallback=0)
+    session._model_bytes = None  # kept for that fallback, and as large as the weights
+    return session
+
+
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shared.bundle import FEATURES
 from shared.errors import ProviderUnavailable
 from shared.preprocess import PreprocessSpec
-from shared.session import Provider, open_session, require_one_runtime
+from shared.session import CUDA, Provider, open_session, require_one_runtime
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,6 +56,8 @@ class OnnxEngine:
         runtime = require_one_runtime()
         self._session = open_session(graph, provider=provider, threads=1)
         self.identity = f"{runtime} {importlib.metadata.version(runtime)} {self._session.provider}"
+        if self._session.provider == CUDA:
+            self.identity += " without TF32"
         self.batch_size = 1
         self.feature_size = self._session.shape_of(FEATURES)[1] or 0
 
@@ -86,7 +88,9 @@ class TorchEngine:
         import torch
 
         if provider == "cuda" and not torch.cuda.is_available():
-            raise ProviderUnavailable(wanted="CUDA for torch", obtained=["cpu"])
+            raise ProviderUnavailable(
+                wanted="CUDA for torch", obtained=["cpu"], reason="no-device", detail="torch finds no GPU"
+            )
         device = "cuda" if provider != "cpu" and torch.cuda.is_available() else "cpu"
         self._device = torch.device(device)
         self._make_module = module

@@ -37,7 +37,12 @@ EXAMPLES = [
     (PictureCorrupt(picture_format="GIF", detail="cut"), "GIF cannot be decoded (cut)", "truncated", "copy it again"),
     (RuntimeConflict(["onnxruntime", "onnxruntime-gpu"]), "found onnxruntime and", "exactly one", "Uninstall both"),
     (RuntimeConflict([]), "found no ONNX Runtime", "exactly one", "Install the one"),
-    (ProviderUnavailable(wanted="CUDA", obtained=["CPU"]), "obtained CPU", "CUDA was asked for", "Install"),
+    (
+        ProviderUnavailable(wanted="CUDA", obtained=["CPU"], reason="library-not-loadable", detail="no libcublasLt.so"),
+        "obtained CPU: library-not-loadable (no libcublasLt.so)",
+        "CUDA was asked for",
+        "Install the CUDA and cuDNN libraries",
+    ),
     (RunFailed((1, 2), detail="bad rank"), "shape (1, 2) (bad rank)", "uint8 (N, H, W, 3)", "Give it"),
     (ModelMissing(PATH, choices=["cats"]), "models/pets: no bundle", "there is cats", "train one"),
     (BundleIncomplete(PATH, detail="9 bytes"), "models/pets: 9 bytes", "interrupted", "re-copy"),

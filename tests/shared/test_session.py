@@ -148,9 +148,14 @@ class FakeRuntime:
 
     SessionOptions = FakeOptions
 
-    def __init__(self, *, gpu_build: bool = True, gpu_works: bool = True, gpu_raises: bool = False) -> None:
+    def __init__(
+        self, *, gpu_build: bool = True, gpu_works: bool = True, gpu_raises: str = "", package: Path | None = None
+    ) -> None:
         self.gpu_build, self.gpu_works, self.gpu_raises = gpu_build, gpu_works, gpu_raises
         self.opened: list[FakeOptions] = []
+        self.cuda_options: dict[str, str] = {}
+        if package is not None:
+            self.__file__ = str(package / "__init__.py")
 
     def get_available_providers(self) -> list[str]:
         return [CUDA, CPU] if self.gpu_build else [CPU]
@@ -159,25 +164,69 @@ class FakeRuntime:
         print("Failed to load libcudnn.so")  # noqa: T201 - as the real one does
 
     def InferenceSession(  # noqa: N802 - its name there
-        self, _model: bytes, options: FakeOptions, *, providers: list[str], enable_fallback: int
+        self,
+        _model: bytes,
+        options: FakeOptions,
+        *,
+        providers: Sequence[str | tuple[str, dict[str, str]]],
+        enable_fallback: int,
     ) -> FakeSession:
         assert enable_fallback == 0
         self.opened.append(options)
-        if CUDA in providers and self.gpu_raises:
-            raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
-        return FakeSession(providers if self.gpu_works else [CPU])
+        wanted = dict(each if isinstance(each, tuple) else (each, {}) for each in providers)
+        self.cuda_options |= wanted.get(CUDA, {})
+        if CUDA in wanted and self.gpu_raises:
+            raise RuntimeError(self.gpu_raises)
+        return FakeSession([*wanted] if self.gpu_works else [CPU])
 
 
 def test_auto_takes_the_gpu_when_it_works() -> None:
-    assert open_session(classifier(), runtime=FakeRuntime()).provider == CUDA
+    session = open_session(classifier(), runtime=FakeRuntime())
+
+    assert (session.provider, session.without_gpu) == (CUDA, None)
 
 
-@pytest.mark.parametrize("runtime", [FakeRuntime(gpu_works=False), FakeRuntime(gpu_raises=True, gpu_works=False)])
-def test_a_gpu_that_does_not_work_is_said(runtime: FakeRuntime) -> None:
+def test_a_gpu_computes_what_the_head_was_fitted_on() -> None:
+    """TF32 keeps 10 bits of a number's 23; and timing every algorithm for each size of batch would stall requests."""
+    runtime = FakeRuntime()
+
+    open_session(classifier(), runtime=runtime)
+
+    assert runtime.cuda_options == {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
+
+
+NO_GPU: dict[str, FakeRuntime] = {
+    "provider-missing": FakeRuntime(gpu_build=False),
+    "library-not-loadable": FakeRuntime(gpu_works=False),
+    "no-device": FakeRuntime(gpu_raises="CUDA failure 100: no CUDA-capable device is detected", gpu_works=False),
+    "device-failed": FakeRuntime(gpu_raises="CUDA failure 2: out of memory", gpu_works=False),
+}
+
+
+@pytest.mark.parametrize("reason", NO_GPU)
+def test_a_gpu_that_does_not_work_is_said_with_its_reason(reason: str) -> None:
     """Never silently on the CPU: `auto` reports it, `cuda` refuses."""
-    assert open_session(classifier(), runtime=runtime).provider == CPU
-    with pytest.raises(ProviderUnavailable, match=f"{CUDA} was asked for, the session obtained {CPU}"):
-        open_session(classifier(), provider="cuda", runtime=runtime)
+    session = open_session(classifier(), runtime=NO_GPU[reason])
+
+    assert (session.provider, session.without_gpu and session.without_gpu.reason) == (CPU, reason)
+    with pytest.raises(ProviderUnavailable, match=f"{CUDA} was asked for, the session obtained .*{CPU}: {reason}"):
+        open_session(classifier(), provider="cuda", runtime=NO_GPU[reason])
+
+
+def test_whoever_asks_for_the_cpu_misses_no_gpu() -> None:
+    assert open_session(classifier(), provider="cpu", runtime=FakeRuntime(gpu_works=False)).without_gpu is None
+
+
+def test_a_library_that_cannot_be_loaded_is_named_with_what_the_loader_says(tmp_path: Path) -> None:
+    """ONNX Runtime prints it on stderr, in colours, and goes on; an operator needs it where the reason is asked for."""
+    library = tmp_path / "capi" / "libonnxruntime_providers_cuda.so"
+    library.parent.mkdir()
+    library.write_bytes(b"no library")
+
+    found = open_session(classifier(), runtime=FakeRuntime(gpu_works=False, package=tmp_path)).without_gpu
+
+    assert f"library-not-loadable ({library}: file too short)" in str(found)
+    assert "Install the CUDA and cuDNN libraries" in str(found)
 
 
 def test_what_onnx_runtime_prints_about_gpus_does_not_reach_stdout(capfd: pytest.CaptureFixture[str]) -> None:
@@ -188,7 +237,7 @@ def test_what_onnx_runtime_prints_about_gpus_does_not_reach_stdout(capfd: pytest
 
 
 def test_the_cpu_is_not_bothered_with_gpus() -> None:
-    runtime = FakeRuntime(gpu_raises=True)
+    runtime = FakeRuntime(gpu_raises="CUDA failure 2: out of memory")
 
     assert open_session(classifier(), provider="cpu", runtime=runtime).provider == CPU
     assert len(runtime.opened) == 1
