@@ -47,3 +47,21 @@ class FeatureSettings(FinialSettings):
     precision: Literal["float32", "int8", "auto"] = Field(
         "float32", description="What the backbone computes in; auto = int8 if measured faster here and as accurate."
     )
+
+    def check_cost(self, *, search: bool) -> None:
+        """Refuse a limit of cost where nothing is chosen that it could limit.
+
+        Raises:
+            ValueError: neither a search nor the size chooses among recipes of different cost.
+        """
+        default = FeatureSettings.model_fields["max_cost"].default
+        if self.max_cost != default and not chooses_cost(self.image_size, search=search):
+            raise ValueError(
+                f"--max-cost {self.max_cost:g}: it limits what is chosen, and nothing is; add --search or "
+                "--image-size auto, or leave it out"
+            )
+
+
+def chooses_cost(image_size: object, *, search: object) -> bool:
+    """Whether recipes of different cost are compared with these values of the two options."""
+    return bool(search) or image_size == AUTO

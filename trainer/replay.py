@@ -13,6 +13,7 @@ from shared.publish import resolve
 from trainer.backbones import BackboneEntry, Weights, choose_backbone, find_weights
 from trainer.differences import Differences, compare
 from trainer.errors import ReplayRefused, ReplayWeightsMissing, WeightsMissing
+from trainer.feature_settings import chooses_cost
 from trainer.samples import Sample
 from trainer.settings import TrainSettings
 from trainer.sgd_settings import without_idle
@@ -55,6 +56,9 @@ class Earlier:
         if given.weights is None:
             recorded["backbone"] = metadata.backbone.name
         recorded = without_idle(recorded, recorded | mine)
+        together = recorded | mine
+        if not chooses_cost(together.get("image_size"), search=together.get("search")):
+            recorded.pop("max_cost", None)
         try:
             merged = TrainSettings.model_validate(recorded | {"name": metadata.name} | mine)
             merged.check_together()

@@ -159,6 +159,7 @@ class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings, SgdSetting
             ValueError: it names the options by their flags.
         """
         self.check_sgd(self.head)
+        self.check_cost(search=self.search)
         if self.engine == "torch" and self.precision != "float32":
             raise ValueError(f"--precision {self.precision}: --engine torch has no int8, only onnxruntime has")
         if self.max_latency is not None and self.backbone != "auto":

@@ -59,6 +59,14 @@ def test_what_goes_with_the_bundle_is_accepted_though_it_does_not_stand_alone(ea
     assert (settings.head, settings.epochs) == ("sgd", 9)
 
 
+def test_a_limit_that_limited_nothing_is_not_taken_over(earlier: Earlier) -> None:
+    """A search of then had its limit; the same recipe given by flags has none, and repeating it is no mistake."""
+    found = of_a_run_with(earlier, search=True, max_cost=2.0)
+
+    assert found.settings(given()).max_cost == 2
+    assert found.settings(given("--no-search", "--image-size", "224")).max_cost == 4
+
+
 @pytest.mark.parametrize(
     ("recorded", "flags", "sentence"),
     [

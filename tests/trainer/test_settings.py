@@ -93,3 +93,12 @@ def test_an_address_keeps_its_slashes() -> None:
     settings = TrainSettings.from_command_line(["s3://bucket/Flowers.tar.gz"], program="python -m trainer train")
 
     assert (settings.data, settings.model_name) == ("s3://bucket/Flowers.tar.gz", "flowers")
+
+
+def test_a_limit_of_cost_is_refused_where_it_would_limit_nothing() -> None:
+    """It would be passed over silently, and the model would cost what it costs."""
+    with pytest.raises(ValueError, match=r"--max-cost 2: .* add --search or --image-size auto"):
+        TrainSettings.model_validate({"data": "pets", "max_cost": 2})
+
+    for chosen in ({"search": True}, {"image_size": "auto"}):
+        assert TrainSettings.model_validate({"data": "pets", "max_cost": 2} | chosen).max_cost == 2
