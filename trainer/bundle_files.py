@@ -15,15 +15,18 @@ from trainer.backbone_choice import BackboneChoice
 from trainer.backbones import BackboneEntry, Weights
 from trainer.calibration import Calibration
 from trainer.cross_validation import CrossValidation
+from trainer.feature_tally import FeatureTally
 from trainer.findings import Finding
 from trainer.head import HeadFit, write_head
+from trainer.held_out import held_out_answers
 from trainer.learned_novelty import LearnedNovelty
 from trainer.manifest import Manifest
+from trainer.not_worse import Comparison
 from trainer.precision import PrecisionChoice
 from trainer.recipe import FeatureChoice
 from trainer.run_record import Timings, run_record, tool_versions
 from trainer.settings import TrainSettings
-from trainer.split_file import SPLIT_FILE, format_split_file
+from trainer.split_file import SPLIT_FILE, SplitRow, format_split_file
 from trainer.training import Measured, Training
 
 # Where the run took place and how it was told to talk is not part of how the model was made.
@@ -49,8 +52,9 @@ class Run:
         golden: its golden inputs and answers.
         training, measured, final: rows, held-out numbers, the head that is published.
         novelty: how unlike the training pictures a picture is, and what that is worth.
-        featurized, from_cache: pictures computed, and found in the cache.
+        tally: what was featurised, and found in the cache.
         timings: seconds by step.
+        compared: with the version that was current, for `--not-worse`; None where nobody asked, or none was.
     """
 
     settings: TrainSettings
@@ -69,9 +73,9 @@ class Run:
     measured: Measured
     final: HeadFit
     novelty: LearnedNovelty
-    featurized: int
-    from_cache: int
+    tally: FeatureTally
     timings: Timings
+    compared: Comparison | None = None
 
 
 def write_bundle_files(folder: Path, run: Run) -> None:
@@ -80,10 +84,11 @@ def write_bundle_files(folder: Path, run: Run) -> None:
     write_head(folder / "head.safetensors", run.final.head)
     write_atomically(folder / "labels.txt", "".join(f"{label}\n" for label in run.training.labels).encode())
     write_atomically(folder / "metrics.json", _to_json(metrics_of(run)))
-    write_atomically(folder / SPLIT_FILE, _split_file(run.training))
+    write_atomically(folder / SPLIT_FILE, _split_file(run.training, run.measured))
     write_golden(folder, run.golden)
-    facts = {"featurized": run.featurized, "from_cache": run.from_cache, "data": shown(run.settings.data)}
+    facts = {**run.tally.as_json(), "data": shown(run.settings.data)}
     facts |= {"precision": run.precision.as_json(), "backbone": run.picked.as_json() if run.picked else None}
+    facts |= {"not_worse": run.compared.as_json() if run.compared else None}
     record = run_record(run.timings, threads=run.settings.thread_count, **facts)
     write_atomically(folder / "run.json", _to_json(record))
 
@@ -176,10 +181,18 @@ def metadata_fields(run: Run) -> Mapping[str, Any]:
     }
 
 
-def _split_file(training: Training) -> bytes:
+def _split_file(training: Training, measured: Measured) -> bytes:
+    held_out = held_out_answers(training, measured)
+    predicted = dict(zip(held_out.rows.tolist(), held_out.predicted.tolist(), strict=True)) if held_out else {}
     return format_split_file(
-        (sample.digest, sample.label, split, group)
-        for sample, split, group in zip(training.samples, training.splits, training.groups, strict=True)
+        SplitRow(
+            sample.digest,
+            sample.label,
+            training.splits[row],
+            training.groups[row],
+            training.labels[predicted[row]] if row in predicted else None,
+        )
+        for row, sample in enumerate(training.samples)
     )
 
 

@@ -645,6 +645,43 @@ class NothingToMeasure(GateFailed):
         )
 
 
+class WorseThanCurrent(GateFailed):
+    """--not-worse was asked for, and the new model is worse than the current one beyond chance."""
+
+    def __init__(self, numbers: str) -> None:
+        super().__init__(
+            f"the new model is worse than the current one: {numbers}; --not-worse refuses what is below 5 %. Nothing "
+            "was published. Look at what changed (train --from BUNDLE tells), or publish it without --not-worse."
+        )
+
+
+class NothingInCommon(GateFailed):
+    """--not-worse was asked for, but no picture was held out both by this run and by the one that is current."""
+
+    def __init__(self, version: str, *, held_out_before: int, held_out: int, unknown: int) -> None:
+        reason = f"none of the {held_out_before} pictures that it held out is among the {held_out} held out now"
+        if not held_out:
+            reason = "this run has neither a test split nor a cross-validation"
+        elif not held_out_before:
+            reason = "it does not say what its held-out pictures were taken for (an earlier trainer made it)"
+        elif unknown:
+            reason = f"it knows the label of none of the {unknown} pictures that both held out"
+        super().__init__(
+            f"--not-worse cannot compare with the current version {version}: {reason}. Nothing was published. Keep "
+            "--split and --seed as they were, or publish once without --not-worse; later runs are compared with that."
+        )
+
+
+class CurrentUnreadable(GateFailed):
+    """--not-worse was asked for, but the current bundle cannot be read."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"--not-worse cannot compare with the current version: {detail} Nothing was published. Repair it, roll "
+            "back, or publish without --not-worse."
+        )
+
+
 class BundleFailsItsCheck(GateFailed):
     """The bundle that was just written does not pass the check that a service makes when it loads it."""
 

@@ -16,6 +16,7 @@ from trainer.likeness_telling import compare_pictures, tell_likeness
 from trainer.live_metrics import OnMetrics
 from trainer.moves import tell_moves
 from trainer.near_duplicates import Likeness
+from trainer.not_worse import Comparison, check_not_worse
 from trainer.precision import PrecisionChoice, Recorded, settle_precision
 from trainer.progress import Progress
 from trainer.recipe import Recipe
@@ -39,6 +40,7 @@ class Learned:
         precision: what its backbone computes in, and why.
         measured: the head that never saw the test split, and its numbers.
         final: the head to publish.
+        compared: with the current version, for `--not-worse`; None where nobody asked, or nothing is current.
     """
 
     likeness: Likeness
@@ -48,6 +50,7 @@ class Learned:
     precision: PrecisionChoice
     measured: Measured
     final: HeadFit
+    compared: Comparison | None
 
 
 def learn(
@@ -74,7 +77,7 @@ def learn(
     Raises:
         QuantisationFailed: int8 was asked for, and the backbone cannot have it.
         LabelNotInTrain: a label would be tested without having been learned.
-        GateFailed: the accuracy is below what was asked for.
+        GateFailed: the accuracy is below what was asked for, or below the current version's.
     """
     likeness = compare_pictures(audit.manifest, features.statistics, progress)
     training = _arrange(audit, features, likeness, settings, progress)
@@ -107,6 +110,8 @@ def learn(
     if measured.fit.note:
         progress.warn(measured.fit.note)
     check_accuracy(measured, settings.min_accuracy)
+    model = settings.models_dir / settings.model_name
+    compared = check_not_worse(training, measured, model, progress) if settings.not_worse else None
     training = training.having(plan.rows_of(recipe))
     with progress.phase("fit final head"):
         final = final_fit(
@@ -118,7 +123,7 @@ def learn(
             balance=settings.balance,
             sgd=settings.sgd_options,
         )
-    return Learned(likeness, training, library, recipe, precision, measured, final)
+    return Learned(likeness, training, library, recipe, precision, measured, final, compared)
 
 
 def look_through(

@@ -174,6 +174,7 @@ def _prove_parity(
         lambda: library.module_of(choice),
         proven,
         choice.spec,
+        compared=learned.compared,
         golden.images,
         feature_size=len(head.mean),
         cache_dir=settings.cache_dir,

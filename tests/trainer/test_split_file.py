@@ -5,12 +5,17 @@ from pathlib import Path
 import pytest
 
 from shared.errors import BundleInvalid
-from trainer.manifest import Split
-from trainer.split_file import format_split_file, read_labels_by_digest, read_split_file
+from trainer.split_file import (
+    SplitRow,
+    format_split_file,
+    read_held_out_predictions,
+    read_labels_by_digest,
+    read_split_file,
+)
 
-ROWS: list[tuple[str, str, Split, str]] = [
-    ("b" * 64, "teddy, bear", "test", "b" * 64),
-    ("a" * 64, "dog", "train", "a" * 64),
+ROWS = [
+    SplitRow("b" * 64, "teddy, bear", "test", "b" * 64, "dog"),
+    SplitRow("a" * 64, "dog", "train", "a" * 64),
 ]
 
 
@@ -19,25 +24,32 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
     assert read_split_file(tmp_path) == {"a" * 64: "train", "b" * 64: "test"}
     assert read_labels_by_digest(tmp_path) == {"a" * 64: "dog", "b" * 64: "teddy, bear"}
+    assert read_held_out_predictions(tmp_path) == {"b" * 64: "dog"}
 
 
 def test_the_group_of_each_picture_is_written() -> None:
     """Two pictures of one group carry the same name, which is a digest and not what a customer calls it."""
-    content = format_split_file([("b" * 64, "dog", "train", "a" * 64), ("a" * 64, "dog", "train", "a" * 64)])
+    content = format_split_file(
+        [SplitRow("b" * 64, "dog", "train", "a" * 64), SplitRow("a" * 64, "dog", "train", "a" * 64)]
+    )
 
     assert content.decode().splitlines() == [
-        "digest,label,split,group",
-        f"{'a' * 64},dog,train,{'a' * 64}",
-        f"{'b' * 64},dog,train,{'a' * 64}",
+        "digest,label,split,group,predicted",
+        f"{'a' * 64},dog,train,{'a' * 64},",
+        f"{'b' * 64},dog,train,{'a' * 64},",
     ]
 
 
-def test_the_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    """Bundles from before groups were written can still be evaluated and compared with."""
-    (tmp_path / "split.csv").write_text(f"digest,label,split\n{'a' * 64},dog,test\n")
+@pytest.mark.parametrize("added", ["", ",group"])
+def test_the_file_of_an_earlier_version_is_read(tmp_path: Path, added: str) -> None:
+    """Bundles from before groups or predictions were written can still be evaluated; predictions they have none."""
+    (tmp_path / "split.csv").write_text(
+        f"digest,label,split{added}\n{'a' * 64},dog,test{',' + 'a' * 64 if added else ''}\n"
+    )
 
     assert read_split_file(tmp_path) == {"a" * 64: "test"}
     assert read_labels_by_digest(tmp_path) == {"a" * 64: "dog"}
+    assert read_held_out_predictions(tmp_path) == {}
 
 
 def test_equal_splits_give_equal_bytes_whatever_the_order() -> None:

@@ -11,19 +11,19 @@ from shared.golden import write_golden
 from shared.publish import publish, seal, staging_folder
 from tests.service.bundles import COLOURS, SPEC, colour_model, golden_of, metadata_fields
 from trainer.samples import Split
-from trainer.split_file import SPLIT_FILE, format_split_file
+from trainer.split_file import SPLIT_FILE, SplitRow, format_split_file
 
 RGB = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
 
 
 def publish_tiny(
     models_dir: Path,
-    rows: Iterable[tuple[str, str, Split]] = (),
+    rows: Iterable[SplitRow | tuple[str, str, Split]] = (),
     *,
     backbone: str = "none",
     novelty: float | None = None,
 ) -> Bundle:
-    """Publish it as `colours`; `rows` are digest, label and split of what it was trained on.
+    """Publish it as `colours`; `rows` are what it was trained on, each its own group unless it says.
 
     `backbone` is what its metadata call the one it was trained with; the weights that they name are nobody's. `novelty`
     is what it tells of every picture, if anything; above 0.99 is unfamiliar.
@@ -33,13 +33,17 @@ def publish_tiny(
         (folder / MODEL_FILE).write_bytes(model)
         (folder / "labels.txt").write_text("".join(f"{label}\n" for label in COLOURS), encoding="utf-8")
         (folder / "metrics.json").write_text(json.dumps({}), encoding="utf-8")
-        (folder / SPLIT_FILE).write_bytes(format_split_file((*row, row[0]) for row in rows))
+        (folder / SPLIT_FILE).write_bytes(format_split_file(_row(row) for row in rows))
         write_golden(folder, golden_of(model, SPEC))
         fields = metadata_fields("colours", COLOURS, SPEC)
         if novelty is not None:
             fields |= {"outputs": (PROBABILITIES, NOVELTY), "thresholds": {"unfamiliar": 0.99}}
         seal(folder, {**fields, "backbone": {**fields["backbone"], "name": backbone}})
         return publish(folder, models_dir)
+
+
+def _row(row: SplitRow | tuple[str, str, Split]) -> SplitRow:
+    return row if isinstance(row, SplitRow) else SplitRow(*row, group=row[0])
 
 
 def paint(path: Path, colour: str, *, size: int = 20) -> Path:
