@@ -157,6 +157,7 @@ def _attach(
         featurized=features.featurized,
         from_cache=features.from_cache,
         timings=timings,
+        compared=learned.compared,
     )
 
 
@@ -174,7 +175,6 @@ def _prove_parity(
         lambda: library.module_of(choice),
         proven,
         choice.spec,
-        compared=learned.compared,
         golden.images,
         feature_size=len(head.mean),
         cache_dir=settings.cache_dir,
