@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from service.generation import Generation
+from service.lane import Lane
 from service.pool import Pool
 from service.registry import Registry
 from shared.decode import DecodeLimits, decode
@@ -35,22 +36,27 @@ class Answer:
     version: str
 
 
-def classify_picture(data: bytes, generation: Generation, *, limits: DecodeLimits, count: int) -> Answer:
-    """Classify one picture on the calling thread.
+def classify_picture(data: bytes, generation: Generation, lane: Lane, *, limits: DecodeLimits, count: int) -> Answer:
+    """Classify one picture on the calling thread: decoding on the lane's one core, the run on all if it is alone.
 
     Args:
         data: the picture file's content.
         generation: leased by the caller.
+        lane: leased by the caller.
         limits: sizes and formats that are accepted.
         count: how many labels to return; more than K is clamped.
 
     Raises:
         PictureError: the picture cannot be used.
+        PoolTimeout: the deadline passed before it was run.
     """
+    lane.check_deadline("it was decoded")
     metadata = generation.bundle.metadata
     image = decode(data, at_least=metadata.spec.decode_at_least, limits=limits)
     pixels = preprocess(image, metadata.spec)
-    outputs = generation.run(pixels[np.newaxis])
+    lane.check_deadline("it was run")
+    with lane.widen(useful=generation.can_widen) as wide:
+        outputs = generation.run(pixels[np.newaxis], wide=wide)
     threshold = metadata.thresholds.unfamiliar
     return Answer(
         predictions=top_k(outputs.probabilities, generation.labels, count),
@@ -88,14 +94,14 @@ class Classifier:
         """Wait for a lane, then classify one picture on a thread. The version is the one current at that moment.
 
         Raises:
-            PoolError: too many are waiting, or no lane was free before `deadline`.
+            PoolError: too many are waiting, or the deadline passed before the run.
             UnknownModel, ModelNotLoaded: the model is not there, or not any more.
             PictureError: the picture cannot be used.
         """
-        async with self._pool.lease_async(deadline, queue=model):
+        async with self._pool.lease_async(deadline, queue=model) as lane:
             with self._registry.lease(model) as generation:
                 return await self._on_thread(
-                    lambda: classify_picture(data, generation, limits=self._limits, count=count)
+                    lambda: classify_picture(data, generation, lane, limits=self._limits, count=count)
                 )
 
     async def _on_thread(self, work: Callable[[], Result]) -> Result:

@@ -116,11 +116,12 @@ class TooManyWaiting(PoolError):
 
 
 class PoolTimeout(PoolError):
-    """The deadline passed before a lane was free."""
+    """The deadline passed before the picture was run; it was dropped and costs nothing more."""
 
-    def __init__(self, *, waited_s: float, waiting: int) -> None:
+    def __init__(self, detail: str) -> None:
         super().__init__(
-            f"no lane was free within {waited_s:.2g} s; {waiting} requests are waiting. Try again, or allow more time."
+            f"{detail}, so the picture was dropped. Try again, or allow more time: X-Request-Timeout-Ms in the "
+            "request, up to the operator's --request-timeout-s."
         )
 
 

@@ -2,31 +2,22 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.bundle import NOVELTY, PROBABILITIES, Bundle
-from shared.session import Session
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What the graph says about one picture: probabilities (K,), and novelty in [0, 1] if it knows it."""
-
-    probabilities: NDArray[np.float32]
-    novelty: float | None
+from service.runner import Outputs, Runner
+from shared.bundle import Bundle
 
 
 class Generation:
-    """A version being served: its bundle, its session and the count of its leases.
+    """A version being served: its bundle, what runs it and the count of its leases.
 
     Args:
         name: the model's name, that of its folder.
         bundle: what was read.
-        session: opened from the bundle, verified and warm.
+        runner: opened from the bundle, verified and warm; closed with the generation.
         warnings: what is not as it was on the training machine, but does not forbid serving.
         on_close: called once, when nobody can use this generation any more.
     """
@@ -35,16 +26,15 @@ class Generation:
         self,
         name: str,
         bundle: Bundle,
-        session: Session,
+        runner: Runner,
         *,
         warnings: tuple[str, ...] = (),
         on_close: Callable[["Generation"], None] = lambda _: None,
     ) -> None:
         self.name, self.bundle, self.warnings = name, bundle, warnings
-        self.provider = session.provider
+        self.provider, self.can_widen = runner.provider, runner.can_widen
         self.loaded_at = datetime.now(UTC)
-        self._session: Session | None = session
-        self._wanted = (PROBABILITIES, NOVELTY) if NOVELTY in bundle.metadata.outputs else (PROBABILITIES,)
+        self._runner: Runner | None = runner
         self._on_close = on_close
         self._lock = threading.Lock()
         self._leases = 0
@@ -66,15 +56,15 @@ class Generation:
 
     @property
     def closed(self) -> bool:
-        """Whether the session has been given up."""
-        return self._session is None
+        """Whether the runner has been closed."""
+        return self._runner is None
 
-    def run(self, images: NDArray[np.uint8]) -> Outputs:
-        """Compute one picture, uint8 (1, H, W, 3); only within a lease."""
-        if self._session is None:
+    def run(self, images: NDArray[np.uint8], *, wide: bool = False) -> Outputs:
+        """Compute one picture, uint8 (1, H, W, 3), on one core or on all; only within a lease."""
+        runner = self._runner
+        if runner is None:
             raise RuntimeError(f"{self!r} was used after its last lease ended")
-        probabilities, *novelty = self._session.run(images, self._wanted)
-        return Outputs(probabilities[0], float(novelty[0][0]) if novelty else None)
+        return runner.run(images, wide=wide)
 
     def begin_lease(self) -> bool:
         """Count one more user; False when retired, and then there is nothing to end."""
@@ -101,5 +91,7 @@ class Generation:
             self._close()
 
     def _close(self) -> None:
-        self._session = None  # ONNX Runtime frees its memory with the last reference
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.close()
         self._on_close(self)

@@ -6,16 +6,27 @@ from pathlib import Path
 import numpy as np
 
 from service.generation import Generation
+from service.runner import SessionRunner
 from shared.bundle import INPUT_NAME, NOVELTY, PROBABILITIES, Bundle, read_bundle
 from shared.cpu_features import Cpu, read_cpu
 from shared.errors import BundleInvalid
 from shared.golden import check_golden
-from shared.session import Provider, Session, open_session
+from shared.session import CPU, Provider, Session, open_session
 
 logger = logging.getLogger(__name__)
 
+MIB = 1024**2
 
-def open_generation(name: str, path: Path, *, provider: Provider = "auto", cpu: Cpu | None = None) -> Generation:
+
+def open_generation(
+    name: str,
+    path: Path,
+    *,
+    provider: Provider = "auto",
+    cpu: Cpu | None = None,
+    cores: int = 1,
+    wide_lane_max_mb: int = 256,
+) -> Generation:
     """Read, verify, open and warm a version, and replay its golden check.
 
     Args:
@@ -23,18 +34,32 @@ def open_generation(name: str, path: Path, *, provider: Provider = "auto", cpu: 
         path: the version's folder.
         provider: where to compute.
         cpu: what must meet the bundle's requirements; this machine's by default.
+        cores: what a wide run may use; 1 for narrow runs only.
+        wide_lane_max_mb: largest model file, in MiB, that is opened a second time for wide runs.
 
     Raises:
-        RequirementMissing: it does not.
+        RequirementMissing: the CPU does not meet them.
         BundleError: the bundle is damaged, or the model does not keep what its metadata promises.
         SessionError: ONNX Runtime does not open it.
     """
     bundle = read_bundle(path)
     (cpu or read_cpu()).require(bundle.metadata.requirements, path=path)
-    session = open_session(bundle.read_model(), provider=provider, threads=1)
-    check_tensors(bundle, session)
-    warm_up(bundle, session)
-    return Generation(name, bundle, session, warnings=tuple(check_golden(bundle, session)), on_close=_log_closed)
+    model = bundle.read_model()
+    narrow = open_session(model, provider=provider, threads=1)
+    check_tensors(bundle, narrow)
+    warm_up(bundle, narrow)
+    warnings = tuple(check_golden(bundle, narrow))
+    wide = None
+    if cores > 1 and narrow.provider == CPU and len(model) <= wide_lane_max_mb * MIB:
+        wide = open_session(model, provider="cpu", threads=cores)
+        warm_up(bundle, wide)
+    runner = SessionRunner(narrow, wide, outputs=wanted_outputs(bundle))
+    return Generation(name, bundle, runner, warnings=warnings, on_close=_log_closed)
+
+
+def wanted_outputs(bundle: Bundle) -> tuple[str, ...]:
+    """The outputs that an answer is made of: probabilities, then novelty if the graph knows it."""
+    return (PROBABILITIES, NOVELTY) if NOVELTY in bundle.metadata.outputs else (PROBABILITIES,)
 
 
 def check_tensors(bundle: Bundle, session: Session) -> None:

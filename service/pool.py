@@ -1,18 +1,23 @@
 """Hands out lanes: first come, first served, in bounded number and for a bounded wait. Knows no ONNX.
 
-ONNX Runtime's `Run` may be called from many threads, so lanes are not for safety. They are a CPU budget, shared by
-all models of the process, and the place where more work than the machine can do is refused early.
+ONNX Runtime's `Run` may be called from many threads, so lanes are not for safety. They are a budget of cores, shared
+by all models of the process, and the place where more work than the machine can do is refused early.
 """
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
-from service.errors import PoolClosed, PoolTimeout, TooManyWaiting
-from service.waiting_line import Lane, Waiter, WaitingLine
+from service.budget import Budget
+from service.errors import PoolClosed, PoolTimeout
+from service.lane import Lane
+from service.pool_stats import PoolStats
+from service.waiting_line import Fate, Waiter
+
+logger = logging.getLogger(__name__)
 
 
 def in_seconds(seconds: float) -> float:
@@ -20,38 +25,19 @@ def in_seconds(seconds: float) -> float:
     return time.monotonic() + seconds
 
 
-@dataclass(frozen=True)
-class PoolStats:
-    """What a pool is doing, and what it did since it was made. `waited_s` adds up the waits that ended in a lane."""
-
-    lanes: int
-    leased: int
-    waiting: int
-    granted_total: int
-    refused_total: int
-    timed_out_total: int
-    waited_s: float
-
-
 class Pool:
-    """A fixed number of lanes, and the line before them.
+    """A budget of cores for many threads and tasks. A lease is one core; alone, it may be widened to all for a run.
 
     Args:
-        lanes: how many requests may run at once.
+        lanes: how many requests may run at once, each on a core.
         max_waiting: how many more may wait in each queue.
         clock: seconds, never going back; deadlines are read on it.
     """
 
     def __init__(self, *, lanes: int, max_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
-        if lanes < 1 or max_waiting < 0:
-            raise ValueError(f"{lanes} lanes and {max_waiting} waiting; at least 1 and 0 are needed")
-        self._lane_count, self._max_waiting, self._clock = lanes, max_waiting, clock
-        self._lock = threading.Lock()
-        self._free = [Lane(number) for number in reversed(range(lanes))]
-        self._line = WaitingLine()  # invariant: a lane is free only while nobody waits
-        self._closed = False
-        self._granted = self._refused = self._timed_out = 0
-        self._waited_s = 0.0
+        self._budget = Budget(cores=lanes, max_waiting=max_waiting)
+        self._clock = clock
+        self._lock = threading.Lock()  # held for a moment only; waiters are woken after it was let go
 
     def __repr__(self) -> str:
         stats = self.stats()
@@ -73,7 +59,7 @@ class Pool:
         awake = threading.Event()
         waiter = self.enter(queue, deadline, awake.set)
         try:
-            if waiter.lane is None:
+            if waiter.fate is Fate.WAITING:
                 awake.wait(max(0.0, deadline - self._clock()))
             yield self._lane_of(waiter)
         finally:
@@ -85,7 +71,7 @@ class Pool:
         loop, awake = asyncio.get_running_loop(), asyncio.Event()
         waiter = self.enter(queue, deadline, lambda: loop.call_soon_threadsafe(awake.set))
         try:
-            if waiter.lane is None:
+            if waiter.fate is Fate.WAITING:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(max(0.0, deadline - self._clock())):
                         await awake.wait()
@@ -94,85 +80,87 @@ class Pool:
             self.leave(waiter)
 
     def enter(self, queue: str, deadline: float, wake: Callable[[], object]) -> Waiter:
-        """Take a free lane or a place in the line. Each `enter` needs one `leave`; `lease` does both.
+        """Take a free core or a place in the line. Each `enter` needs one `leave`; `lease` does both.
 
         Returns:
-            One who has a lane already, or is woken when there is one for it or none will come.
+            One whose fate is decided already, or who is woken once it is.
 
         Raises:
             TooManyWaiting, PoolClosed: as `lease`; there is then nothing to leave.
         """
-        now = self._clock()
-        waiter = Waiter(queue=queue, entered=now, deadline=deadline, wake=wake)
         with self._lock:
-            self._refuse_if_full(queue)
-            if deadline > now and self._free:
-                self._grant(waiter, self._free.pop(), now)
-            elif deadline > now:
-                self._line.join(waiter)
+            now = self._clock()
+            waiter = Waiter(queue=queue, entered=now, deadline=deadline, wake=wake)
+            woken = self._budget.expire(now)
+            refusal = self._budget.admit(queue)
+            if refusal is None:
+                self._budget.enter(waiter, now)
+        self._wake(woken)
+        if refusal is not None:
+            raise refusal
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
         """Give back the lane, or the place in the line; a lane goes straight to the next one waiting."""
         with self._lock:
-            self._line.leave(waiter)
-            lane, waiter.lane = waiter.lane, None
-            following = self._hand_on(lane) if lane is not None else None
-        if following is not None:
-            following.wake()
+            woken = self._budget.leave(waiter, self._clock())
+        self._wake(woken)
+
+    def widen(self, waiter: Waiter, *, useful: bool = True) -> bool:
+        """Let a lease have all cores for a run, if it is alone. Each needs one `narrow`; `Lane.widen` does both."""
+        with self._lock:
+            return self._budget.widen(waiter, useful=useful)
+
+    def narrow(self, waiter: Waiter) -> None:
+        """Give back what `widen` took."""
+        with self._lock:
+            woken = self._budget.narrow(waiter, self._clock())
+        self._wake(woken)
+
+    def check_deadline(self, waiter: Waiter, before: str) -> None:
+        """As `Lane.check_deadline`."""
+        with self._lock:
+            late = self._budget.is_late(waiter, self._clock())
+        if late:
+            raise PoolTimeout(f"the deadline passed before {before}")
 
     def check_admission(self, queue: str = "") -> None:
         """Refuse now what `lease` would refuse, before anything costly is done. Raises as `lease`."""
         with self._lock:
-            self._refuse_if_full(queue)
+            woken = self._budget.expire(self._clock())
+            refusal = self._budget.admit(queue)
+        self._wake(woken)
+        if refusal is not None:
+            raise refusal
 
     def close(self) -> None:
         """Give no new leases and send everyone who waits away; leases that are out end as they would."""
         with self._lock:
-            self._closed = True
-            dismissed = list(self._line.empty())
-        for waiter in dismissed:
-            waiter.wake()
+            dismissed = self._budget.close()
+        self._wake(dismissed)
 
     def stats(self) -> PoolStats:
         """Counts that belong together, read at one moment."""
         with self._lock:
-            return PoolStats(
-                lanes=self._lane_count,
-                leased=self._lane_count - len(self._free),
-                waiting=len(self._line),
-                granted_total=self._granted,
-                refused_total=self._refused,
-                timed_out_total=self._timed_out,
-                waited_s=self._waited_s,
-            )
+            woken = self._budget.expire(self._clock())
+            stats = self._budget.stats()
+        self._wake(woken)
+        return stats
 
-    def _refuse_if_full(self, queue: str) -> None:
-        if self._closed:
-            raise PoolClosed
-        if not self._free and self._line.length(queue) >= self._max_waiting:
-            self._refused += 1
-            raise TooManyWaiting(waiting=self._line.length(queue), lanes=self._lane_count)
-
-    def _grant(self, waiter: Waiter, lane: Lane, now: float) -> None:
-        waiter.lane = lane
-        self._granted += 1
-        self._waited_s += now - waiter.entered
-
-    def _hand_on(self, lane: Lane) -> Waiter | None:
-        now = self._clock()
-        following = self._line.next(now)
-        if following is None:
-            self._free.append(lane)
-        else:
-            self._grant(following, lane, now)
-        return following
+    def _wake(self, waiters: Iterable[Waiter]) -> None:
+        for waiter in waiters:
+            try:
+                waiter.wake()
+            except Exception:  # its event loop has gone, and will not use what it was granted; the others are waiting
+                logger.exception("a waiter could not be woken")
+                self.leave(waiter)
 
     def _lane_of(self, waiter: Waiter) -> Lane:
         with self._lock:
-            if waiter.lane is not None:
-                return waiter.lane
-            if self._closed:
-                raise PoolClosed
-            self._timed_out += 1
-            raise PoolTimeout(waited_s=self._clock() - waiter.entered, waiting=len(self._line))
+            self._budget.give_up(waiter)  # nothing if its fate is decided; else its own clock was a little ahead
+            waited_s, waiting = self._clock() - waiter.entered, self._budget.stats().waiting
+        if waiter.fate is Fate.GRANTED:
+            return Lane(self, waiter)
+        if waiter.fate is Fate.DISMISSED:
+            raise PoolClosed
+        raise PoolTimeout(f"no lane was free within {waited_s:.2g} s; {waiting} requests are waiting")

@@ -62,7 +62,7 @@ KINDS: dict[type[FinialError], Kind] = {
     PoolClosed: Kind(503, "draining", "The service is shutting down", retry_after_s=1),
     NoModel: Kind(503, "no-model", "No model is served yet", retry_after_s=2),
     ModelNotLoaded: Kind(503, "model-not-loaded", "The model could not be loaded", retry_after_s=2),
-    PoolTimeout: Kind(504, "deadline-passed", "No lane was free in time"),
+    PoolTimeout: Kind(504, "deadline-passed", "The deadline passed before the picture was run"),
 }
 
 

@@ -47,13 +47,19 @@ class Runtime:
 @contextlib.contextmanager
 def open_runtime(settings: ServiceSettings, lifecycle: Lifecycle) -> Iterator[Runtime]:
     """Start watching the models folder and be able to classify; at the end, wait for what is being computed."""
-    lanes = usable_cores() if settings.lanes == "auto" else settings.lanes
+    cores = usable_cores()
+    lanes = cores if settings.lanes == "auto" else settings.lanes
     registry = Registry(default_model=settings.default_model)
     pool = Pool(lanes=lanes, max_waiting=settings.max_waiting)
     watcher = Watcher(
         registry,
         settings.models_dir,
-        open_version=partial(open_generation, provider=settings.provider),
+        open_version=partial(
+            open_generation,
+            provider=settings.provider,
+            cores=min(cores, lanes),
+            wide_lane_max_mb=settings.wide_lane_max_mb,
+        ),
         interval_s=settings.poll_interval_s,
     )
     limits = DecodeLimits(max_bytes=settings.max_upload, max_pixels=settings.max_pixels)

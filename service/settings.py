@@ -21,6 +21,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 UploadSize = Annotated[ByteSize, Field(ge=1024, le=4 * 1024**3)]
 Pixels = Annotated[int, Field(ge=1, le=10**9)]
 LaneCount = Annotated[int, Field(ge=1, le=1024)]
+Megabytes = Annotated[int, Field(ge=0, le=1_000_000)]
 Waiting = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
@@ -35,7 +36,12 @@ class ServiceSettings(FinialSettings):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
     port: Port = Field(8000, description="Port to listen on; 0 picks a free one and says which.")
     default_model: str | None = Field(None, description="What /predict serves; default: the only model.")
-    lanes: Literal["auto"] | LaneCount = Field("auto", description="Requests computed at once; auto = usable cores.")
+    lanes: Literal["auto"] | LaneCount = Field(
+        "auto", description="Cores for all models together, one a request, or all for one alone; auto = usable cores."
+    )
+    wide_lane_max_mb: Megabytes = Field(
+        256, description="Largest model file, in MiB, that is held twice, to use all cores for a request alone."
+    )
     max_waiting: Waiting = Field(64, description="Requests that may queue per model.")
     request_timeout_s: Seconds = Field(5.0, description="A request that has waited this long for a lane is refused.")
     upload_timeout_s: Seconds = Field(30.0, description="Longest time that a request's body may take to arrive.")

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.generation import Generation
+from service.loading import wanted_outputs
+from service.runner import SessionRunner
 from shared.bundle import PROBABILITIES, Bundle, BundleMetadata, FileEntry
 from tests.service.bundles import COLOURS, NO_DIGEST, SPEC, metadata_fields
 
@@ -47,4 +49,4 @@ def fake_generation(
     given = metadata_fields(name, COLOURS, SPEC) | {"files": {"model.onnx": entry}, "content_sha256": NO_DIGEST}
     metadata = BundleMetadata(**(given | fields))
     bundle = Bundle(path=Path("models") / name / version, metadata=metadata)
-    return Generation(name, bundle, session or FakeSession())  # type: ignore[arg-type]
+    return Generation(name, bundle, SessionRunner(session or FakeSession(), outputs=wanted_outputs(bundle)))  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from service.classifier import Classifier, classify_picture
+from service.classifier import Answer, Classifier, classify_picture
 from service.errors import PoolTimeout, TooManyWaiting, UnknownModel
 from service.generation import Generation
 from service.loading import open_generation
@@ -23,14 +23,17 @@ from tests.service.pictures import BLUE, GREEN, RED, picture
 LIMITS = DecodeLimits()
 
 
+def classify_alone(data: bytes, generation: Generation, *, limits: DecodeLimits = LIMITS, count: int) -> Answer:
+    with Pool(lanes=1, max_waiting=0).lease(in_seconds(30)) as lane:
+        return classify_picture(data, generation, lane, limits=limits, count=count)
+
+
 @pytest.mark.parametrize(("colour", "label"), [(RED, "red"), (GREEN, "green"), (BLUE, "blue")])
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
 def test_a_picture_gets_the_label_of_its_colour(
     colour: tuple[int, int, int], label: str, kind: str, bundle: Bundle
 ) -> None:
-    answer = classify_picture(
-        picture(colour, kind=kind), open_generation("colours", bundle.path), limits=LIMITS, count=2
-    )
+    answer = classify_alone(picture(colour, kind=kind), open_generation("colours", bundle.path), count=2)
 
     assert answer.predictions[0].label == label
     assert len(answer.predictions) == 2
@@ -38,7 +41,7 @@ def test_a_picture_gets_the_label_of_its_colour(
 
 
 def test_every_label_is_given_when_more_are_asked_for() -> None:
-    answer = classify_picture(picture(), fake_generation(), limits=LIMITS, count=10**9)
+    answer = classify_alone(picture(), fake_generation(), count=10**9)
 
     assert [prediction.label for prediction in answer.predictions] == ["green", "red", "blue"]
 
@@ -49,13 +52,13 @@ def test_a_picture_is_unfamiliar_above_the_models_threshold(novelty: float) -> N
         session=FakeSession(novelty=novelty), outputs=(PROBABILITIES, NOVELTY), thresholds={"unfamiliar": 0.99}
     )
 
-    answer = classify_picture(picture(), generation, limits=LIMITS, count=1)
+    answer = classify_alone(picture(), generation, count=1)
 
     assert (answer.novelty, answer.unfamiliar) == (pytest.approx(novelty), novelty > 0.99)
 
 
 def test_what_a_model_does_not_know_is_null() -> None:
-    answer = classify_picture(picture(), fake_generation(), limits=LIMITS, count=1)
+    answer = classify_alone(picture(), fake_generation(), count=1)
 
     assert (answer.novelty, answer.unfamiliar) == (None, None)
 
@@ -64,11 +67,11 @@ def test_a_picture_that_cannot_be_used_says_why() -> None:
     generation = fake_generation()
 
     with pytest.raises(UnknownFormat):
-        classify_picture(b"<svg/>", generation, limits=LIMITS, count=1)
+        classify_alone(b"<svg/>", generation, count=1)
     with pytest.raises(PictureCorrupt):
-        classify_picture(picture(kind="JPEG", size=(200, 200))[:300], generation, limits=LIMITS, count=1)
+        classify_alone(picture(kind="JPEG", size=(200, 200))[:300], generation, count=1)
     with pytest.raises(TooManyPixels):
-        classify_picture(picture(size=(20, 20)), generation, limits=DecodeLimits(max_pixels=399), count=1)
+        classify_alone(picture(size=(20, 20)), generation, limits=DecodeLimits(max_pixels=399), count=1)
 
 
 class SlowSession(FakeSession):

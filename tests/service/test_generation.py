@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from service.generation import Generation
+from service.runner import SessionRunner
 from shared.bundle import NOVELTY, PROBABILITIES
 from tests.service.fakes import FakeSession, fake_generation
 
@@ -35,7 +36,8 @@ def test_a_retired_generation_gives_no_new_leases() -> None:
 
 def test_closing_is_told_once() -> None:
     closed: list[Generation] = []
-    generation = Generation("colours", fake_generation().bundle, FakeSession(), on_close=closed.append)  # type: ignore[arg-type]
+    runner = SessionRunner(FakeSession())  # type: ignore[arg-type]
+    generation = Generation("colours", fake_generation().bundle, runner, on_close=closed.append)
 
     generation.begin_lease()
     generation.retire()

@@ -39,11 +39,10 @@ def test_a_queue_is_full_for_itself_alone() -> None:
         pool.check_admission("dogs")
 
 
-def test_lanes_are_different_and_come_back() -> None:
+def test_lanes_come_back() -> None:
     pool = Pool(lanes=2, max_waiting=0)
 
-    with pool.lease(in_seconds(9)) as one, pool.lease(in_seconds(9)) as other:
-        assert one != other
+    with pool.lease(in_seconds(9)), pool.lease(in_seconds(9)):
         assert repr(pool) == "Pool(2 of 2 lanes leased, 0 waiting)"
 
     assert pool.stats().leased == 0

@@ -1,122 +1,246 @@
 """Whatever order things happen in, the pool keeps its word."""
 
 from collections import Counter
+from dataclasses import dataclass
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
-from service.errors import TooManyWaiting
+from service.errors import PoolClosed, PoolTimeout, TooManyWaiting
 from service.pool import Pool
-from service.waiting_line import Waiter
+from service.waiting_line import Fate, Waiter
 from tests.service.fakes import FakeClock
 
 QUEUES = ("cats", "dogs", "birds")
 MAX_WAITING = 3
+PATIENCE_S = (0.0, 1.0, 5.0)
+
+
+@dataclass(eq=False)
+class Caller:
+    """One who asked for a lane, as the test sees it."""
+
+    queue: str
+    deadline: float
+    loop_has_gone: bool
+    waiter: Waiter | None = None
+    woken: int = 0
+    waits: bool = False
+
+    @property
+    def cores(self) -> int:
+        return self.waiter.cores if self.waiter else 0
+
+    def wake(self) -> None:
+        self.woken += 1
+        if self.loop_has_gone:
+            raise RuntimeError("Event loop is closed")
 
 
 class PoolMachine(RuleBasedStateMachine):
-    """Callers come, leave, give up and time out in any order, while a model of the line is kept beside."""
+    """Callers come, run narrow or wide, fail, give up and time out in any order; a simple model is kept beside."""
 
     callers = Bundle("callers")
 
-    @initialize(lanes=st.integers(1, 3))
+    @initialize(lanes=st.integers(1, 4))
     def open_pool(self, lanes: int) -> None:
-        self.clock = FakeClock()
-        self.lanes = lanes
+        self.clock, self.lanes, self.closed = FakeClock(), lanes, False
         self.pool = Pool(lanes=lanes, max_waiting=MAX_WAITING, clock=self.clock)
-        self.waiting: list[Waiter] = []  # in the order they came
-        self.leased: list[Waiter] = []
-        self.woken: list[Waiter] = []
-        self.overtaken: Counter[int] = Counter()
+        self.waiting: list[Caller] = []  # in the order they came
+        self.turns: list[str] = []  # queues; the first one is next
+        self.leased: list[Caller] = []
+        self.counts: Counter[str] = Counter()
 
-    @rule(target=callers, queue=st.sampled_from(QUEUES), patience_s=st.sampled_from([0.0, 1.0, 5.0]))
-    def come(self, queue: str, patience_s: float) -> Waiter | None:
-        # Those whose deadline has passed keep their place until they notice, or are passed over.
-        may_be_full = len(self.leased) == self.lanes and self.in_queue(queue, self.waiting) >= MAX_WAITING
-        full = len(self.leased) == self.lanes and self.in_queue(queue, self.alive()) >= MAX_WAITING
-        woken: list[Waiter] = []
+    # --- what may happen ---
+
+    @rule(
+        target=callers,
+        queue=st.sampled_from(QUEUES),
+        patience_s=st.sampled_from(PATIENCE_S),
+        loop_has_gone=st.sampled_from([False] * 9 + [True]),
+    )
+    def come(self, *, queue: str, patience_s: float, loop_has_gone: bool) -> Caller:
+        caller = Caller(queue, self.clock() + patience_s, loop_has_gone)
+        self.drop_expired()
+        refusal = self.expected_refusal(queue)
+        self.counts["asked"] += 1
         try:
-            waiter = self.pool.enter(queue, self.clock() + patience_s, lambda: woken.append(waiter))
-        except TooManyWaiting:
-            assert may_be_full
-            return None
-        assert not full
-        waiter.wake = lambda: self.woken.append(waiter)
-        if waiter.lane is not None:
-            assert patience_s > 0
-            assert not self.alive()  # nobody is overtaken
-            self.leased.append(waiter)
-        elif patience_s > 0:
-            self.waiting.append(waiter)
-        return waiter
+            caller.waiter = self.pool.enter(queue, caller.deadline, caller.wake)
+        except (TooManyWaiting, PoolClosed) as error:
+            assert type(error) is refusal
+            self.counts[refusal.__name__] += 1
+            return caller
+        assert refusal is None
+        self.take_place(caller, patience_s)
+        return caller
 
-    @rule(waiter=consumes(callers))
-    def leave(self, waiter: Waiter | None) -> None:
-        """The end of a lease, a timeout, or a caller who gave up: whatever state the caller is in."""
-        if waiter is None:
-            return
-        had_lane = waiter in self.leased
-        self.waiting = [each for each in self.waiting if each is not waiter]
-        self.leased = [each for each in self.leased if each is not waiter]
-        candidates = self.alive()
-        before = len(self.woken)
-        self.pool.leave(waiter)
-        if had_lane:
-            self.check_handover(candidates, self.woken[before:])
+    def take_place(self, caller: Caller, patience_s: float) -> None:
+        if caller.cores:
+            assert patience_s > 0, "granted after its deadline"
+            assert not self.waiting, "a newcomer overtook those who wait"
+            self.leased.append(caller)
+            self.counts["granted"] += 1
+        elif patience_s > 0:
+            caller.waits = True
+            self.waiting.append(caller)
+            self.turns += [caller.queue] if caller.queue not in self.turns else []
         else:
-            assert len(self.woken) == before
+            self.counts["timed out"] += 1
+
+    @rule(caller=consumes(callers))
+    def leave(self, caller: Caller) -> None:
+        """The end of a lease, a failure in the middle of a run, a timeout, or a caller who gave up."""
+        if caller.waiter is None:
+            return
+        if caller in self.waiting:
+            self.counts["timed out" if caller.deadline <= self.clock() else "gave up"] += 1
+            self.remove([caller])
+        self.leased = [each for each in self.leased if each is not caller]
+        expected = self.expected_grants(caller.cores)
+        self.pool.leave(caller.waiter)
+        self.check_grants(expected)
+
+    @rule(caller=callers, useful=st.booleans())
+    def begin_run(self, *, caller: Caller, useful: bool) -> None:
+        if caller.waiter is None or caller.cores != 1:
+            return
+        alone = self.leased == [caller] and not self.waiting
+        wide = self.pool.widen(caller.waiter, useful=useful)
+        assert wide == (alone and useful and self.lanes > 1), "wide exactly when nobody else holds or waits"
+        assert caller.cores == (self.lanes if wide else 1)
+        self.counts["wide" if wide else "narrow"] += 1
+
+    @rule(caller=callers)
+    def end_run(self, caller: Caller) -> None:
+        if caller.waiter is None:
+            return
+        expected = self.expected_grants(max(0, caller.cores - 1))
+        self.pool.narrow(caller.waiter)
+        assert caller.cores == (caller in self.leased)
+        self.check_grants(expected)
+
+    @rule(caller=callers)
+    def check_deadline(self, caller: Caller) -> None:
+        if caller not in self.leased or caller.waiter is None:
+            return
+        late = caller.deadline <= self.clock()
+        try:
+            self.pool.check_deadline(caller.waiter, "it was run")
+            assert not late
+        except PoolTimeout:
+            assert late
+            self.counts["expired"] += 1
+
+    @rule(queue=st.sampled_from(QUEUES))
+    def ask_for_admission(self, queue: str) -> None:
+        self.drop_expired()
+        refusal = self.expected_refusal(queue)
+        try:
+            self.pool.check_admission(queue)
+            assert refusal is None
+        except (TooManyWaiting, PoolClosed) as error:
+            assert type(error) is refusal
+            self.counts["asked"] += 1
+            self.counts[refusal.__name__] += 1
 
     @rule(seconds=st.sampled_from([0.5, 2.0, 6.0]))
     def let_time_pass(self, seconds: float) -> None:
         self.clock.advance(seconds)
 
-    def check_handover(self, candidates: list[Waiter], woken: list[Waiter]) -> None:
-        if not candidates:
-            assert woken == []
-            self.waiting = []  # only those whose deadline had passed were left, and they were passed over
+    @precondition(lambda self: hasattr(self, "pool") and len(self.leased) >= self.lanes)
+    @rule(chance=st.integers(0, 9))
+    def close(self, chance: int) -> None:
+        if chance:
             return
-        (chosen,) = woken
-        first_of_queue = next(each for each in candidates if each.queue == chosen.queue)
-        assert chosen is first_of_queue
-        self.check_turns(chosen, candidates)
-        self.waiting = [each for each in self.waiting if each is not chosen and each.lane is None]
-        self.leased.append(chosen)
+        self.closed = True
+        self.pool.close()
+        self.counts["PoolClosed"] += len(self.waiting)
+        self.remove(self.waiting)
 
-    def check_turns(self, chosen: Waiter, candidates: list[Waiter]) -> None:
-        """One who is first in a queue sees at most one of each other queue served before."""
-        heads = {each.queue: each for each in reversed(candidates)}.values()
-        for head in heads:
-            if head is not chosen:
-                self.overtaken[id(head)] += 1
-                assert self.overtaken[id(head)] < len(QUEUES)
+    # --- what is expected of it ---
 
-    def alive(self) -> list[Waiter]:
-        return [each for each in self.waiting if each.deadline > self.clock()]
+    def expected_refusal(self, queue: str) -> type[TooManyWaiting] | type[PoolClosed] | None:
+        if self.closed:
+            return PoolClosed
+        busy = sum(each.cores for each in self.leased) == self.lanes
+        return TooManyWaiting if busy and sum(each.queue == queue for each in self.waiting) >= MAX_WAITING else None
 
-    def in_queue(self, queue: str, waiters: list[Waiter]) -> int:
-        return sum(each.queue == queue for each in waiters)
+    def drop_expired(self) -> None:
+        """Who has expired does not count as waiting any more, noticed or not."""
+        late = [each for each in self.waiting if each.deadline <= self.clock()]
+        self.counts["timed out"] += len(late)
+        self.remove(late)
+
+    def remove(self, callers: list[Caller]) -> None:
+        self.waiting = [each for each in self.waiting if each not in callers]
+        self.turns = [name for name in self.turns if any(each.queue == name for each in self.waiting)]
+
+    def expected_grants(self, freed: int) -> list[Caller]:
+        """Whose turn it is when cores are freed: the first of each queue, queues in turns."""
+        if not freed:
+            return []
+        self.drop_expired()
+        granted: list[Caller] = []
+        while freed and self.waiting:
+            self.turns.append(self.turns.pop(0))
+            caller = next(each for each in self.waiting if each.queue == self.turns[-1])
+            self.remove([caller])
+            granted.append(caller)
+            freed -= not caller.loop_has_gone  # one who cannot be told hands its core on
+        return granted
+
+    def check_grants(self, expected: list[Caller]) -> None:
+        assert all(each.waiter is not None and each.waiter.fate is Fate.GRANTED for each in expected)
+        assert all(each.waiter is not None and each.waiter.fate is Fate.WAITING for each in self.waiting)
+        self.counts["granted"] += len(expected)
+        self.leased += [each for each in expected if not each.loop_has_gone]
 
     @invariant()
-    def never_idle_while_someone_waits(self) -> None:
-        if hasattr(self, "pool") and self.alive():
-            assert self.pool.stats().leased == self.lanes
-
-    @invariant()
-    def nothing_is_lost_or_doubled(self) -> None:
+    def the_budget_is_kept_and_used(self) -> None:
         if not hasattr(self, "pool"):
             return
-        lanes = [each.lane for each in self.leased]
-        assert None not in lanes
-        assert len(set(lanes)) == len(lanes) == self.pool.stats().leased <= self.lanes
-        assert len({id(each) for each in self.woken}) == len(self.woken)
+        held = sum(each.cores for each in self.leased)
+        assert held <= self.lanes
+        assert all(each.cores for each in self.leased), "nothing lost"
+        assert len(self.leased) == 1 or all(each.cores == 1 for each in self.leased), "wide means alone"
+        if self.waiting:
+            assert held == self.lanes, "never idle while someone waits"
+
+    @invariant()
+    def everyone_is_told_once(self) -> None:
+        if not hasattr(self, "pool"):
+            return
+        assert all(each.woken == 0 for each in self.waiting if each.deadline > self.clock())
+        assert all(each.woken == each.waits for each in self.leased)
+
+    @rule()
+    def look_at_the_counts(self) -> None:
+        self.drop_expired()
+        stats = self.pool.stats()
+        assert (stats.leased, stats.waiting) == (len(self.leased), len(self.waiting))
+        assert stats.waiting_by_model == Counter(each.queue for each in self.waiting)
+        assert stats.wide == any(each.cores > 1 for each in self.leased)
+        found = {
+            "asked": stats.asked_total,
+            "granted": stats.granted_total,
+            "TooManyWaiting": stats.refused_total,
+            "PoolClosed": stats.dismissed_total,
+            "timed out": stats.timed_out_total,
+            "gave up": stats.gave_up_total,
+            "expired": stats.expired_total,
+            "wide": stats.wide_runs_total,
+            "narrow": stats.narrow_runs_total,
+        }
+        assert found == {name: self.counts[name] for name in found}
 
     def teardown(self) -> None:
         while hasattr(self, "pool") and (self.leased or self.waiting):
             self.leave((self.leased or self.waiting)[0])
         if hasattr(self, "pool"):
-            assert (self.pool.stats().leased, self.pool.stats().waiting) == (0, 0)
+            stats = self.pool.stats()
+            assert (stats.leased, stats.waiting, stats.wide) == (0, 0, 0)
 
 
 TestPool = PoolMachine.TestCase
-TestPool.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestPool.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
