@@ -62,7 +62,17 @@ class TrainerSettings(FinialSettings):
         "Features": ("image_size", "fit", "taps", "mirror", "views", "precision", "precisions", "max_cost"),
         "Split and head": ("split", "folds", "seed", "head", "search", "balance", "final_fit", "from_"),
         "Only with --head sgd": tuple(name for name in SgdSettings.model_fields if name != "config"),
-        "Result": ("name", "models_dir", "out", "min_accuracy", "unfamiliar", "pictures", "keep_versions", "json_"),
+        "Result": (
+            "name",
+            "models_dir",
+            "out",
+            "min_accuracy",
+            "not_worse",
+            "unfamiliar",
+            "pictures",
+            "keep_versions",
+            "json_",
+        ),
         "Machine": ("threads", "cache_dir", "config"),
     }
 
@@ -119,6 +129,9 @@ class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings, SgdSetting
     max_bad: Fraction = Field(0.1, description="Share of unreadable or missing pictures that is tolerated.")
     min_accuracy: Fraction | None = Field(
         None, description="Gate: lower bound of the accuracy's interval that must be reached."
+    )
+    not_worse: bool = Field(
+        False, description="Gate: not worse than the current version, on pictures that both held out (McNemar test)."
     )
     unfamiliar: Fraction = Field(0.99, description="Novelty above which a picture is called unfamiliar.")
     pictures: bool = Field(True, description="--no-pictures keeps pictures out of bundle and report.")
