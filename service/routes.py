@@ -1,9 +1,11 @@
 """The routes: HTTP in, one call, HTTP out. Errors are translated in `problems`."""
 
+import math
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
+from service.errors import PoolError
 from service.openapi import ANY_PROBLEM, UPLOAD, upload_problems
 from service.pool import in_seconds
 from service.problems import problem_of
@@ -21,33 +23,53 @@ async def _runtime(request: Request) -> Runtime:  # async: FastAPI sends plain f
     return runtime
 
 
+TimeoutMs = Annotated[
+    int | None,
+    Header(
+        alias="X-Request-Timeout-Ms",
+        ge=1,
+        le=10**9,
+        description="How long the client will wait, from sending the request; lowers the service's own limit.",
+    ),
+]
+
+
+async def _client_deadline(timeout_ms: TimeoutMs = None) -> float:  # called before the body is read: at the arrival
+    return math.inf if timeout_ms is None else in_seconds(timeout_ms / 1000)
+
+
 RuntimeDep = Annotated[Runtime, Depends(_runtime)]
+ClientDeadline = Annotated[float, Depends(_client_deadline)]
 TopK = Annotated[int, Query(ge=1, description="How many labels to return; more than there are is clamped.")]
 
 
 @router.post("/predict", responses=upload_problems(), openapi_extra=UPLOAD, tags=["predict"])
-async def predict(request: Request, runtime: RuntimeDep, top_k: TopK = 5) -> PredictAnswer | PredictManyAnswer:
+async def predict(
+    request: Request, runtime: RuntimeDep, client_deadline: ClientDeadline, top_k: TopK = 5
+) -> PredictAnswer | PredictManyAnswer:
     """Classify one picture, or several, with the default model.
 
     The default is the only model there is, or the one named by `--default-model`. For several pictures the answer is
     a list of results, in order.
     """
-    return await _predict(request, runtime, None, top_k)
+    return await _predict(request, runtime, None, top_k, client_deadline)
 
 
 @router.post("/models/{name}/predict", responses=upload_problems(), openapi_extra=UPLOAD, tags=["predict"])
 async def predict_with(
-    request: Request, runtime: RuntimeDep, name: str, top_k: TopK = 5
+    request: Request, runtime: RuntimeDep, name: str, client_deadline: ClientDeadline, top_k: TopK = 5
 ) -> PredictAnswer | PredictManyAnswer:
     """Classify one picture, or several, with the model of this name."""
-    return await _predict(request, runtime, name, top_k)
+    return await _predict(request, runtime, name, top_k, client_deadline)
 
 
 @router.get("/models", tags=["models"])
 async def models(runtime: RuntimeDep) -> ModelsAnswer:
     """Every model that is served or could not be loaded."""
     answers = [ModelAnswer.of(name, status) for name, status in runtime.registry.overview().items()]
-    return ModelsAnswer(default=runtime.registry.default_model, models=answers)
+    return ModelsAnswer(
+        default=runtime.registry.default_model, models=answers, store_error=runtime.registry.store_error
+    )
 
 
 @router.get("/models/{name}", tags=["models"])
@@ -82,24 +104,26 @@ async def doors() -> dict[str, str]:
 
 
 async def _predict(
-    request: Request, runtime: Runtime, model: str | None, top_k: int
+    request: Request, runtime: Runtime, model: str | None, top_k: int, client_deadline: float
 ) -> PredictAnswer | PredictManyAnswer:
     name = runtime.classifier.admit(model)
     pictures = await read_pictures(request)
-    deadline = in_seconds(runtime.settings.request_timeout_s)
+    deadline = min(client_deadline, in_seconds(runtime.settings.request_timeout_s))
     request_id = request_id_of(request.scope)
 
     async def answer(picture: bytes) -> PredictAnswer:
         found = await runtime.classifier.classify(picture, model=name, count=top_k, deadline=deadline)
         return PredictAnswer.of(found, request_id=request_id)
 
-    async def answer_or_problem(picture: bytes) -> PredictAnswer | Problem:
-        try:
-            return await answer(picture)
-        except PictureError as error:
-            return problem_of(error, request_id=request_id)
-
     if len(pictures) == 1:
         return await answer(pictures[0])
+    results: list[PredictAnswer | Problem] = []
     # One after the other: a request holds one lane at most, however many pictures it brings.
-    return PredictManyAnswer(results=[await answer_or_problem(picture) for picture in pictures])
+    for picture in pictures:
+        try:
+            results.append(await answer(picture))
+        except (PictureError, PoolError) as error:
+            if isinstance(error, PoolError) and not results:
+                raise  # nothing was done for it; refused as a whole, it can simply be sent again
+            results.append(problem_of(error, request_id=request_id))
+    return PredictManyAnswer(results=results)
