@@ -10,6 +10,7 @@ from trainer.catalogue import NANO
 from trainer.compared import Compared, table_of
 from trainer.comparing import compare_backbones
 from trainer.errors import NoMiddleStage, NothingFastEnough, NothingToCompare, SizeRefused, TapUnusable
+from trainer.feature_tally import FeatureTally
 from trainer.progress import Progress
 from trainer.recipe import Precision
 from trainer.recipe_search import standard_error
@@ -38,13 +39,19 @@ class BackboneChoice:
 
 
 def settle_backbone(
-    settings: TrainSettings, audit: Audit, progress: Progress, *, open_one: OpenOne = open_backbone
+    settings: TrainSettings,
+    audit: Audit,
+    progress: Progress,
+    *,
+    open_one: OpenOne = open_backbone,
+    tally: FeatureTally | None = None,
 ) -> tuple[TrainSettings, BackboneChoice | None]:
     """The settings with a backbone and a fit in place of "auto"; as they are, where none is to be picked.
 
     They are what the bundle keeps, so a run that is repeated takes the decision over. It is made on the train and
     validation splits: the test split tells what the model that comes of it is worth. `--precision auto` compares in
     float32 and stays as it is: `settle_precision` decides on the model's own recipe.
+    What the comparison featurises counts in `tally`.
 
     Raises:
         NothingToCompare: no weights are here, or none that suit the other options.
@@ -57,7 +64,7 @@ def settle_backbone(
     precision: Precision = "int8" if settings.precision == "int8" else "float32"
     _, compared = compare_backbones(
         audit,
-        [backbone for _, backbone in opened],
+        [replace(backbone, tally=tally or backbone.tally) for _, backbone in opened],
         settings,
         progress,
         precisions=(precision,),

@@ -1,7 +1,7 @@
 """What the caches lack, computed and stored as it comes, each picture decoded once for all that is wanted of it."""
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -46,14 +46,19 @@ class Caches:
     statistics: StatisticsCache | None
     what: tuple[dict[str, Any], dict[str, Any]]
 
-    def missing(self, digests: Collection[str], views: int) -> dict[str, tuple[Rendering, ...]]:
-        """What is to be featurised of pictures, plain before views; those that lack nothing are left out."""
+    @property
+    def fingerprint(self) -> str:
+        """Of the features of the pictures as they are."""
+        return self.features.folder.name
+
+    def missing(self, digests: Collection[str], views: Collection[int]) -> dict[str, tuple[Rendering, ...]]:
+        """What is to be featurised of pictures, plain before views of these numbers; who lacks nothing is left out."""
         plain = self.features.known(digests)
         of_views: Mapping[str, Collection[str]] = self.augmented.known_views(digests) if views else {}
         found: dict[str, tuple[Rendering, ...]] = {}
         for digest in digests:
             known = of_views.get(digest, ())
-            lacking = [index for index in range(views) if str(index) not in known]
+            lacking = [index for index in views if str(index) not in known]
             if renderings := (*(() if digest in plain else (PLAIN,)), *lacking):
                 found[digest] = renderings
         return found
@@ -72,14 +77,19 @@ class Done:
     """What came of it.
 
     Attributes:
-        featurized: pictures of which something was featurised.
+        computed: digests of the pictures of which something was featurised.
         rendered: how many renderings of them.
         refused: digests of pictures that cannot be used, with the reason.
     """
 
-    featurized: int
+    computed: Set[str]
     rendered: int
     refused: Mapping[str, str]
+
+    @property
+    def featurized(self) -> int:
+        """How many pictures that was."""
+        return len(self.computed)
 
 
 def open_caches(
@@ -116,7 +126,7 @@ def complete(
     spec: PreprocessSpec,
     caches: Caches,
     *,
-    views: int = 0,
+    views: Collection[int] = (),
     threads: int,
     progress: Progress,
     on_metrics: OnMetrics | None = None,
@@ -128,7 +138,7 @@ def complete(
         engine: computes features.
         spec: how pixels are prepared for it.
         caches: what is known, and where the rest goes.
-        views: how many views of each picture are wanted beside it.
+        views: numbers of the views of each picture that are wanted beside it.
         threads: pictures in work at once.
         progress: told how long it will take, and how far it is.
         on_metrics: told of each picture that is featurised.
@@ -138,7 +148,7 @@ def complete(
     # By digest, that is in no order: the first pictures then tell how long the others will take.
     lacking = [pictures[one] for one in sorted(missing.keys() | unmeasured)]
     if not lacking:
-        return Done(0, 0, {})
+        return Done(frozenset(), 0, {})
     wanted = _wanted_of(missing)
     rows = rows_of(lacking, engine, spec, threads=threads, wanted=wanted, measured=caches.statistics is not None)
     phase_name, verb = ("featurize", "featurise") if missing else ("measure", "measure")
@@ -180,7 +190,7 @@ def _store(
     done: Callable[[Sample], None],
 ) -> Done:
     """Store rows as they come, statistics only of pictures that lack them."""
-    featurized, rendered, refused = 0, 0, dict[str, str]()
+    computed, rendered, refused = set[str](), 0, dict[str, str]()
     with _open_writers(caches, views=any(renderings[-1] is not PLAIN for renderings in missing.values())) as writers:
         for sample, row in rows:
             if reason := _refusal(row):
@@ -190,9 +200,10 @@ def _store(
                     writers.add_statistics(sample.digest, row)
                 if row.features is not None:
                     writers.add_features(sample.digest, missing[sample.digest], row.features)
-                    featurized, rendered = featurized + 1, rendered + len(row.features)
+                    computed.add(sample.digest)
+                    rendered += len(row.features)
             done(sample)
-    return Done(featurized, rendered, refused)
+    return Done(computed, rendered, refused)
 
 
 def _refusal(row: PictureRow | PassedOver) -> str:

@@ -1,7 +1,7 @@
 """The features of a run's pictures under any choice of them: computed when they are asked for, and kept."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ import numpy as np
 
 from shared.cpu_features import Cpu, read_cpu
 from trainer.backbones import BackboneEntry
-from trainer.completion import Caches, by_digest, complete, open_caches
+from trainer.completion import Caches, Done, by_digest, complete, open_caches
 from trainer.counting import counted
 from trainer.displays import duration
 from trainer.engines import Engine, OnnxEngine
@@ -28,6 +28,7 @@ from trainer.recipe import FeatureChoice, FeatureRows
 from trainer.run_backbone import RunBackbone
 from trainer.samples import Sample
 from trainer.settings import TrainSettings
+from trainer.views import view_numbers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -117,12 +118,13 @@ class FeatureLibrary:
             rows, size = self.rows(wider, views), self.entry.feature_size
             return FeatureRows(rows.plain[:, :size], rows.views[:, :, :size])
         engine, caches = self._open(choice, self.graph_of(choice))
-        self._complete(choice, engine, caches, views)
+        numbers = view_numbers(views, mirrored=choice.mirror)
+        self._complete(choice, engine, caches, numbers)
         digests = [sample.digest for sample in self.samples]
         plain = read_rows(caches.features, digests)
         of_views = np.zeros((views, *plain.shape), np.float32)
-        for index in range(views):
-            of_views[index] = read_rows(caches.augmented, digests, str(index))
+        for position, number in enumerate(numbers):
+            of_views[position] = read_rows(caches.augmented, digests, str(number))
         return FeatureRows(plain, of_views)
 
     def announce(self, choices: Choices) -> None:
@@ -147,10 +149,11 @@ class FeatureLibrary:
             estimate_s=round(seconds, 1),
         )
 
-    def _complete(self, choice: FeatureChoice, engine: Engine, caches: Caches, views: int) -> None:
+    def _complete(self, choice: FeatureChoice, engine: Engine, caches: Caches, views: Sequence[int]) -> None:
         pictures = by_digest(self.samples)
         missing = caches.missing(pictures, views)
         if not missing:
+            self._note(caches, pictures, views, Done(frozenset(), 0, {}))
             return
         self.progress.say(f"Featurising {_counted(missing)}: {in_words(choice)}.")
         done = complete(
@@ -166,7 +169,17 @@ class FeatureLibrary:
         for digest, reason in done.refused.items():
             raise PictureNoLongerUsable(pictures[digest].name, reason)
         self.computed += done.rendered
+        self._note(caches, pictures, views, done)
         caches.tidy(self.entry.name)
+
+    def _note(self, caches: Caches, pictures: Collection[str], views: Sequence[int], done: Done) -> None:
+        self.backbone.tally.note(
+            caches.fingerprint,
+            pictures,
+            renderings=1 + len(views),
+            computed=done.computed,
+            rendered=done.rendered,
+        )
 
     def _open(self, choice: FeatureChoice, graph: bytes) -> tuple[Engine, Caches]:
         engine, size = open_engine(
@@ -216,7 +229,8 @@ class FeatureLibrary:
         if graph is None:
             return len(pictures) * (1 + views)
         _, caches = self._open(choice, graph)
-        return sum(map(len, caches.missing(pictures, views).values()))
+        numbers = view_numbers(views, mirrored=choice.mirror)
+        return sum(map(len, caches.missing(pictures, numbers).values()))
 
     def _time_preset(self) -> float:
         """Seconds that one thread takes for one picture of the preset's size, judged by the base choice."""

@@ -15,6 +15,7 @@ from trainer.completion import by_digest, complete, open_caches
 from trainer.engines import Engine, OnnxEngine, TorchEngine
 from trainer.errors import FeaturesLost, UsageError
 from trainer.feature_cache import PLAIN_VIEW, FeatureCache
+from trainer.feature_tally import FeatureTally
 from trainer.fingerprint import fingerprint_of, what_statistics_depend_on
 from trainer.live_metrics import OnMetrics
 from trainer.manifest import PassedOver, Sample
@@ -60,6 +61,7 @@ def featurize(
     threads: int = 1,
     progress: Progress | None = None,
     on_metrics: OnMetrics | None = None,
+    tally: FeatureTally | None = None,
 ) -> Features:
     """Features and statistics of samples, computed only where the cache lacks them; pictures of equal content once.
 
@@ -79,6 +81,7 @@ def featurize(
         threads: pictures in work at once, each on one thread.
         progress: told how long it will take, how far it is, and of damaged parts of the cache.
         on_metrics: told of each picture that is computed.
+        tally: counts them.
 
     Raises:
         SessionError: the engine cannot be had as asked.
@@ -97,7 +100,10 @@ def featurize(
     done = complete(pictures, computing, spec, caches, threads=threads, progress=progress, on_metrics=on_metrics)
     describe(statistics.folder, of_statistics)
     caches.tidy(backbone)
-    known = len(pictures.keys() - done.refused.keys()) - done.featurized
+    usable = pictures.keys() - done.refused.keys()
+    if tally is not None:
+        tally.note(caches.fingerprint, usable, renderings=1, computed=done.computed, rendered=done.rendered)
+    known = len(usable) - done.featurized
     return _gather(samples, caches.features, statistics, done.refused, featurized=done.featurized, from_cache=known)
 
 

@@ -9,8 +9,9 @@ from shared.bundle import Bundle
 from shared.golden import Golden
 from trainer.backbone_choice import BackboneChoice, settle_backbone, with_reason
 from trainer.bundle_files import Run, headline_metrics
+from trainer.counting import counted
 from trainer.differences import Differences
-from trainer.featurize import Features
+from trainer.feature_tally import FeatureTally
 from trainer.findings import Finding
 from trainer.golden_pictures import make_golden
 from trainer.intake import leave_out_unreadable, read_audited
@@ -39,16 +40,25 @@ class TrainResult:
         bundle: the current one: published by this run, unless `unchanged`.
         unchanged: whether the run made what was current already, and so published nothing.
         metrics: the headline numbers.
-        featurized, from_cache: how many pictures were computed, and found in the cache.
+        tally: what was featurised, and found in the cache: of all kinds of features, views among them.
         differences: from the run that was repeated; None where none was.
     """
 
     bundle: Bundle
     unchanged: bool
     metrics: dict[str, Any]
-    featurized: int
-    from_cache: int
+    tally: FeatureTally
     differences: Differences | None = None
+
+    @property
+    def featurized(self) -> int:
+        """Different pictures of which any features were computed, be it only of a view."""
+        return self.tally.featurized
+
+    @property
+    def from_cache(self) -> int:
+        """Different pictures all of whose features were there."""
+        return self.tally.from_cache
 
     def as_json(self) -> dict[str, Any]:
         """What `train --json` prints."""
@@ -56,8 +66,7 @@ class TrainResult:
             "bundle": str(self.bundle.path),
             "version": self.bundle.version,
             "unchanged": self.unchanged,
-            "featurized": self.featurized,
-            "from_cache": self.from_cache,
+            **self.tally.as_json(),
             "metrics": self.metrics,
         } | ({"differences": self.differences.as_json()} if self.differences else {})
 
@@ -77,7 +86,7 @@ def train(
         UsageError: a setting cannot be carried out, e.g. weights that are not to be had.
         GateFailed: a check before publishing failed; nothing was published.
     """
-    progress, timings = progress or Progress(), Timings()
+    progress, timings, tally = progress or Progress(), Timings(), FeatureTally()
     settings = with_mlnet_options(settings, progress)
     earlier = read_earlier(settings.from_) if settings.from_ else None
     settings = earlier.settings(settings) if earlier else settings
@@ -86,8 +95,8 @@ def train(
     with timings.measure("read"):
         audit = read_audited(settings, progress)
     with timings.measure("export"):
-        settings, picked = settle_backbone(settings, audit, progress)
-        backbone = with_reason(open_backbone(settings, progress, earlier=earlier), picked)
+        settings, picked = settle_backbone(settings, audit, progress, tally=tally)
+        backbone = with_reason(open_backbone(settings, progress, earlier=earlier, tally=tally), picked)
     with timings.measure("featurize"):
         samples = audit.manifest.samples
         features = backbone.featurize(samples, settings, progress, engine=settings.engine, on_metrics=on_metrics)
@@ -95,19 +104,29 @@ def train(
     with timings.measure("fit"):
         recorded = recorded_choice(earlier.bundle.metadata) if earlier else None
         learned = learn(audit, features, backbone, settings, progress, on_metrics, recorded=recorded)
+        _tell_renderings(tally, progress)
     with timings.measure("audit"):
         unreadable = (*audit.manifest.unreadable, *features.unreadable)
         findings = look_through(audit, unreadable, features, learned, progress)
-    run = _attach(settings, audit.manifest, backbone, picked, features, learned, findings, timings, progress)
+    run = _attach(settings, audit.manifest, backbone, picked, learned, findings, timings, progress)
     published = publish_run(run, progress)
     return TrainResult(
         bundle=published.bundle,
         unchanged=published.unchanged,
         metrics=headline_metrics(run),
-        featurized=features.featurized,
-        from_cache=features.from_cache,
+        tally=tally,
         differences=earlier.compare(published.bundle, published.made, run.training.samples) if earlier else None,
     )
+
+
+def _tell_renderings(tally: FeatureTally, progress: Progress) -> None:
+    """What was looked at besides a row for each picture: views, other kinds of features, int8."""
+    if tally.went_beyond_pictures:
+        progress.say(
+            f"With views and all kinds of features: {counted(tally.renderings_featurized, 'rendering')} featurised, "
+            f"{tally.renderings_from_cache:,} came from the cache.",
+            **tally.as_json(),
+        )
 
 
 def _attach(
@@ -115,7 +134,6 @@ def _attach(
     manifest: Manifest,
     backbone: RunBackbone,
     picked: BackboneChoice | None,
-    features: Features,
     learned: Learned,
     findings: tuple[Finding, ...],
     timings: Timings,
@@ -154,8 +172,7 @@ def _attach(
         measured=learned.measured,
         final=final,
         novelty=novelty,
-        featurized=features.featurized,
-        from_cache=features.from_cache,
+        tally=backbone.tally,
         timings=timings,
         compared=learned.compared,
     )

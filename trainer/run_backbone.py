@@ -1,13 +1,14 @@
 """The backbone of a run, as `train` and `audit` use it: chosen, its weights found, its graph exported."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from trainer.backbones import BackboneEntry, Weights, choose_backbone, find_weights
 from trainer.counting import counted
 from trainer.feature_choices import base_choice
+from trainer.feature_tally import FeatureTally
 from trainer.featurize import Features, featurize
 from trainer.graph import backbone_graph, find_graph
 from trainer.live_metrics import OnMetrics
@@ -31,6 +32,7 @@ class RunBackbone:
         reason: why this one, a sentence.
         choice: which of its features the run begins with.
         graph: the exported network that gives them, ONNX.
+        tally: counts what is featurised with it.
     """
 
     entry: BackboneEntry
@@ -38,6 +40,7 @@ class RunBackbone:
     reason: str
     choice: FeatureChoice
     graph: bytes
+    tally: FeatureTally = field(default_factory=FeatureTally, repr=False, compare=False, kw_only=True)
 
     def featurize(
         self,
@@ -61,6 +64,7 @@ class RunBackbone:
             threads=settings.thread_count,
             progress=progress,
             on_metrics=on_metrics,
+            tally=self.tally,
         )
         progress.say(
             f"Featurised {counted(features.featurized, 'picture')}, {features.from_cache:,} came from the cache.",
@@ -88,9 +92,15 @@ class RunBackbone:
 
 
 def open_backbone(
-    settings: TrainSettings | AuditSettings, progress: Progress, *, earlier: Earlier | None = None
+    settings: TrainSettings | AuditSettings,
+    progress: Progress,
+    *,
+    earlier: Earlier | None = None,
+    tally: FeatureTally | None = None,
 ) -> RunBackbone:
     """The backbone that the settings ask for, or that of an earlier run; which one, and why, is said.
+
+    What is featurised with it counts in `tally`.
 
     Raises:
         UsageError: there is no such backbone, its weights cannot be had, or it has no such features.
@@ -101,7 +111,7 @@ def open_backbone(
     graph = backbone_graph(
         entry, weights, choice.spec, settings.cache_dir, taps=choice.taps, mirror=choice.mirror, progress=progress
     )
-    return RunBackbone(entry, weights, reason, choice, graph)
+    return RunBackbone(entry, weights, reason, choice, graph, tally=FeatureTally() if tally is None else tally)
 
 
 def _chosen(

@@ -49,6 +49,15 @@ def view_definition() -> str:
     return f"augmented, revision {VIEWS_REVISION}"
 
 
+def view_numbers(count: int, *, mirrored: bool) -> range:
+    """Which views the first `count` of a picture are.
+
+    Where the graph averages a picture's features with those of its mirror image (`mirrored`), the view that is the
+    mirror image has the features of the picture itself: it is passed over, for rows twice teach nothing.
+    """
+    return range(1, count + 1) if mirrored else range(count)
+
+
 def draw(digest: str, index: int) -> Drawing:
     """The view of this number of the picture with this digest: the same ever after, another for any other picture.
 

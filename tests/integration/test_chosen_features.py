@@ -92,6 +92,16 @@ def test_the_head_learned_from_what_the_graph_gives(trained: TrainResult, pictur
         assert np.array_equal(row, served)
 
 
+def test_views_count_as_featurised(trained: TrainResult, pictures: Path, work: Path) -> None:
+    """All pictures are in the cache: it is two further views of each that are computed."""
+    further = train(settings_for(pictures, work, **(OPTIONS | {"views": 4, "name": "further"})), Quiet())
+
+    assert trained.as_json()["renderings_featurized"] == 3 * 30
+    assert (further.featurized, further.from_cache) == (30, 0)
+    assert (further.tally.renderings_featurized, further.tally.renderings_from_cache) == (2 * 30, 3 * 30)
+    assert json.loads((further.bundle.path / "run.json").read_bytes())["renderings_featurized"] == 2 * 30
+
+
 def test_the_same_run_again_computes_nothing_and_publishes_nothing(
     trained: TrainResult, pictures: Path, work: Path
 ) -> None:
@@ -99,7 +109,8 @@ def test_the_same_run_again_computes_nothing_and_publishes_nothing(
 
     again = train(settings_for(pictures, work, **OPTIONS), progress)
 
-    assert (again.featurized, again.unchanged) == (0, True)
+    assert (again.featurized, again.from_cache, again.unchanged) == (0, 30, True)
+    assert (again.tally.renderings_featurized, again.tally.renderings_from_cache) == (0, 3 * 30)
     assert not [text for text in progress.said if "Exporting" in text or "Featurising" in text]
 
 

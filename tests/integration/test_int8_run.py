@@ -83,6 +83,8 @@ def test_its_accuracy_stands_beside_that_of_float32(trained: TrainResult, said: 
 
 def test_another_run_neither_quantises_nor_featurises_again(decided: TrainResult, said_deciding: Quiet) -> None:
     assert decided.bundle.metadata.name == "decided"
+    assert (decided.featurized, decided.tally.renderings_featurized) == (0, 0)
+    assert decided.tally.renderings_from_cache >= 3 * 24  # pictures, mirror images, and int8
     assert any(sentence.startswith("Precision: ") for sentence in said_deciding.said)
     assert not any(sentence.startswith(("Featurising", "Quantising")) for sentence in said_deciding.said)
 

@@ -10,6 +10,7 @@ from tests.trainer.blobs import make_blobs
 from trainer.bundle_files import Run
 from trainer.catalogue import get_entry
 from trainer.evaluation import evaluate
+from trainer.feature_tally import FeatureTally
 from trainer.finding_words import tell
 from trainer.findings import Kind, Mention
 from trainer.head import Head, HeadFit
@@ -77,8 +78,7 @@ def run(tmp_path: Path) -> Run:
         ),
         final=fit,
         novelty=LearnedNovelty(NoveltyFit(None, "6 training pictures", zeros[:0], targets[:0]), None, 0.99),
-        featurized=6,
-        from_cache=0,
+        tally=FeatureTally(),
         timings=Timings(),
     )
 
