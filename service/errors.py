@@ -132,3 +132,47 @@ class PoolClosed(PoolError):
         super().__init__(
             "the service is shutting down and takes no new work. Send the request again; another one will answer."
         )
+# --- where models come from ---
+
+
+class StoreError(ServiceError):
+    """Nothing can be read from where models come from just now."""
+
+
+class StoreUnreachable(StoreError):
+    """Nobody answers there, or not with what was asked for."""
+
+    def __init__(self, origin: str, detail: str) -> None:
+        super().__init__(
+            f"{origin}: cannot be read ({detail}). What is loaded is served on; it is asked again by itself. "
+            "Check the address, the access rights and the network."
+        )
+
+
+class StoreClosed(StoreError):
+    """The service is shutting down."""
+
+    def __init__(self) -> None:
+        super().__init__("the service is shutting down and fetches nothing more.")
+
+
+class CacheTooSmall(StoreError):
+    """A version is larger than what the cache folder has room for."""
+
+    def __init__(self, origin: str, *, needed_bytes: int, free_bytes: int) -> None:
+        super().__init__(
+            f"{origin}: it has {needed_bytes:,} bytes, the cache folder has room for {free_bytes:,}. "
+            "Free some, or name another --cache-dir."
+        )
+
+
+class VersionAltered(ServiceError):
+    """The files of the version that is served are not those that were loaded."""
+
+    def __init__(self, origin: str, name: str, version: str, detail: str) -> None:
+        super().__init__(
+            f"{origin}: the files of {name}/{version} were changed or lost after it was loaded ({detail}). A version "
+            "never changes: what was loaded is served on. Publish a new version, or restore the files of this one."
+        )
+
+

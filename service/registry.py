@@ -2,12 +2,20 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from service.errors import ModelNotChosen, ModelNotLoaded, NoModel, UnknownModel
 from service.generation import Generation
+
+Outcome = Literal["loaded", "failed", "unreadable", "altered"]
+"""How a look at a model ended: a version was loaded, could not be, `current` could not be read, or the files of the
+version that is served are no longer those that were loaded. A look that finds all as it was has none."""
+
+FAILED_LOADS_KEPT = 10
 
 
 @dataclass(frozen=True)
@@ -27,10 +35,38 @@ class FailedLoad:
 
 @dataclass(frozen=True)
 class Status:
-    """What is served of a model, and its newest failed load, even if a later one succeeded; either may be missing."""
+    """What is served of a model, and how that came about.
+
+    Attributes:
+        generation: what is served, if anything.
+        failures: the last ten versions that could not be loaded, newest first, even if a later one succeeded.
+        reloads: how often a look at the model ended in which way.
+        pinned: the version that is to be served whatever `current` says.
+    """
 
     generation: Generation | None
-    failed: FailedLoad | None
+    failures: tuple[FailedLoad, ...] = ()
+    reloads: Mapping[Outcome, int] = field(default_factory=dict)
+    pinned: str | None = None
+
+    @property
+    def failed(self) -> FailedLoad | None:
+        """The newest failed load."""
+        return self.failures[0] if self.failures else None
+
+
+@dataclass
+class _History:
+    """What is known of a model besides what is served of it."""
+
+    failures: deque[FailedLoad] = field(default_factory=lambda: deque(maxlen=FAILED_LOADS_KEPT))
+    reloads: Counter[Outcome] = field(default_factory=Counter)
+    pinned: str | None = None
+
+    def note(self, failed: FailedLoad) -> None:
+        if self.failures and self.failures[0].version == failed.version:
+            self.failures.popleft()  # the same once more
+        self.failures.appendleft(failed)
 
 
 class Registry:
@@ -44,7 +80,9 @@ class Registry:
         self._default_model = default_model
         self._lock = threading.Lock()
         self._generations: dict[str, Generation] = {}
-        self._failed_loads: dict[str, FailedLoad] = {}
+        self._histories: dict[str, _History] = {}
+        self._store_error: str | None = None
+        self._closed = False
 
     @contextlib.contextmanager
     def lease(self, name: str) -> Iterator[Generation]:
@@ -89,7 +127,7 @@ class Registry:
         generation = self._generations.get(name)
         if generation is not None:
             return generation
-        if name in self._failed_loads or name == self._default_model:
+        if name in self._histories or name == self._default_model:
             raise ModelNotLoaded(name)
         raise UnknownModel(name, choices=self.served())
 
@@ -103,16 +141,25 @@ class Registry:
         Raises:
             UnknownModel: nothing is.
         """
-        status = Status(self._generations.get(name), self._failed_loads.get(name))
-        if status.generation is None and status.failed is None:
+        status = self.overview().get(name)
+        if status is None:
             raise UnknownModel(name, choices=self.known())
         return status
 
     def overview(self) -> dict[str, Status]:
         """What is known of every model, by name, sorted."""
         with self._lock:
-            names = sorted(self._generations.keys() | self._failed_loads.keys())
-            return {name: Status(self._generations.get(name), self._failed_loads.get(name)) for name in names}
+            return {name: self._status(name) for name in sorted(self._generations.keys() | self._histories.keys())}
+
+    def _status(self, name: str) -> Status:
+        history = self._histories.get(name, _History())
+        return Status(
+            self._generations.get(name), tuple(history.failures), dict(sorted(history.reloads.items())), history.pinned
+        )
+
+    def reloads(self) -> dict[str, Mapping[Outcome, int]]:
+        """How often a look at each model ended in which way."""
+        return {name: status.reloads for name, status in self.overview().items()}
 
     def served(self) -> Sequence[str]:
         """Names of the models that are served, sorted."""
@@ -120,7 +167,7 @@ class Registry:
             return sorted(self._generations)
 
     def known(self) -> Sequence[str]:
-        """Names of the models that are served or could not be loaded, sorted."""
+        """Names of the models that are served, could not be loaded or are waited for, sorted."""
         return list(self.overview())
 
     @property
@@ -134,11 +181,28 @@ class Registry:
         """Whether at least one model is served, and the default one if one was named."""
         return bool(self._generations) if self._default_model is None else self._default_model in self._generations
 
-    def put(self, generation: Generation) -> None:
-        """Serve a generation from now on; the one before it drains."""
+    @property
+    def store_error(self) -> str | None:
+        """Why it cannot be told just now which models there are."""
+        return self._store_error
+
+    def note_store_error(self, message: str | None) -> None:
+        """Remember why the models cannot be listed; None once they can."""
+        self._store_error = message
+
+    def expect(self, name: str, *, pinned: str | None = None) -> None:
+        """Know a model that somebody named, though nothing of it is loaded yet."""
         with self._lock:
-            previous = self._generations.get(generation.name)
-            self._generations[generation.name] = generation
+            self._history(name).pinned = pinned
+
+    def put(self, generation: Generation) -> None:
+        """Serve a generation from now on; the one before it drains. After `close` it is retired at once."""
+        with self._lock:
+            previous: Generation | None = generation
+            if not self._closed:
+                previous = self._generations.get(generation.name)
+                self._generations[generation.name] = generation
+                self._history(generation.name).reloads["loaded"] += 1
         if previous is not None:
             previous.retire()
 
@@ -146,16 +210,30 @@ class Registry:
         """Forget a model; its generation drains."""
         with self._lock:
             previous = self._generations.pop(name, None)
-            self._failed_loads.pop(name, None)
+            self._histories.pop(name, None)
         if previous is not None:
             previous.retire()
 
-    def note_failed_load(self, name: str, error: FailedLoad) -> None:
-        """Remember why a version is not served; kept until the next failure, or until the model is gone."""
+    def note_failed_load(self, name: str, error: FailedLoad, outcome: Outcome | None = "failed") -> None:
+        """Remember why a version is not served; kept until ten others failed, or until the model is gone.
+
+        Args:
+            name: the model's.
+            error: replaces the newest one if that is about the same version.
+            outcome: what to count it as; None to count nothing.
+        """
         with self._lock:
-            self._failed_loads[name] = error
+            history = self._history(name)
+            history.note(error)
+            if outcome is not None:
+                history.reloads[outcome] += 1
 
     def close(self) -> None:
         """Retire everything."""
+        with self._lock:
+            self._closed = True
         for name in self.known():
             self.remove(name)
+
+    def _history(self, name: str) -> _History:
+        return self._histories.setdefault(name, _History())

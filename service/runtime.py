@@ -11,6 +11,7 @@ from service.loading import open_generation
 from service.pool import Pool
 from service.registry import Registry
 from service.settings import ServiceSettings
+from service.stores import open_store
 from service.watcher import Watcher
 from shared.cores import usable_cores
 from shared.decode import DecodeLimits
@@ -53,14 +54,16 @@ def open_runtime(settings: ServiceSettings, lifecycle: Lifecycle) -> Iterator[Ru
     pool = Pool(lanes=lanes, max_waiting=settings.max_waiting)
     watcher = Watcher(
         registry,
-        settings.models_dir,
+        open_store(settings),
         open_version=partial(
             open_generation,
             provider=settings.provider,
             cores=min(cores, lanes),
             wide_lane_max_mb=settings.wide_lane_max_mb,
         ),
-        interval_s=settings.poll_interval_s,
+        names=settings.models,
+        pins=settings.pins,
+        interval_s=settings.poll_every_s,
     )
     limits = DecodeLimits(max_bytes=settings.max_upload, max_pixels=settings.max_pixels)
     with (

@@ -7,7 +7,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.classifier import Answer
-from service.registry import FailedLoad, Status
+from service.generation import Generation
+from service.registry import FailedLoad, Outcome, Status
 
 
 class _Answer(BaseModel):
@@ -94,29 +95,42 @@ class ModelAnswer(_Answer):
     loaded_at: datetime | None = None
     provider: str | None = Field(default=None, description="Where ONNX Runtime really computes.")
     warnings: tuple[str, ...] = Field(default=(), description="What differs from the training machine.")
-    last_reload_error: FailedLoadAnswer | None = None
+    pinned: str | None = Field(default=None, description="The version that --pin names for it, served come what may.")
+    reloads: Mapping[Outcome, int] = Field(
+        default={}, description="How often a version was loaded, failed to load, or something was not as it must be."
+    )
+    last_reload_error: FailedLoadAnswer | None = Field(default=None, description="The first of `failed_loads`.")
+    failed_loads: tuple[FailedLoadAnswer, ...] = Field(
+        default=(), description="The last ten versions that could not be loaded, newest first."
+    )
 
     @classmethod
     def of(cls, name: str, status: Status) -> Self:
         """Describe a model."""
-        last = FailedLoadAnswer.of(status.failed) if status.failed else None
-        generation = status.generation
-        if generation is None:
-            return cls(name=name, ready=False, last_reload_error=last)
-        metadata = generation.bundle.metadata
-        return cls(
+        failures = tuple(FailedLoadAnswer.of(each) for each in status.failures)
+        known = cls(
             name=name,
-            ready=True,
-            version=generation.version,
-            labels=generation.labels,
-            metrics=metadata.metrics,
-            backbone=metadata.backbone.name,
-            precision=metadata.precision,
-            loaded_at=generation.loaded_at,
-            provider=generation.provider,
-            warnings=generation.warnings,
-            last_reload_error=last,
+            ready=status.generation is not None,
+            pinned=status.pinned,
+            reloads=status.reloads,
+            last_reload_error=failures[0] if failures else None,
+            failed_loads=failures,
         )
+        return known if status.generation is None else known._with(status.generation)
+
+    def _with(self, generation: Generation) -> Self:
+        metadata = generation.bundle.metadata
+        served = {
+            "version": generation.version,
+            "labels": generation.labels,
+            "metrics": metadata.metrics,
+            "backbone": metadata.backbone.name,
+            "precision": metadata.precision,
+            "loaded_at": generation.loaded_at,
+            "provider": generation.provider,
+            "warnings": generation.warnings,
+        }
+        return self.model_copy(update=served)
 
 
 class ModelsAnswer(_Answer):
@@ -124,6 +138,7 @@ class ModelsAnswer(_Answer):
 
     default: str | None = Field(description="What POST /predict serves; null when that is not clear.")
     models: list[ModelAnswer]
+    store_error: str | None = Field(default=None, description="Why the models cannot be listed just now.")
 
 
 class HealthAnswer(_Answer):

@@ -1,167 +1,160 @@
-"""Notices new versions, new models and models that are gone, by polling `current`. Survives whatever it finds there.
+"""Notices new versions, new models and models that are gone, by polling. Survives whatever it finds there.
 
-Polling, because a file's content is the one thing that every file system, network share and container volume agrees
-on; notifications are lost on most of them.
+Polling, because a file's content is the one thing that every file system, network share, container volume and object
+store agrees on; notifications are lost on most of them. Each model is followed on a thread of its own: one whose files
+come slowly, or never, holds up no other.
 """
 
 import logging
-import re
+import random as chance
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
+from service.back_off import BackOff
+from service.errors import StoreUnreachable
+from service.follower import Follower, Surroundings
 from service.generation import Generation
-from service.registry import FailedLoad, Registry
-from shared.bundle import CURRENT_FILE, NAME_PATTERN
-from shared.errors import FinialError
-from shared.publish import read_current
+from service.model_store import ModelStore
+from service.registry import Registry
 
 logger = logging.getLogger(__name__)
 
-LONGEST_BACK_OFF_S = 60.0
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """A version that could not be loaded, and when to try it again."""
-
-    version: str | None
-    attempts: int
-    retry_at: float
+FIRST_LOOK_S = 30.0
+_LISTING = "listing"
+_JOIN_S = 5.0
 
 
 class Watcher:
-    """A thread that keeps a registry as the models folder says.
+    """Threads that keep a registry as a store says.
 
     Args:
         registry: what is kept.
-        models_dir: one folder per model.
+        store: where models come from; closed at the end.
         open_version: makes a generation of a name and a version's folder.
+        names: serve these and no others, and do not ask what else there is; none to serve whatever is there.
+        pins: version by the name of each model that is to be served in that version, whatever `current` says.
         interval_s: time between two polls, and before the first retry of a failed load.
         clock: seconds, never going back.
+        random: evenly in [0, 1).
     """
 
     def __init__(
         self,
         registry: Registry,
-        models_dir: Path,
+        store: ModelStore,
         *,
         open_version: Callable[[str, Path], Generation],
+        names: Collection[str] = (),
+        pins: Mapping[str, str] = MappingProxyType({}),
         interval_s: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = chance.random,
     ) -> None:
-        self._registry, self._models_dir, self._open_version = registry, models_dir, open_version
+        self._registry, self._store = registry, store
+        self._named, self._pins = frozenset(names), pins
         self._interval_s, self._clock = interval_s, clock
-        self._failures: dict[str, _Failure] = {}
-        self._stop, self._looked = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+        self._around = Surroundings(store, registry, open_version, threading.Lock(), interval_s, clock, random)
+        self._listing = BackOff(interval_s, clock=clock, random=random)
+        self._followers: Mapping[str, Follower] = {}
+        self._stop, self._listed, self._looked = threading.Event(), threading.Event(), threading.Event()
+        self._started = clock()
+        self._threads = [threading.Thread(target=self._run, name="watcher", daemon=True)]
 
     @property
     def has_looked(self) -> bool:
-        """Whether every model was tried at least once."""
+        """Whether every model was tried at least once. One that is still not there after 30 s is not waited for."""
+        if not self._looked.is_set():
+            followers = self._followers.values()
+            is_done = self._listed.is_set() and all(one.has_looked.is_set() for one in followers)
+            if is_done or self._clock() - self._started > FIRST_LOOK_S:
+                self._looked.set()
         return self._looked.is_set()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._threads[0].start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        self._thread.join(timeout=10.0)
+        self._store.close()
+        until = time.monotonic() + _JOIN_S
+        for thread in list(self._threads):  # one that hangs in a file system is left behind: it holds up no exit
+            thread.join(timeout=max(0.0, until - time.monotonic()))
 
     def poll(self) -> None:
-        """Look once at every model. Nothing that is found there raises."""
-        try:
-            folders = sorted(path for path in self._models_dir.iterdir() if _may_be_model(path))
-        except OSError as error:  # the volume is away; what is loaded serves on
-            self._note_failure("", None, error)
-            return
-        self._failures.pop("", None)
-        for folder in folders:
-            self._follow(folder)
-        for name in set(self._registry.known()) - {folder.name for folder in folders}:
-            self._registry.remove(name)
-            self._failures.pop(name, None)
-            logger.warning("model gone", extra={"model": name})
+        """Look once at what models there are, and at each. Nothing that is found there raises."""
+        self._list()
+        for follower in self._followers.values():
+            follower.look()
 
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self.poll()
-            except Exception:  # a watcher that dies would freeze every model at its version, unnoticed
-                logger.exception("poll failed")
-            self._looked.set()
+                for follower in self._list():
+                    self._start(follower)
+            except Exception:  # a watcher that dies would freeze the list of models, unnoticed
+                logger.exception("listing failed")
+            self._listed.set()
             self._stop.wait(self._interval_s)
 
-    def _follow(self, folder: Path) -> None:
-        name, serving = folder.name, self._registry.find(folder.name)
+    def _start(self, follower: Follower) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        thread = threading.Thread(target=self._follow, args=(follower,), name=f"watcher-{follower.name}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _follow(self, follower: Follower) -> None:
+        while not self._stop.is_set() and self._followers.get(follower.name) is follower:
+            try:
+                follower.look()
+            except Exception:  # a thread that dies would freeze the model at its version, unnoticed
+                logger.exception("poll failed", extra={"model": follower.name})
+            self._stop.wait(self._interval_s)
+
+    def _list(self) -> list[Follower]:
+        """Bring the followers in line with the models there are. Returns those that are new."""
+        wanted = self._wanted()
+        if wanted is None:
+            return []
+        new = {name: self._follower(name) for name in sorted(wanted - self._followers.keys())}
+        gone = sorted(self._followers.keys() - wanted)
+        left = [self._followers[name] for name in gone]
+        kept = {name: follower for name, follower in self._followers.items() if name in wanted}
+        self._followers = dict(sorted({**kept, **new}.items()))
+        for follower in left:
+            follower.leave()
+            self._store.forget(follower.name)
+            logger.warning("model gone", extra={"model": follower.name})
+        return list(new.values())
+
+    def _wanted(self) -> frozenset[str] | None:
+        """Names of the models to follow; None where all stays as it is."""
+        if self._named:
+            return self._named | self._pins.keys()
+        if not self._listing.is_due(_LISTING):
+            return None
         try:
-            if serving is None and not _has_current(folder):
-                return  # not a model, or not published yet
-            version = _version_to_serve(folder)
-        except Exception as error:
-            self._note_failure(name, None, error)
-            return
-        if serving is not None and serving.version == version:
-            self._failures.pop(name, None)
-        elif self._is_due(name, version):
-            self._load(name, version)
+            found = self._store.names()
+        except StoreUnreachable as error:  # what is loaded serves on
+            self._note_unreachable(error)
+            return None if self._followers else frozenset(self._store.remembered()) | self._pins.keys()
+        self._listing.clear()
+        self._registry.note_store_error(None)
+        return found | self._pins.keys()
 
-    def _load(self, name: str, version: str) -> None:
-        started = self._clock()
-        try:
-            generation = self._open_version(name, self._models_dir / name / version)
-        except Exception as error:  # a bundle is untrusted; whatever it provokes must not end the watcher
-            self._note_failure(name, version, error)
-            return
-        self._registry.put(generation)
-        self._failures.pop(name, None)
-        took = {"model": name, "version": version, "load_s": round(self._clock() - started, 3)}
-        logger.info("model loaded", extra=took | {"provider": generation.provider, "warnings": generation.warnings})
+    def _note_unreachable(self, error: StoreUnreachable) -> None:
+        attempts = self._listing.note_failure(_LISTING)
+        self._registry.note_store_error(str(error))
+        logger.error("models cannot be listed", extra={"error": str(error), "attempts": attempts})
 
-    def _is_due(self, name: str, version: str) -> bool:
-        failure = self._failures.get(name)
-        return failure is None or failure.version != version or self._clock() >= failure.retry_at
-
-    def _note_failure(self, name: str, version: str | None, error: Exception) -> None:
-        """Remember it for the next poll and for those who ask; log it the first time, and each time it was retried."""
-        before = self._failures.get(name)
-        is_repeated = before is not None and before.version == version
-        attempts = before.attempts + 1 if before is not None and is_repeated else 1
-        pause_s = min(LONGEST_BACK_OFF_S, self._interval_s * 2.0 ** min(attempts - 1, 30))
-        self._failures[name] = _Failure(version, attempts, self._clock() + pause_s)
-        message = str(error) if isinstance(error, FinialError) else f"{type(error).__name__}: {error}"
-        if name:
-            self._registry.note_failed_load(name, FailedLoad(version, message, datetime.now(UTC), attempts))
-        if version is not None or not is_repeated:
-            fields = {"model": name or None, "version": version, "error": message, "attempts": attempts}
-            logger.error("load failed", extra=fields)
-
-
-def _may_be_model(path: Path) -> bool:
-    if path.name[0] == ".":
-        return False
-    try:
-        return path.is_dir()
-    except OSError:  # cannot be told; one that is served must not go for it, and any other fails by itself
-        return True
-
-
-def _has_current(folder: Path) -> bool:
-    try:
-        return (folder / CURRENT_FILE).exists()
-    except PermissionError:  # lost+found is closed and none of ours; a closed folder with a model's name is reported
-        return re.fullmatch(NAME_PATTERN, folder.name) is not None
-
-
-def _version_to_serve(folder: Path) -> str:
-    if not re.fullmatch(NAME_PATTERN, folder.name):
-        raise ValueError(f"{folder.name!r} is not a model name; use small letters, digits, '.', '_' and '-'")
-    return read_current(folder)
+    def _follower(self, name: str) -> Follower:
+        pinned, is_expected = self._pins.get(name), name in self._named
+        if pinned or is_expected:
+            self._registry.expect(name, pinned=pinned)
+        return Follower(name, self._around, pinned=pinned, is_expected=is_expected)

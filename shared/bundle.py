@@ -42,7 +42,7 @@ Label = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7
 Labels = Annotated[tuple[Label, ...], Field(min_length=2)]
 
 _OWN_DIGEST = "metadata_sha256"
-_MAX_METADATA_BYTES = 16 * 1024**2
+MAX_METADATA_BYTES = 16 * 1024**2
 
 
 class _Part(BaseModel):
@@ -208,8 +208,8 @@ def _read_json(file: Path) -> dict[str, Any]:
         raise ModelMissing(file.parent)
     require_no_link(file.parent, METADATA_FILE)
     try:
-        if (size := file.stat().st_size) > _MAX_METADATA_BYTES:
-            raise BundleInvalid(file, detail=f"{size:,} bytes, at most {_MAX_METADATA_BYTES:,} are expected")
+        if (size := file.stat().st_size) > MAX_METADATA_BYTES:
+            raise BundleInvalid(file, detail=f"{size:,} bytes, at most {MAX_METADATA_BYTES:,} are expected")
         raw = json.loads(file.read_bytes(), parse_constant=_refuse_constant)
     except OSError as error:
         raise unreadable(file, error) from error

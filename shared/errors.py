@@ -151,7 +151,7 @@ class BundleError(FinialError):
 class ModelMissing(BundleError):
     """There is no such model, version or `current` file."""
 
-    def __init__(self, path: Path, *, choices: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path | str, *, choices: Sequence[str] = ()) -> None:
         known = f"; there is {', '.join(choices)}" if choices else ""
         super().__init__(
             f"{path}: no bundle here{known}. Name models/NAME (its current version) or models/NAME/VERSION, "
@@ -172,14 +172,14 @@ class NoEarlierVersion(ModelMissing):
 class BundleIncomplete(BundleError):
     """A file that bundle.json lists is missing, cut or not a plain file."""
 
-    def __init__(self, path: Path, *, detail: str) -> None:
+    def __init__(self, path: Path | str, *, detail: str) -> None:
         super().__init__(f"{path}: {detail}. The copy was probably interrupted; re-copy the whole folder.")
 
 
 class BundleCorrupted(BundleError):
     """A file is not the one that bundle.json describes."""
 
-    def __init__(self, path: Path, *, expected: str, found: str) -> None:
+    def __init__(self, path: Path | str, *, expected: str, found: str) -> None:
         super().__init__(
             f"{path}: SHA-256 starts {found[:12]}, bundle.json says {expected[:12]}. "
             "The copy was probably interrupted; publish again or re-copy the whole folder."
@@ -189,7 +189,7 @@ class BundleCorrupted(BundleError):
 class BundleInvalid(BundleError):
     """bundle.json cannot be understood, or the model does not keep what it promises."""
 
-    def __init__(self, path: Path, *, detail: str) -> None:
+    def __init__(self, path: Path | str, *, detail: str) -> None:
         super().__init__(f"{path}: {detail}. Publish the model again with this version of Finial.")
 
 

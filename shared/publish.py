@@ -184,8 +184,21 @@ def read_current(parent: Path) -> str:
         raise ModelMissing(parent, choices=choices) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BundleInvalid(parent / CURRENT_FILE, detail=f"cannot be read ({error})") from error
-    if not re.fullmatch(VERSION_PATTERN, version):
-        raise BundleInvalid(parent / CURRENT_FILE, detail=f"{version[:80]!r} is not a version")
+    return valid_version(version, parent / CURRENT_FILE)
+
+
+def valid_version(text: str, where: Path | str) -> str:
+    """The version that a file names.
+
+    Args:
+        text: its content.
+        where: the file, for errors.
+
+    Raises:
+        BundleInvalid: it is something else.
+    """
+    if not re.fullmatch(VERSION_PATTERN, version := text.strip()):
+        raise BundleInvalid(where, detail=f"{version[:80]!r} is not a version")
     return version
 
 

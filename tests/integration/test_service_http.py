@@ -276,7 +276,7 @@ async def test_an_empty_folder_is_alive_but_not_ready(models_dir: Path) -> None:
     async with running_app(ServiceSettings(models_dir=models_dir)) as (_, client):
         assert (await client.get("/health/live")).status_code == httpx.codes.OK
         assert (await client.get("/health/ready")).json() == {"status": "not ready", "reason": "no model is served"}
-        assert (await client.get("/models")).json() == {"default": None, "models": []}
+        assert (await client.get("/models")).json() == {"default": None, "models": [], "store_error": None}
         response = await client.post("/predict", files=ONE_FILE)
 
     assert (response.status_code, slug_in(response)) == (503, "no-model")

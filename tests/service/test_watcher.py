@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from service.back_off import LONGEST_PAUSE_S
 from service.generation import Generation
+from service.model_store import LocalStore
 from service.registry import Registry
-from service.watcher import LONGEST_BACK_OFF_S, Watcher
+from service.watcher import Watcher
 from shared.bundle import CURRENT_FILE
 from tests.service.fakes import FakeClock, fake_generation
 from tests.service.waiting import until
@@ -28,7 +30,14 @@ class Shelf:
         self.bad: set[str] = set()
         self.tried: list[str] = []
         self.registry, self.clock = Registry(), FakeClock()
-        self.watcher = Watcher(self.registry, folder, open_version=self.open, interval_s=1.0, clock=self.clock)
+        self.watcher = Watcher(
+            self.registry,
+            LocalStore(folder),
+            open_version=self.open,
+            interval_s=1.0,
+            clock=self.clock,
+            random=lambda: 0.0,
+        )
 
     def open(self, name: str, path: Path) -> Generation:
         self.tried.append(path.name)
@@ -38,6 +47,8 @@ class Shelf:
 
     def point(self, name: str, content: str) -> None:
         (self.folder / name).mkdir(exist_ok=True)
+        if content in (FIRST, SECOND, THIRD):
+            (self.folder / name / content).mkdir(exist_ok=True)
         (self.folder / name / CURRENT_FILE).write_text(content, encoding="utf-8")
 
     def poll(self, *, after_s: float = 1.0) -> None:
@@ -115,10 +126,10 @@ def test_a_bad_version_is_tried_again_less_and_less_often(shelf: Shelf) -> None:
             tried_after_s.append(second)
 
     pauses = [later - earlier for earlier, later in itertools.pairwise(tried_after_s)]
-    assert pauses == [1, 2, 4, 8, 16, 32, LONGEST_BACK_OFF_S, LONGEST_BACK_OFF_S]
+    assert pauses == [1, 2, 4, 8, 16, 32, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
 
     shelf.bad = set()
-    shelf.poll(after_s=LONGEST_BACK_OFF_S)
+    shelf.poll(after_s=LONGEST_PAUSE_S)
     assert shelf.served == {"cats": FIRST}
 
 
@@ -252,7 +263,7 @@ def test_a_standing_failure_is_logged_once_per_attempt(shelf: Shelf, caplog: pyt
 
 @pytest.fixture
 def watching(shelf: Shelf) -> Iterator[Shelf]:
-    with Watcher(shelf.registry, shelf.folder, open_version=shelf.open, interval_s=0.01) as watcher:
+    with Watcher(shelf.registry, LocalStore(shelf.folder), open_version=shelf.open, interval_s=0.01) as watcher:
         until(lambda: watcher.has_looked)
         yield shelf
 

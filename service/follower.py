@@ -1,0 +1,185 @@
+"""Follows one model: looks which version is to be served, and serves it. Survives whatever it finds."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from service.back_off import BackOff
+from service.errors import StoreClosed, StoreUnreachable, VersionAltered
+from service.generation import Generation
+from service.model_store import ModelStore
+from service.registry import FailedLoad, Outcome, Registry
+from shared.errors import BundleError, FinialError, ModelMissing
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all followers of a watcher share.
+
+    Attributes:
+        open_version: makes a generation of a name and a version's folder.
+        turn: held while a version is opened, so that many new ones do not take all memory and cores at once.
+        interval_s: time before the first retry of what failed.
+        clock: seconds, never going back.
+        random: evenly in [0, 1).
+    """
+
+    store: ModelStore
+    registry: Registry
+    open_version: Callable[[str, Path], Generation]
+    turn: threading.Lock
+    interval_s: float
+    clock: Callable[[], float]
+    random: Callable[[], float]
+
+
+class Follower:
+    """Keeps one model of a registry as its store says. `look` is called by one thread at a time.
+
+    Args:
+        name: the model's.
+        around: what is followed, and how.
+        pinned: the version to serve whatever `current` says.
+        is_expected: whether somebody named this model, so that it is a fault if it is not there.
+    """
+
+    def __init__(
+        self, name: str, around: Surroundings, *, pinned: str | None = None, is_expected: bool = False
+    ) -> None:
+        self.name, self.has_looked = name, threading.Event()
+        self._around, self._pinned, self._is_expected = around, pinned, is_expected or pinned is not None
+        self._loads, self._asks = self._back_off(), self._back_off()
+        self._unreadable = 0
+        self._state: str | None = None
+        self._recheck_at = 0.0
+        self._leaving, self._has_left = threading.Lock(), False
+
+    def look(self) -> None:
+        """Look once; nothing that is found raises."""
+        try:
+            if self._asks.is_due(""):
+                self._look()
+        except StoreClosed:
+            pass
+        finally:
+            self.has_looked.set()
+
+    def leave(self) -> None:
+        """Follow no more; what is being loaded now is not served."""
+        with self._leaving:
+            self._has_left = True
+            self._around.registry.remove(self.name)
+
+    def _look(self) -> None:
+        try:
+            version = self._pinned or self._around.store.current(self.name)
+        except StoreClosed:
+            raise
+        except Exception as error:
+            self._note_unreadable(error)
+        else:
+            self._asks.clear()
+            self._unreadable = 0
+            self._serve(version)
+
+    def _serve(self, version: str) -> None:
+        serving = self._around.registry.find(self.name)
+        if serving is None or serving.version != version:
+            if self._loads.is_due(version):
+                self._load(version)
+            return
+        self._loads.clear()
+        if self._around.clock() >= self._recheck_at:
+            self._recheck_at = self._around.clock() + self._around.store.recheck_s
+            with contextlib.suppress(StoreUnreachable):
+                self._look_for_changes(serving)
+
+    def _load(self, version: str) -> None:
+        around, started = self._around, self._around.clock()
+        try:
+            state = self._state_of(version)  # before it is read: what changes meanwhile is noticed later
+            path = around.store.obtain(self.name, version)
+            with around.turn:
+                generation = around.open_version(self.name, path)
+        except StoreClosed:
+            raise
+        except Exception as error:  # a bundle is untrusted; whatever it provokes must not end the watcher
+            self._note(error, "failed", version=version, attempts=self._loads.note_failure(version))
+            return
+        if not self._put(generation):
+            return
+        self._loads.clear()
+        self._state, self._recheck_at = state, around.clock() + around.store.recheck_s
+        took = {"model": self.name, "version": version, "load_s": round(around.clock() - started, 3)}
+        logger.info("model loaded", extra=took | {"provider": generation.provider, "warnings": generation.warnings})
+        with contextlib.suppress(OSError):
+            around.store.remember(self.name, version)
+
+    def _put(self, generation: Generation) -> bool:
+        with self._leaving:
+            if not self._has_left:
+                self._around.registry.put(generation)
+                return True
+        generation.retire()
+        return False
+
+    def _state_of(self, version: str) -> str | None:
+        try:
+            return self._around.store.state(self.name, version)
+        except (StoreUnreachable, BundleError):
+            return None
+
+    def _look_for_changes(self, serving: Generation) -> None:
+        """A version never changes; if its files do, what was loaded is served on, and that is said."""
+        try:
+            state = self._around.store.state(self.name, serving.version)
+        except BundleError as error:
+            state = str(error)
+        if state == self._state:
+            return
+        loaded = serving.bundle.metadata.content_sha256
+        try:
+            found = self._around.store.content(self.name, serving.version)
+            detail = "" if found == loaded else f"its content is {found[:8]} now, {loaded[:8]} was loaded"
+        except BundleError as error:
+            detail = str(error).rstrip(".")
+        self._state = state
+        if detail:  # a report that was added later is no change of the content
+            altered = VersionAltered(self._around.store.origin, self.name, serving.version, detail)
+            self._note(altered, "altered", version=serving.version, attempts=1)
+
+    def _note_unreadable(self, error: Exception) -> None:
+        is_away = isinstance(error, StoreUnreachable)
+        is_served = self._around.registry.find(self.name) is not None
+        if isinstance(error, ModelMissing) and not is_served and not self._is_expected:
+            return  # not a model, or not published yet
+        self._unreadable += 1
+        if is_away:
+            self._asks.note_failure("")
+        self._note(error, "unreadable", version=None, attempts=self._unreadable, is_retry=is_away)
+        if is_away and not is_served and (last := self._around.store.remembered().get(self.name)):
+            self._serve(last)
+
+    def _note(
+        self, error: Exception, outcome: Outcome, *, version: str | None, attempts: int, is_retry: bool = True
+    ) -> None:
+        """Remember it for those who ask; count and log it the first time, and each time it was tried again."""
+        message = str(error) if isinstance(error, FinialError) else f"{type(error).__name__}: {error}"
+        is_counted = is_retry or attempts == 1
+        with self._leaving:
+            if self._has_left:
+                return
+            failed = FailedLoad(version, message, datetime.now(UTC), attempts)
+            self._around.registry.note_failed_load(self.name, failed, outcome if is_counted else None)
+        if is_counted:
+            fields = {"model": self.name, "version": version, "error": message, "attempts": attempts}
+            logger.error("load failed", extra=fields)
+
+    def _back_off(self) -> BackOff:
+        return BackOff(self._around.interval_s, clock=self._around.clock, random=self._around.random)

@@ -1,0 +1,142 @@
+"""The options that say where models come from, which of them are served, and in which version."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_settings import NoDecode
+
+from service.connection_settings import Seconds
+from shared.addresses import is_address, local_path, names_a_machine
+from shared.bundle import NAME_PATTERN, VERSION_PATTERN
+from shared.errors import AddressError
+from shared.settings import FinialSettings
+
+POLL_FOLDER_S, POLL_ADDRESS_S = 1.0, 10.0
+
+
+def _as_place(value: Any) -> Any:
+    """A path, or an address as it was written: a Path would make one slash of its two."""
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str):
+        return value
+    if names_a_machine(text):
+        raise ValueError("it names a machine; expected file:/// and a path from the root")
+    path = local_path(text)
+    return text if path is None else path
+
+
+def _usable_place(place: Path | str) -> Path | str:
+    if isinstance(place, str):
+        return _usable_address(place)
+    if not place.is_dir():
+        raise ValueError("no such folder; create it, or publish a model into it with `python -m trainer train DATA`")
+    return place
+
+
+def _usable_address(address: str) -> str:
+    from shared.remote import open_place
+
+    try:
+        open_place(address, patience_s=1.0)
+    except AddressError as error:
+        raise ValueError(str(error).rstrip(".")) from error
+    return address
+
+
+def _as_words(value: Any) -> Any:
+    """`a,b`, or several of these."""
+    words = [value] if isinstance(value, str) else value
+    if isinstance(words, Mapping):  # a table of the TOML file
+        words = [f"{name}={version}" for name, version in words.items()]
+    if not isinstance(words, list | tuple):
+        return value
+    return tuple(word.strip() for given in words for word in str(given).split(",") if word.strip())
+
+
+def _model_name(name: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ValueError(f"{name!r} is no model name; use small letters, digits, '.', '_' and '-'")
+    return name
+
+
+def _pin(text: str) -> str:
+    name, equals, version = text.partition("=")
+    if not equals or not re.fullmatch(VERSION_PATTERN, version):
+        raise ValueError(f"{text!r} is no NAME=VERSION; a version looks like 20260102T030405678Z-0a1b2c3d")
+    _model_name(name)
+    return text
+
+
+Place = Annotated[Path | str, BeforeValidator(_as_place), AfterValidator(_usable_place)]
+Names = Annotated[tuple[Annotated[str, AfterValidator(_model_name)], ...], NoDecode, BeforeValidator(_as_words)]
+Pins = Annotated[tuple[Annotated[str, AfterValidator(_pin)], ...], NoDecode, BeforeValidator(_as_words)]
+Kept = Annotated[int, Field(ge=2, le=1000)]
+
+
+class StoreSettings(FinialSettings):
+    """Where models come from."""
+
+    models_dir: Place = Field(
+        Path("models"),
+        description="Folder that bundles are published to, or its address: s3://bucket/models, https://host/models.",
+        validate_default=True,
+    )
+    models: Names = Field(
+        (), description="Serve only these, a,b; an https:// address lists nothing, so they must be named."
+    )
+    pin: Pins = Field((), description="NAME=VERSION: serve this version whatever `current` says; may be repeated.")
+    poll_interval_s: Literal["auto"] | Seconds = Field(
+        "auto", description="How often models are looked at for new versions; auto = 1, or 10 at an address."
+    )
+    store_timeout_s: Seconds = Field(10.0, description="How long an address may take to answer.")
+    cache_dir: Path = Field(Path("cache"), description="Models from an address are kept here.")
+    keep_cached: Kept = Field(3, description="How many versions of a model from an address are kept.")
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether models come from an address."""
+        return isinstance(self.models_dir, str)
+
+    @property
+    def poll_every_s(self) -> float:
+        """Seconds between two looks."""
+        if self.poll_interval_s == "auto":
+            return POLL_ADDRESS_S if self.is_remote else POLL_FOLDER_S
+        return self.poll_interval_s
+
+    @property
+    def pins(self) -> Mapping[str, str]:
+        """Version by model."""
+        return {name: version for name, _, version in (text.partition("=") for text in self.pin)}
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if len(self.pins) < len(self.pin):
+            raise ValueError(f"--pin names a model twice: {', '.join(self.pin)}. Pin each to one version")
+        if isinstance(self.models_dir, str):
+            if _lists_nothing(self.models_dir) and not self.models and not self.pin:
+                raise ValueError("a web server does not list its models; name those to serve: --models a,b")
+            _require_writable(self.cache_dir)
+        return self
+
+
+def _lists_nothing(address: str) -> bool:
+    from shared.remote import is_http
+
+    return is_address(address) and is_http(address)
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise ValueError(
+            f"--cache-dir {folder} cannot be written to; models from an address are kept there. Name another"
+        )
