@@ -24,8 +24,9 @@ def _run(arguments: Sequence[str]) -> int:
     from service.settings import ServiceSettings
 
     settings = ServiceSettings.from_command_line(arguments, program=PROGRAM)
+    from service.listener import announce, open_listener
     from service.logs import configure_logging
-    from service.server import announce, open_listener, serve
+    from service.server import serve
     from shared.errors import RuntimeConflict
     from shared.session import require_one_runtime
 

@@ -7,11 +7,12 @@ from fastapi import FastAPI
 
 from service.polite_close import PoliteClose
 from service.problems import install_problems
+from service.refusals import Refusals
 from service.request_ids import RequestIds
 from service.routes import router
 from service.runtime import Lifecycle, open_runtime
 from service.settings import ServiceSettings
-from service.upload_limit import UploadLimit
+from service.upload_limit import UploadBounds, UploadLimit
 
 
 def create_app(settings: ServiceSettings, lifecycle: Lifecycle | None = None) -> FastAPI:
@@ -38,7 +39,17 @@ def create_app(settings: ServiceSettings, lifecycle: Lifecycle | None = None) ->
     app.include_router(router)
     install_problems(app)
     # The last one added is the outermost: a request meets them from the bottom up.
-    app.add_middleware(UploadLimit, max_bytes=settings.max_upload, timeout_s=settings.upload_timeout_s)
+    app.add_middleware(UploadLimit, bounds=_upload_bounds(settings))
+    app.add_middleware(Refusals)
     app.add_middleware(PoliteClose, is_draining=lambda: lifecycle.draining)
     app.add_middleware(RequestIds)
     return app
+
+
+def _upload_bounds(settings: ServiceSettings) -> UploadBounds:
+    return UploadBounds(
+        max_bytes=settings.max_upload,
+        max_bytes_together=max(settings.max_uploads, settings.max_upload),
+        idle_s=settings.upload_idle_s,
+        timeout_s=settings.upload_timeout_s,
+    )

@@ -54,11 +54,72 @@ class UploadTooLarge(ServiceError):
 
 
 class UploadTooSlow(ServiceError):
-    """The body did not arrive in time."""
+    """The body did not arrive in time, or nothing of it came for too long."""
+
+    def __init__(self, *, waited_s: float, is_silent: bool = False) -> None:
+        found = (
+            f"nothing more of the body came for {waited_s:g} s"
+            if is_silent
+            else f"the body was not complete after {waited_s:g} s"
+        )
+        super().__init__(
+            f"{found}. Send it again over a better line or send less, and as many bytes as Content-Length says."
+        )
+
+
+class TooManyUploads(ServiceError):
+    """All bodies together would take more memory than they may."""
+
+    def __init__(self, *, max_bytes: int) -> None:
+        super().__init__(
+            f"too many uploads at once; {max_bytes:,} bytes are held for all of them together. Try again shortly."
+        )
+
+
+# --- what broke HTTP itself ---
+
+
+class RequestMalformed(ServiceError):
+    """Not HTTP/1.1 as it is to be, or not only one thing that it can mean."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"the request cannot be understood ({detail.rstrip('.')}). Let your HTTP library write the request, "
+            "and look at what stands between it and the service."
+        )
+
+
+class UnsupportedHttpVersion(ServiceError):
+    """Another version of HTTP."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the request is of HTTP/{found}; 1.1 and 1.0 are spoken here.")
+
+
+class HeadersTooLarge(ServiceError):
+    """The request's head has too many bytes; the rest was not read."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(
+            f"request line and headers have more than {max_bytes:,} bytes. Send fewer or shorter ones (cookies?), "
+            "or ask the operator to raise --max-headers."
+        )
+
+
+class HeadersTooSlow(ServiceError):
+    """The request's head did not arrive in time."""
 
     def __init__(self, *, waited_s: float) -> None:
+        super().__init__(f"the request's headers were not complete after {waited_s:g} s. Send them at once.")
+
+
+class TooManyConnections(ServiceError):
+    """As many clients as the service takes are connected."""
+
+    def __init__(self, max_connections: int) -> None:
         super().__init__(
-            f"the body was not complete after {waited_s:g} s. Send it again over a better line, or send less."
+            f"{max_connections:,} connections are open already. Try again shortly, and use one connection for "
+            "several requests; the operator may raise --max-connections."
         )
 
 
@@ -101,37 +162,6 @@ class ModelNotLoaded(ServiceError):
         super().__init__(f"model {name!r} has no version that could be loaded; GET /models tells more.")
 
 
-# --- waiting for a lane ---
-
-
-class PoolError(ServiceError):
-    """A lane cannot be leased."""
-
-
-class TooManyWaiting(PoolError):
-    """The line is full, so the caller is refused at once instead of being kept waiting."""
-
-    def __init__(self, *, waiting: int, lanes: int) -> None:
-        super().__init__(f"all {lanes} lanes are leased and {waiting} requests are waiting already. Try again shortly.")
-
-
-class PoolTimeout(PoolError):
-    """The deadline passed before the picture was run; it was dropped and costs nothing more."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(
-            f"{detail}, so the picture was dropped. Try again, or allow more time: X-Request-Timeout-Ms in the "
-            "request, up to the operator's --request-timeout-s."
-        )
-
-
-class PoolClosed(PoolError):
-    """The service is shutting down and gives no new leases."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the service is shutting down and takes no new work. Send the request again; another one will answer."
-        )
 # --- where models come from ---
 
 
@@ -176,3 +206,44 @@ class VersionAltered(ServiceError):
         )
 
 
+# --- waiting for a lane ---
+
+
+class PoolError(ServiceError):
+    """A lane cannot be leased."""
+
+
+class TooManyWaiting(PoolError):
+    """The line is full, so the caller is refused at once instead of being kept waiting."""
+
+    def __init__(self, *, waiting: int, lanes: int) -> None:
+        super().__init__(f"all {lanes} lanes are leased and {waiting} requests are waiting already. Try again shortly.")
+
+
+class PoolTimeout(PoolError):
+    """The deadline passed before the picture was run; it was dropped and costs nothing more."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"{detail}, so the picture was dropped. Try again, or allow more time: X-Request-Timeout-Ms in the "
+            "request, up to the operator's --request-timeout-s."
+        )
+
+
+class PoolClosed(PoolError):
+    """The service is shutting down and gives no new leases."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the service is shutting down and takes no new work. Send the request again; another one will answer."
+        )
+
+
+# --- what cannot be mended here ---
+
+
+class RunnerBroken(ServiceError):
+    """What computes has ended for good; the process is to be replaced."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"{detail}. The service must be restarted; /health/live says so too. Send the request again.")

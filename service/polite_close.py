@@ -10,6 +10,8 @@ from collections.abc import Callable
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.refusals import HAS_MORE
+
 LINGER_BYTES, LINGER_S = 1024**2, 1.0
 
 
@@ -33,7 +35,7 @@ class PoliteClose:
 
         async def send_politely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                if not body.complete or self._is_draining():
+                if not body.complete or (self._is_draining() and not _has_more(scope)):
                     MutableHeaders(scope=message)["Connection"] = "close"
             elif not body.complete and not message.get("more_body", False):
                 await send({**message, "more_body": True})
@@ -42,6 +44,11 @@ class PoliteClose:
             await send(message)
 
         await self._app(scope, body.receive, send_politely)
+
+
+def _has_more(scope: Scope) -> bool:
+    """Whether the client has sent another request already: closing would lose it."""
+    return bool(scope.get("state", {}).get(HAS_MORE, bool)())
 
 
 class _WatchedBody:

@@ -8,17 +8,25 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Scope
 
 from service.errors import (
+    HeadersTooLarge,
+    HeadersTooSlow,
     ModelNotChosen,
     ModelNotLoaded,
     NoModel,
     NoPicture,
     PoolClosed,
     PoolTimeout,
+    RequestMalformed,
+    RunnerBroken,
+    TooManyConnections,
+    TooManyUploads,
     TooManyWaiting,
     UnknownModel,
     UnsupportedContentType,
+    UnsupportedHttpVersion,
     UploadMalformed,
     UploadTooLarge,
     UploadTooSlow,
@@ -48,8 +56,10 @@ METHOD_NOT_ALLOWED = Kind(405, "method-not-allowed", "The route does not know th
 
 KINDS: dict[type[FinialError], Kind] = {
     NoPicture: Kind(400, "no-picture", "The request has no picture"),
+    RequestMalformed: Kind(400, "bad-request", "The request is not well-formed HTTP"),
     UploadMalformed: Kind(400, "bad-multipart", "The multipart body is not well-formed"),
     UnknownModel: Kind(404, "unknown-model", "There is no such model"),
+    HeadersTooSlow: Kind(408, "headers-too-slow", "The headers did not arrive in time"),
     UploadTooSlow: Kind(408, "upload-too-slow", "The body did not arrive in time"),
     ModelNotChosen: Kind(409, "model-not-chosen", "Several models are served and none is the default"),
     UploadTooLarge: Kind(413, "upload-too-large", "The body is too large"),
@@ -58,11 +68,16 @@ KINDS: dict[type[FinialError], Kind] = {
     UnsupportedContentType: Kind(415, "unsupported-content-type", "The body is announced as something else"),
     UnknownFormat: Kind(415, "unknown-format", "Not an accepted picture format"),
     PictureCorrupt: Kind(422, "undecodable-picture", "The picture cannot be decoded"),
+    HeadersTooLarge: Kind(431, "headers-too-large", "The headers are too large"),
+    TooManyConnections: Kind(503, "too-many-connections", "Too many clients are connected", retry_after_s=1),
+    TooManyUploads: Kind(503, "too-many-uploads", "Too much is being uploaded", retry_after_s=1),
     TooManyWaiting: Kind(503, "queue-full", "Too many requests are waiting", retry_after_s=1),
     PoolClosed: Kind(503, "draining", "The service is shutting down", retry_after_s=1),
     NoModel: Kind(503, "no-model", "No model is served yet", retry_after_s=2),
+    RunnerBroken: Kind(503, "broken", "The service must be restarted", retry_after_s=5),
     ModelNotLoaded: Kind(503, "model-not-loaded", "The model could not be loaded", retry_after_s=2),
     PoolTimeout: Kind(504, "deadline-passed", "The deadline passed before the picture was run"),
+    UnsupportedHttpVersion: Kind(505, "http-version", "The request is of another version of HTTP"),
 }
 
 
@@ -71,6 +86,11 @@ def problem_of(error: FinialError, *, request_id: str) -> Problem:
     kind = _kind_of(error)
     detail = str(error) if kind is not INTERNAL else _INTERNAL_DETAIL
     return _problem(kind, detail, request_id)
+
+
+def problem_response(error: FinialError, scope: Scope) -> Response:
+    """The answer that an error of ours is, for whoever stands outside of the app."""
+    return _respond(_kind_of(error), str(error), Request(scope))
 
 
 def install_problems(app: FastAPI) -> None:

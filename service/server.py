@@ -1,44 +1,60 @@
 """Runs the app in uvicorn, with an end that loses nothing: first not ready, then no new connections, then exit 0."""
 
+import asyncio
 import contextlib
-import json
+import logging
 import math
+import os
 import signal
 import socket
-import sys
+import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
 from service.app import create_app
+from service.connection import Connection, ConnectionLimits
+from service.listener import BACKLOG, let_in_the_last
 from service.runtime import Lifecycle
 from service.settings import ServiceSettings
 
-KEEP_ALIVE_S = 75  # longer than the 60 s after which common load balancers drop an idle connection themselves
-BACKLOG = 2048
+EXIT_STUCK = 1
+STUCK_S = 10.0
+"""How much longer than the grace the end may take before the process is ended from within."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_TICK_S = 0.02
+
+logger = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server; a signal makes it not ready at once and starts its end.
+    """uvicorn's server; a signal makes it not ready at once and starts its end, a further one shortens that.
 
     Args:
         config: uvicorn's.
         lifecycle: shared with the app.
         drain_delay_s: how long it still accepts connections, so that balancers can notice.
+        grace_s: how long requests in flight may take after that.
     """
 
-    def __init__(self, config: uvicorn.Config, *, lifecycle: Lifecycle, drain_delay_s: float = 0.0) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, lifecycle: Lifecycle, drain_delay_s: float = 0.0, grace_s: float = 20.0
+    ) -> None:
         super().__init__(config)
-        self._lifecycle, self._drain_delay_s = lifecycle, drain_delay_s
+        self._lifecycle, self._drain_delay_s, self._grace_s = lifecycle, drain_delay_s, grace_s
         self._drain_until: float | None = None
+        self._finishing = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Note a signal; the second one cuts the drain delay short."""
-        if self._lifecycle.draining:
+        """Note a signal. A further one ends the drain delay; during the grace it ends that."""
+        if self._finishing:
+            self._grace_s = 0.0
+        elif self._lifecycle.draining:
             self._drain_delay_s = 0.0
         self._lifecycle.draining = True
         super().handle_exit(sig, frame)
@@ -51,6 +67,34 @@ class Server(uvicorn.Server):
         if self._drain_until is None:
             self._drain_until = time.monotonic() + self._drain_delay_s
         return self._drain_delay_s == 0 or time.monotonic() >= self._drain_until
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let in who is at the door, close it, answer what was asked, and close the app."""
+        self._finishing = True
+        watchdog = _end_if_stuck(self._grace_s + STUCK_S)
+        for listener in sockets or []:
+            await let_in_the_last(listener)
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await self._finish()
+        await self.lifespan.shutdown()
+        watchdog.cancel()
+
+    async def _finish(self) -> None:
+        """Wait for what is under way, for as long as the grace lasts; what is left then is told so."""
+        begun = time.monotonic()
+        state = self.server_state
+        while (state.connections or state.tasks) and time.monotonic() - begun < self._grace_s:
+            await asyncio.sleep(_TICK_S)
+        if state.tasks:
+            logger.warning("grace is over", extra={"cancelled": len(state.tasks)})
+            for task in state.tasks:
+                task.cancel()
+            await asyncio.wait(set(state.tasks), timeout=1.0)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -66,36 +110,36 @@ class Server(uvicorn.Server):
 def serve(settings: ServiceSettings, listener: socket.socket) -> None:
     """Serve on a listening socket until a signal comes, then end cleanly."""
     lifecycle = Lifecycle()
+    limits = ConnectionLimits(
+        max_connections=settings.max_connections,
+        head_bytes=settings.max_headers,
+        head_s=settings.headers_timeout_s,
+        send_s=settings.send_timeout_s,
+    )
     config = uvicorn.Config(
         create_app(settings, lifecycle),
         loop="uvloop",
-        http="httptools",
+        http=cast("type[asyncio.Protocol]", partial(Connection, limits=limits)),
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=math.ceil(settings.grace_s),
+        timeout_keep_alive=math.ceil(settings.keep_alive_s),
     )
-    Server(config, lifecycle=lifecycle, drain_delay_s=settings.drain_delay_s).run(sockets=[listener])
+    server = Server(config, lifecycle=lifecycle, drain_delay_s=settings.drain_delay_s, grace_s=settings.grace_s)
+    server.run(sockets=[listener])
 
 
-def open_listener(host: str, port: int) -> socket.socket:
-    """A listening socket; from here on connections wait instead of being refused.
+def _end_if_stuck(after_s: float) -> threading.Timer:
+    """A computation that hangs must not hold the process for ever."""
 
-    Raises:
-        OSError: the address is taken, or not one of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    def end() -> None:
+        logger.error("shutdown is stuck; ending the process", extra={"after_s": after_s})
+        os._exit(EXIT_STUCK)
 
-
-def announce(listener: socket.socket) -> None:
-    """Say on stdout, in one line of JSON, where the service listens."""
-    host, port = listener.getsockname()[:2]
-    address = f"[{host}]" if ":" in host else host
-    line = {"event": "listening", "url": f"http://{address}:{port}", "host": host, "port": port}
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    timer = threading.Timer(after_s, end)
+    timer.daemon = True
+    timer.start()
+    return timer

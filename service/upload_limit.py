@@ -1,60 +1,106 @@
-"""Limits on a request's body that act before anything parses it: its announced size, its real size, its time."""
+"""Limits on a request's body that act before anything parses it: its announced size, its real size, its time.
+
+And on all bodies together: a thousand clients that each send what one may send would fill the memory.
+"""
 
 import asyncio
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import UploadTooLarge, UploadTooSlow
+from service.errors import TooManyUploads, UploadTooLarge, UploadTooSlow
+from service.refusals import refusal_of
+
+
+@dataclass(frozen=True)
+class UploadBounds:
+    """What a body may be.
+
+    Attributes:
+        max_bytes: largest body.
+        max_bytes_together: all bodies that are held at once; a single one is never refused for it.
+        idle_s: longest time between two pieces.
+        timeout_s: longest time between the first look at the body and its last byte.
+    """
+
+    max_bytes: int
+    max_bytes_together: int = 2**63
+    idle_s: float = 3600.0
+    timeout_s: float = 3600.0
 
 
 class UploadLimit:
     """ASGI middleware: reading the body raises as soon as a limit is passed, and nothing is read after that.
 
-    A route that does not read the body is not disturbed.
+    It raises as well when the connection finds the body broken. A route that does not read the body is not disturbed.
 
     Args:
         app: what is protected.
-        max_bytes: largest body.
-        timeout_s: longest time between the first look at the body and its last byte.
+        bounds: the limits.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_s: float) -> None:
-        self._app, self._max_bytes, self._timeout_s = app, max_bytes, timeout_s
+    def __init__(self, app: ASGIApp, *, bounds: UploadBounds) -> None:
+        self._app, self._bounds, self._held = app, bounds, _Held()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a `receive` that counts."""
-        if scope["type"] == "http":
-            receive = _LimitedReceive(scope, receive, max_bytes=self._max_bytes, timeout_s=self._timeout_s)
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limited = _LimitedReceive(scope, receive, self._bounds, self._held)
+        try:
+            await self._app(scope, limited, send)
+        finally:
+            self._held.bytes -= limited.received_bytes
+
+
+@dataclass
+class _Held:
+    """What all requests under way have received so far."""
+
+    bytes: int = 0
 
 
 class _LimitedReceive:
-    def __init__(self, scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float) -> None:
-        self._receive, self._max_bytes, self._timeout_s = receive, max_bytes, timeout_s
+    def __init__(self, scope: Scope, receive: Receive, bounds: UploadBounds, held: _Held) -> None:
+        self._scope, self._receive, self._bounds, self._held = scope, receive, bounds, held
         announced = Headers(scope=scope).get("content-length", "")
         self._announced_bytes = int(announced) if announced.isdigit() else 0
-        self._received_bytes = 0
+        self.received_bytes = 0
         self._deadline: float | None = None
         self._complete = False
 
     async def __call__(self) -> Message:
         if self._complete:  # what is left to receive is the client's departure, which may take its time
             return await self._receive()
-        if self._announced_bytes > self._max_bytes:
-            raise UploadTooLarge(found=f"{self._announced_bytes:,}", max_bytes=self._max_bytes)
+        self._check(self._announced_bytes, f"{self._announced_bytes:,}")
         message = await self._receive_in_time()
-        self._received_bytes += len(message.get("body", b""))
-        if self._received_bytes > self._max_bytes:
-            raise UploadTooLarge(found=f"at least {self._received_bytes:,}", max_bytes=self._max_bytes)
+        if error := refusal_of(self._scope):
+            raise error
+        piece_bytes = len(message.get("body", b""))
+        self.received_bytes += piece_bytes
+        self._held.bytes += piece_bytes
+        self._check(self.received_bytes, f"at least {self.received_bytes:,}")
         self._complete = not message.get("more_body", False)
         return message
 
+    def _check(self, own_bytes: int, found: str) -> None:
+        if own_bytes > self._bounds.max_bytes:
+            raise UploadTooLarge(found=found, max_bytes=self._bounds.max_bytes)
+        others_bytes = self._held.bytes - self.received_bytes
+        if others_bytes > 0 and own_bytes + others_bytes > self._bounds.max_bytes_together:
+            raise TooManyUploads(max_bytes=self._bounds.max_bytes_together)
+
     async def _receive_in_time(self) -> Message:
+        now = asyncio.get_running_loop().time()
         if self._deadline is None:
-            self._deadline = asyncio.get_running_loop().time() + self._timeout_s
+            self._deadline = now + self._bounds.timeout_s
+        idle_until = now + self._bounds.idle_s
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(min(self._deadline, idle_until)):
                 return await self._receive()
         except TimeoutError as error:
-            raise UploadTooSlow(waited_s=self._timeout_s) from error
+            if idle_until < self._deadline:
+                raise UploadTooSlow(waited_s=self._bounds.idle_s, is_silent=True) from error
+            raise UploadTooSlow(waited_s=self._bounds.timeout_s) from error

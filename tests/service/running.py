@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 from fastapi import FastAPI
@@ -55,14 +56,18 @@ class ServiceProcess:
 
 
 @contextlib.contextmanager
-def running_process(models_dir: Path, *arguments: str, log: Path | None = None) -> Iterator[ServiceProcess]:
+def running_process(
+    models_dir: Path, *arguments: str, log: Path | None = None, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[ServiceProcess]:
     """Started on a free port; stopped at the end if the test has not done so. Its log goes to `log`."""
     command = [sys.executable, "-m", "service", "--models-dir", str(models_dir), "--port", "0", *arguments]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FINIAL_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FINIAL_")}
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(log.open("w")) if log else None
         process = stack.enter_context(
-            subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
+            subprocess.Popen(
+                command, cwd=ROOT, env={**inherited, **environment}, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
         )
         try:
             yield ServiceProcess(process)

@@ -1,0 +1,292 @@
+"""One client's connection: uvicorn's httptools protocol with bounds on time, heads and number, and polite refusals.
+
+What breaks HTTP itself never reaches a route. It is made a request of its own whose scope holds the error
+(`service.refusals` answers it), so that it is answered in turn, as a problem, and with a name like any other.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import httptools
+from uvicorn import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from service.errors import (
+    HeadersTooLarge,
+    HeadersTooSlow,
+    RequestMalformed,
+    ServiceError,
+    TooManyConnections,
+)
+from service.heads import fault_of, waits_for_continue, without_upgrade
+from service.refusals import HAS_MORE, REFUSAL
+from service.timer import Timer
+
+MAX_PIPELINED = 16
+CROWD_RESERVE = 32
+"""Connections above the bound that are still read, so that probes are answered in a crowd."""
+LAST_CHANCE_S = 1.0
+"""How long an idle connection stays open at the end: a request may be on its way."""
+
+_ALWAYS_ANSWERED = ("/health/", "/metrics")
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """The bounds that the connection itself keeps; those of bodies are kept by `upload_limit`."""
+
+    max_connections: int = 1000
+    head_bytes: int = 32 * 1024
+    head_s: float = 10.0
+    send_s: float = 30.0
+
+
+class Connection(HttpToolsProtocol):
+    """A connection that cannot be held for ever, neither by silence nor by a drip.
+
+    Args:
+        config, server_state, app_state: uvicorn's.
+        _loop: uvicorn's.
+        limits: the bounds.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: ConnectionLimits,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._limits = limits
+        self._crowded = self._refused = self._ending = False
+        self._in_head, self._head_begun = True, False
+        self._head_bytes = self._framing_bytes = 0
+        self._fault: ServiceError | None = None
+        self._head_timer, self._send_timer, self._end_timer = Timer(), Timer(), Timer()
+
+    # --- the transport's calls ---
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin: the first head is awaited from here on."""
+        super().connection_made(transport)
+        above = len(self.connections) - self._limits.max_connections
+        self._crowded = above > 0
+        if above > CROWD_RESERVE:
+            self._refuse(TooManyConnections(self._limits.max_connections))
+        else:
+            self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End: nothing is left running."""
+        for timer in (self._head_timer, self._send_timer, self._end_timer):
+            timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came; after a refusal, only read it away."""
+        self._unset_keepalive_if_required()
+        if self._in_head and not self._refused:
+            self._begin_head()
+        while data:
+            data = self._feed(data)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client sends no more: what is half a request is refused, all else closed. True keeps it open."""
+        if not self._refused:
+            if not self._has_half_a_request:
+                return False
+            self._refuse(RequestMalformed("it breaks off: the connection was closed before its end"))
+        self.cycle.more_body = False  # so nobody waits to read it away
+        self.cycle.message_event.set()
+        return not self.transport.is_closing()
+
+    def pause_writing(self) -> None:
+        """The client does not take its answer; it has some time to go on."""
+        super().pause_writing()
+        self._send_timer.start(self.loop, self._limits.send_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        super().resume_writing()
+        self._send_timer.cancel()
+
+    # --- the parser's calls ---
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header. Trailers are dropped: they would pass for headers that came first."""
+        if self._in_head:
+            super().on_header(name, value.rstrip(b" \t"))
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._begin_head()
+
+    def on_headers_complete(self) -> None:
+        """A head is whole: judge it before the app sees it."""
+        if len(self.pipeline) == MAX_PIPELINED:
+            self._fault = RequestMalformed(f"more than {MAX_PIPELINED} requests wait for the answer to another")
+            raise self._fault
+        if self.parser.should_upgrade():
+            return  # llhttp stops here; `_feed` starts it again
+        self._in_head = False
+        self._framing_bytes = 0
+        self._head_timer.cancel()
+        version = self.parser.get_http_version()
+        self.expect_100_continue = waits_for_continue(version, self.headers)
+        state = self.scope["state"]
+        state[HAS_MORE] = self._has_pipelined
+        state[REFUSAL] = fault_of(version, self.headers)
+        if self._crowded and not self.url.startswith(tuple(path.encode() for path in _ALWAYS_ANSWERED)):
+            state[REFUSAL] = state[REFUSAL] or TooManyConnections(self._limits.max_connections)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body."""
+        self._framing_bytes -= 16 * len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole; another head may follow."""
+        if self._in_head:
+            return
+        super().on_message_complete()
+        self._in_head, self._head_begun, self._head_bytes = True, False, 0
+
+    def on_response_complete(self) -> None:
+        """The answer is written. At the end, the connection is not kept for long."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            if self.transport.get_write_buffer_size():
+                self._send_timer.start(self.loop, self._limits.send_s, self.transport.abort)
+        elif self._ending and not self.pipeline:
+            self._end_timer.start(self.loop, LAST_CHANCE_S, self._close_if_idle)
+
+    # --- the end ---
+
+    def shutdown(self) -> None:
+        """End soon: what was begun is answered, and what is sent within the next second; then it is closed."""
+        self._ending = True
+        if self._is_idle:
+            self._end_timer.start(self.loop, LAST_CHANCE_S, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if self._is_idle and not self._head_begun:
+            self.transport.close()
+
+    # --- within ---
+
+    @property
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def _has_half_a_request(self) -> bool:
+        if self._in_head:
+            return self._head_begun and self._is_idle
+        return not self.cycle.response_complete
+
+    def _has_pipelined(self) -> bool:
+        return bool(self.pipeline)
+
+    def _feed(self, data: bytes) -> bytes:
+        """Give the parser what it may have, and return what is left."""
+        if self._refused:
+            self._pass_on(data)
+            return b""
+        piece = data[: self._limits.head_bytes - self._head_bytes] if self._in_head else data
+        if self._in_head:
+            self._head_bytes += len(piece)
+        else:
+            self._framing_bytes += len(piece)
+        rest = data[len(piece) :]
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as offer:
+            return self._decline_upgrade() + piece[offer.args[0] :] + rest
+        except httptools.HttpParserError as error:
+            self._refuse(self._fault or RequestMalformed(str(error)))
+        if (self._in_head and self._head_bytes == self._limits.head_bytes and rest) or self._is_all_framing:
+            self._refuse(HeadersTooLarge(self._limits.head_bytes))
+        return rest
+
+    def _decline_upgrade(self) -> bytes:
+        """llhttp takes what follows an offer to upgrade for another protocol; so the head is read again without it."""
+        head = without_upgrade(self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers)
+        self.parser = httptools.HttpRequestParser(self)
+        self._head_bytes = 0
+        return head
+
+    @property
+    def _is_all_framing(self) -> bool:
+        """Whether chunks bring extensions and trailers instead of content."""
+        return not self._in_head and self._framing_bytes > self._limits.head_bytes
+
+    def _begin_head(self) -> None:
+        self._head_begun = True
+        if not self._head_timer.runs:
+            self._await_head()
+
+    def _await_head(self) -> None:
+        self._head_timer.start(self.loop, self._limits.head_s, self._give_head_up)
+
+    def _give_head_up(self) -> None:
+        if not self._is_idle:  # its turn has not come, and perhaps nothing is read meanwhile
+            self._await_head()
+        elif not self._head_begun:
+            self.transport.close()
+        else:
+            self._refuse(HeadersTooSlow(waited_s=self._limits.head_s))
+
+    def _refuse(self, error: ServiceError) -> None:
+        """Answer with an error, after what was asked before, and take no further request."""
+        self._refused = True
+        self._head_timer.cancel()
+        if self._in_head or self.cycle is None:
+            self._start_refusal(error)
+        elif self.cycle.response_complete:
+            self.transport.close()
+        else:  # whoever reads the body is told
+            self.cycle.scope["state"][REFUSAL] = error
+            self.cycle.keep_alive = False
+            self.cycle.message_event.set()
+
+    def _start_refusal(self, error: ServiceError) -> None:
+        before = self.cycle
+        super().on_message_begin()
+        self.scope |= {"method": "GET", "path": "/", "raw_path": b"/", "query_string": b""}
+        self.headers.append((b"transfer-encoding", b"chunked"))  # what follows has no known end
+        self.scope["state"][REFUSAL] = error
+        self.cycle = RequestResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=False,
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _pass_on(self, data: bytes) -> None:
+        """Let whoever reads the refused request away have the bytes."""
+        if self.cycle.response_complete:
+            return
+        self.cycle.body += data
+        if len(self.cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        self.cycle.message_event.set()
