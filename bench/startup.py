@@ -1,0 +1,96 @@
+"""From the start of the process to ready, and what the time is made of.
+
+    python -m bench.startup MODELS...                     10 starts with each folder of models
+    python -m bench.startup MODELS --runs 30 --options --lanes 1
+
+Ready is when `/health/ready` answers 200, asked every few milliseconds from another process. The files are in the
+kernel's cache after the first start, which is not counted.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from datetime import datetime
+from pathlib import Path
+
+from bench.serving import machine, serving
+
+LARGEST = 10
+_SERVER = "import service.server"
+
+
+def main() -> None:
+    """Print medians and spread by step for each folder, the costliest imports, and one JSON object at the end."""
+    arguments = _arguments()
+    python_s = statistics.median(_bare_python_s() for _ in range(arguments.runs))
+    print(f"Python itself: {python_s:.3f} s; imports of the service by library, in ms (traced, which costs some more):")
+    print("  " + ", ".join(f"{name} {ms:.0f}" for name, ms in _largest(_imports_ms())))
+    figures: dict[str, object] = {"python_s": round(python_s, 3)}
+    for models in arguments.models:
+        starts = [start(models, arguments.options) for _ in range(arguments.runs + 1)][1:]
+        print(f"{models}: {arguments.runs} starts, load {machine()}")
+        for step in starts[0]:
+            of_step = sorted(each[step] for each in starts)
+            print(f"{step:>14}  {statistics.median(of_step):.3f} s  ({of_step[0]:.3f} to {of_step[-1]:.3f})")
+        figures[str(models)] = {step: round(statistics.median(each[step] for each in starts), 3) for step in starts[0]}
+    print(json.dumps(figures))
+
+
+def start(models: Path, options: list[str]) -> dict[str, float]:
+    """Seconds from the start of a process until it listens, has loaded its last model, is ready; and of loading."""
+    with tempfile.TemporaryDirectory() as scratch:
+        log = Path(scratch) / "log"
+        begun, begun_at = time.perf_counter(), time.time()
+        with serving(models, *options, log=log) as service:
+            listening = time.perf_counter()
+            service.wait_until_ready(every_s=0.002)
+            ready = time.perf_counter()
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+    loads = [event for event in events if event["event"] == "model loaded"]
+    loaded_at = max(datetime.fromisoformat(event["time"]).timestamp() for event in loads)
+    return {
+        "listening": listening - begun,
+        "model loaded": loaded_at - begun_at,
+        "ready": ready - begun,
+        "of it, loading": max(event["load_s"] for event in loads),
+    }
+
+
+def _largest(spent: dict[str, float]) -> list[tuple[str, float]]:
+    return sorted(spent.items(), key=lambda pair: -pair[1])[:LARGEST]
+
+
+def _bare_python_s() -> float:
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    return time.perf_counter() - begun
+
+
+def _imports_ms() -> dict[str, float]:
+    """Time that importing the service takes, by top-level package: each module's own, without what it imports."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", _SERVER], capture_output=True, text=True, check=True
+    )
+    spent = defaultdict[str, float](float)
+    for line in done.stderr.splitlines()[1:]:
+        own_us, _, module = line.removeprefix("import time:").split("|")
+        top = module.strip().split(".")[0]
+        spent["standard library" if top in sys.stdlib_module_names else top] += float(own_us) / 1000
+    return spent
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="of the service; stands last")
+    parser.add_argument("--runs", type=int, default=10)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

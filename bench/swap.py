@@ -1,0 +1,121 @@
+"""Swaps of a model under load: requests that fail, answers that are mixed up, memory that stays, seconds until served.
+
+    python -m bench.swap MODELS/NAME                      100 swaps under 16 clients
+    python -m bench.swap MODELS/NAME --swaps 1000 --clients 4 -- --lanes 1
+
+The bundle is published twice into a folder of its own, once with other labels, so that an answer shows which version it
+came from; `current` then names one and the other in turn. What follows `--` are options of the service.
+"""
+
+import argparse
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import uvloop
+
+from bench.drawn import picture_of
+from bench.http_client import Ledger, asking, post
+from bench.serving import Served, machine, serving
+from shared.bundle import METADATA_FILE, read_bundle
+from shared.publish import publish, resolve, rollback, seal, staging_folder
+
+WARM_UP_SWAPS = 20
+SWAPPED_WITHIN_S = 30.0
+OTHER = "-b"
+
+
+async def swap(models_dir: Path, name: str, versions: Sequence[str], ledger: Ledger) -> list[float]:
+    """Point `current` at each version; wait each time until clients have met it, and say how many seconds that took.
+
+    Raises:
+        TimeoutError: a version was not served within SWAPPED_WITHIN_S.
+    """
+    seconds = []
+    for version in versions:
+        await asyncio.to_thread(rollback, models_dir, name, version)
+        begun_at, seen = time.monotonic(), len(ledger.asked)
+        async with asyncio.timeout(SWAPPED_WITHIN_S):
+            while not any(version.encode() in asked.answer.body for asked in ledger.asked[seen:] if asked.answer):
+                await asyncio.sleep(0.005)
+        seconds.append(time.monotonic() - begun_at)
+    return seconds
+
+
+def mixed_up(ledger: Ledger, labels_of: Mapping[str, Sequence[str]]) -> list[str]:
+    """The answers whose label is none of the version that they name."""
+    answers = [asked.answer for asked in ledger.by_fate("200") if asked.answer]
+    return [one.body.decode() for one in answers if one.json()["label"] not in labels_of[one.json()["version"]]]
+
+
+def publish_twins(path: Path, models_dir: Path) -> dict[str, tuple[str, ...]]:
+    """Publish a bundle as it is and with other labels; the labels of both versions."""
+    metadata = read_bundle(path).metadata
+    labels_of = {}
+    for suffix in ("", OTHER):
+        labels = tuple(f"{label}{suffix}" for label in metadata.labels)
+        with staging_folder(models_dir, metadata.name) as folder:
+            shutil.copytree(path, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(METADATA_FILE))
+            (folder / "labels.txt").write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
+            fields = metadata.model_dump(mode="json", exclude={"files", "content_sha256"})
+            seal(folder, fields | {"labels": labels})
+            labels_of[publish(folder, models_dir).version] = labels
+    return labels_of
+
+
+async def _measure(service: Served, models_dir: Path, path: Path, arguments: argparse.Namespace) -> dict[str, object]:
+    labels_of = {version: read_bundle(models_dir / path / version).metadata.labels for version in arguments.versions}
+    turns = [*arguments.versions] * (max(WARM_UP_SWAPS, arguments.swaps) // 2)
+    async with asking(service.port, [post(picture_of(arguments.picture))], clients=arguments.clients) as ledger:
+        await swap(models_dir, path.name, turns[:WARM_UP_SWAPS], ledger)
+        before_mb = service.memory_mb()
+        seconds = await swap(models_dir, path.name, turns[: arguments.swaps], ledger)
+        after_mb = service.memory_mb()
+    return {
+        "swaps": len(seconds),
+        "clients": arguments.clients,
+        "fates": dict(ledger.fates),
+        "unanswered": ledger.begun - ledger.fates["200"],
+        "mixed_up": len(mixed_up(ledger, labels_of)),
+        "until_served_p50_s": round(float(np.median(seconds)), 3),
+        "until_served_max_s": round(max(seconds), 3),
+        "memory_before_mb": round(before_mb, 1),
+        "memory_after_mb": round(after_mb, 1),
+        "memory_ratio": round(after_mb / before_mb, 3),
+    }
+
+
+def main() -> None:
+    """Print one line a figure, and one JSON object at the end."""
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory() as scratch:
+        models_dir, bundle = Path(scratch), resolve(arguments.bundle)
+        arguments.versions = list(publish_twins(bundle, models_dir))
+        name = Path(read_bundle(bundle).metadata.name)
+        options = ["--poll-interval-s", "0.05", "--max-waiting", "64", *arguments.options]
+        with serving(models_dir, *options) as service:
+            service.wait_until_ready()
+            figures = uvloop.run(_measure(service, models_dir, name, arguments))
+    for figure, value in figures.items():
+        print(f"{figure:>20}  {value}")
+    print(f"machine: {machine()}")
+    print(json.dumps(figures))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("options", nargs="*", help="of the service, after `--`")
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--swaps", type=int, default=100)
+    parser.add_argument("--clients", type=int, default=16)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

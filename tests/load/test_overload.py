@@ -1,0 +1,47 @@
+"""Ten times more requests than can be answered: what is accepted is in time, the rest is told, all are counted."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.http_client import post
+from bench.overload import overload
+from bench.serving import serving
+from tests.load.slow_model import slow_model
+from tests.service.bundles import publish_bundle
+from tests.service.pictures import picture
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+SECONDS, TIMES = 5.0, 10.0
+DEADLINE_S, MAX_WAITING = 2.0, 8
+MOST_GROWTH_MB = 6.0
+
+
+async def test_ten_times_too_many_requests_are_all_accounted_for(models_dir: Path) -> None:
+    """`python -m bench.overload` does the same for longer with a real model, and prints milliseconds.
+
+    Here the machine may be busy, so that only an order is asserted: a refusal comes sooner than an answer.
+    """
+    publish_bundle(models_dir, model=slow_model(products=12))
+    options = ("--max-waiting", str(MAX_WAITING), "--request-timeout-s", str(DEADLINE_S))
+    with serving(models_dir, *options) as service:
+        service.wait_until_ready()
+        found = await overload(service, post(picture()), times=TIMES, seconds=SECONDS)
+        refused = service.metrics().total("finial_refused_total", reason="queue-full")
+        assert service.stop() == 0
+
+    fates, (before_mb, after_mb) = found.ledger.fates, found.memory_mb
+    assert set(fates) == {"200", "503 queue-full"}
+    assert fates.total() == found.ledger.begun
+    assert found.counted == {"200": fates["200"], "503": fates["503 queue-full"]}
+    assert refused > fates["503 queue-full"], "those of the warm-up come on top"
+    assert fates["503 queue-full"] > 5 * fates["200"], "this was no overload"
+    assert fates["200"] > found.capacity_per_s * SECONDS / 3, "it was busy refusing"
+    assert found.seconds("200", 99) < DEADLINE_S
+    assert found.seconds("503 queue-full", 50) < found.seconds("200", 50)
+    assert {
+        asked.answer.headers["retry-after"] for asked in found.ledger.by_fate("503 queue-full") if asked.answer
+    } == {"1"}
+    assert after_mb - before_mb < MOST_GROWTH_MB
+    assert found.recovered_s < DEADLINE_S
