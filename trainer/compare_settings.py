@@ -38,6 +38,10 @@ class CompareSettings(TrainerSettings):
         ("float32", "int8"), min_length=1, description="What is compared of these, with a comma between."
     )
     fit: Fit | Literal["auto"] = Field("auto", description="crop, pad, stretch, or auto for all of them.")
+    mirror: bool = Field(
+        True,
+        description="Compare each also with its mirror image: twice the work of a request; --no-mirror is quicker.",
+    )
     labels: str = Field("auto", description=LABELS_HELP)
     group_by: GroupBy | None = Field(None, description=GROUP_BY_HELP)
     max_bad: Fraction = Field(0.1, description="Share of unreadable or missing pictures that is tolerated.")

@@ -11,7 +11,18 @@ from trainer.action_result import columns
 from trainer.intervals import Interval
 from trainer.recipe import Precision
 
-_HEADS = ("", "features of", "accuracy", "95 % interval", "log loss", "pictures/s", "latency", "file")
+_HEADS = (
+    "",
+    "features of",
+    "accuracy",
+    "95 % interval",
+    "log loss",
+    "pictures/s",
+    "latency",
+    "mirror costs",
+    "file",
+    "train",
+)
 _FRONT = "*"
 
 
@@ -32,6 +43,8 @@ class Compared:
         latency_ms: of a single request, from the picture's bytes to its probabilities, on all threads.
         size_bytes: of the served graph.
         losses: cross-validated, in nats, of each picture, shape (N,), in one order for all that are compared.
+        mirror: whether features are averaged with those of the mirror image.
+        mirror_latency: how many times the latency is that without the mirror image; None where there is none.
         on_front: whether none of the others is both at least as accurate and at least as fast, and better in one.
     """
 
@@ -48,10 +61,18 @@ class Compared:
     size_bytes: int
     losses: NDArray[np.float64] = field(repr=False, compare=False)
     on_front: bool = False
+    mirror: bool = False
+    mirror_latency: float | None = None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether `train` can make it a model."""
+        return len(self.backbones) == 1
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, keys always in the same order."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "losses"}
+        numbers = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "losses"}
+        return {**numbers, "trainable": self.trainable}
 
 
 def front_of(points: Sequence[tuple[float, float]]) -> list[bool]:
@@ -74,8 +95,15 @@ def table_of(compared: Sequence[Compared]) -> str:
             f"{one.log_loss:.3f}",
             f"{one.images_per_s:.0f}",
             f"{one.latency_ms:.1f} ms",
+            "" if one.mirror_latency is None else f"x {one.mirror_latency:.2f}",
             f"{one.size_bytes / 1e6:.1f} MB",
+            "yes" if one.trainable else "no",
         )
         for one in compared
     ]
-    return f"{columns([_HEADS, *lines])}\n{_FRONT} no other one is as accurate and as fast"
+    notes = [f"{_FRONT} no other one is as accurate and as fast"]
+    if any(one.mirror_latency is not None for one in compared):
+        notes.append("mirror costs: latency with the mirror image over that without")
+    if not all(one.trainable for one in compared):
+        notes.append("two backbones side by side are to compare only: train takes one, and --backbone auto picks one")
+    return "\n".join([columns([_HEADS, *lines]), *notes])

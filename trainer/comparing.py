@@ -1,9 +1,8 @@
 """The `compare` verb: backbones, fits and precisions side by side on one's own pictures, each featurised once."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.addresses import shown
-from shared.preprocess import Fit, PreprocessSpec
+from shared.preprocess import PreprocessSpec
 from trainer.audit import Audit
-from trainer.backbones import cached_names
+from trainer.backbones import cached_names, choose_backbone
 from trainer.catalogue import NANO
 from trainer.compare_settings import CompareSettings
 from trainer.compared import Compared, front_of, table_of
 from trainer.counting import counted
-from trainer.errors import ChartNotWritable, NothingToCompare, QuantisationFailed, TooFewForFolds
+from trainer.errors import ChartNotWritable, NothingToCompare, SeveralUnusable, TooFewForFolds, UsageError
 from trainer.evaluation import evaluate
-from trainer.feature_choices import in_words, prepared_for
-from trainer.feature_library import FeatureLibrary
+from trainer.feature_choices import SQUARE
 from trainer.featurize import Features
 from trainer.fitting import FitOptions, fit_head
 from trainer.golden_pictures import choose_golden
 from trainer.intake import leave_out_unreadable, read_audited
-from trainer.joined_graph import join_graphs
 from trainer.likeness_telling import compare_pictures
 from trainer.metrics import sample_losses
 from trainer.progress import Progress
-from trainer.recipe import FeatureChoice, Precision, plain_rows
+from trainer.recipe import Precision, plain_rows
 from trainer.run_backbone import RunBackbone, open_backbone
 from trainer.sample_bytes import read_sample
 from trainer.samples import Split
@@ -38,33 +35,9 @@ from trainer.served_graph import attach_head
 from trainer.settings import TrainSettings
 from trainer.speed import time_single_requests
 from trainer.training import Training, arrange, require_learnable
-
-_JOINED = " + "
+from trainer.ways import Way, all_ways
 
 ALL_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way to have features of the pictures, computed.
-
-    Attributes:
-        backbones: their names.
-        choice: of features; the same for both where there are two backbones.
-        graph: that gives them.
-        features: shape (N, D), in the order of the samples.
-    """
-
-    backbones: tuple[str, ...]
-    choice: FeatureChoice
-    graph: bytes
-    features: NDArray[np.float32]
-
-    @property
-    def name(self) -> str:
-        """In words."""
-        features = in_words(replace(self.choice, precision="float32"))
-        return ", ".join([_JOINED.join(self.backbones), features, self.choice.precision])
 
 
 @dataclass(frozen=True)
@@ -102,9 +75,12 @@ def compare(settings: CompareSettings, progress: Progress | None = None) -> Comp
     if settings.out is not None:
         _require_writable(settings.out)
     wishes = _wishes(settings)
+    require_known(wishes)
     audit = read_audited(wishes[0], progress)
     backbones = [open_backbone(wish, progress) for wish in wishes]
-    training, compared = compare_backbones(audit, backbones, wishes[0], progress, precisions=settings.precisions)
+    training, compared = compare_backbones(
+        audit, backbones, wishes[0], progress, precisions=settings.precisions, mirror=settings.mirror
+    )
     if settings.out is not None:
         from trainer.compare_chart import draw_compared
 
@@ -129,6 +105,24 @@ def _wishes(settings: CompareSettings) -> list[TrainSettings]:
     return [*by_file, *(settings.for_one(backbone=name) for name in dict.fromkeys(names))]
 
 
+def require_known(wishes: Sequence[TrainSettings]) -> None:
+    """Refuse backbones that cannot be had, all of them at once and before any picture is read.
+
+    Raises:
+        UsageError: one or several of them are unknown, or their weights cannot be read.
+    """
+    problems: list[UsageError] = []
+    for wish in wishes:
+        try:
+            choose_backbone(wish.backbone, wish.weights)
+        except UsageError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise SeveralUnusable([str(one) for one in problems])
+
+
 def compare_backbones(
     audit: Audit,
     backbones: Sequence[RunBackbone],
@@ -136,6 +130,7 @@ def compare_backbones(
     progress: Progress,
     *,
     precisions: Sequence[Precision] = ("float32", "int8"),
+    mirror: bool = False,
     splits: Sequence[Split] = ALL_SPLITS,
 ) -> tuple[Training, tuple[Compared, ...]]:
     """Every backbone in every fit and precision, and every two that take the same pixels, on the same folds.
@@ -146,6 +141,7 @@ def compare_backbones(
         settings: threads, seed, provider, cache; the split gives the pictures that int8 is calibrated on.
         progress: shows the work.
         precisions: to be compared; a backbone that has no int8 form is compared without, and that is said.
+        mirror: whether each is also compared with the mirror image of every picture in its graph.
         splits: whose pictures are compared on; a choice that a model is then tested on keeps the test split out.
 
     Returns:
@@ -157,11 +153,11 @@ def compare_backbones(
         LabelNotInTrain: the test split is kept out, and a label is nowhere else.
         BadData: the pictures cannot be learned from.
     """
-    training = _of_splits(_arranged(audit, backbones[0], settings, progress), splits)
-    ways = list(_ways(training, backbones, settings, progress, precisions))
+    everyone, square = _arranged(audit, backbones[0], settings, progress)
+    training = _of_splits(everyone, splits)
+    ways = all_ways(training, backbones, settings, progress, precisions=precisions, mirror=mirror, square=square)
     if not ways:
         raise NothingToCompare("no backbone has an int8 form")
-    ways += _joined(ways)
     options = FitOptions(len(training.labels), settings.seed, settings.thread_count, settings.balance)
     everything = np.arange(len(training.samples))
     graphs: dict[int, tuple[bytes, PreprocessSpec]] = {}
@@ -178,12 +174,20 @@ def compare_backbones(
     return training, tuple(sorted(marked, key=lambda one: (-one.accuracy, one.latency_ms)))
 
 
-def _arranged(audit: Audit, backbone: RunBackbone, settings: TrainSettings, progress: Progress) -> Training:
-    """The pictures that can be used, in canonical order, with groups and splits."""
+def _arranged(
+    audit: Audit, backbone: RunBackbone, settings: TrainSettings, progress: Progress
+) -> tuple[Training, bool]:
+    """The pictures that can be used, in canonical order, with groups and splits, and whether all are square."""
     features: Features = backbone.featurize(audit.manifest.samples, settings, progress)
     audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=progress)
     likeness = compare_pictures(audit.manifest, features.statistics, progress)
-    return arrange(audit.manifest, features.values, alike=likeness.groups, shares=settings.split, seed=settings.seed)
+    square = features.statistics.all_square
+    if square and settings.fit == "auto":
+        progress.say(SQUARE)
+    training = arrange(
+        audit.manifest, features.values, alike=likeness.groups, shares=settings.split, seed=settings.seed
+    )
+    return training, square
 
 
 def _of_splits(training: Training, splits: Sequence[Split]) -> Training:
@@ -202,48 +206,6 @@ def _of_splits(training: Training, splits: Sequence[Split]) -> Training:
     )
 
 
-def _ways(
-    training: Training,
-    backbones: Sequence[RunBackbone],
-    settings: TrainSettings,
-    progress: Progress,
-    precisions: Sequence[Precision],
-) -> Iterator[Way]:
-    calibration = [training.samples[row] for row in training.rows("train").tolist()]
-    for backbone in backbones:
-        library = FeatureLibrary(backbone, training.samples, settings, progress, calibration=calibration)
-        for choice in _choices(backbone, settings):
-            for precision in precisions:
-                wanted = replace(choice, precision=precision)
-                try:
-                    graph = library.graph_of(wanted)
-                except QuantisationFailed as error:
-                    progress.warn(f"{backbone.entry.name}: {error}")
-                    continue
-                yield Way((backbone.entry.name,), wanted, graph, library.rows(wanted).plain)
-
-
-def _choices(backbone: RunBackbone, settings: TrainSettings) -> list[FeatureChoice]:
-    """The backbone's choice in the fit that was asked for, or in every one."""
-    side = backbone.choice.spec.height
-    fits: tuple[Fit, ...] = ("crop", "pad", "stretch") if settings.fit == "auto" else (backbone.choice.spec.fit,)
-    return [replace(backbone.choice, spec=prepared_for(backbone.entry, side, fit)) for fit in fits]
-
-
-def _joined(ways: Sequence[Way]) -> list[Way]:
-    """Every two of different backbones that take the same pixels in the same precision."""
-    return [
-        Way(
-            (*one.backbones, *other.backbones),
-            one.choice,
-            join_graphs(one.graph, other.graph),
-            np.hstack([one.features, other.features]),
-        )
-        for one, other in combinations(ways, 2)
-        if one.backbones != other.backbones and one.choice == other.choice
-    ]
-
-
 def _measure(way: Way, training: Training, rows: NDArray[np.int64], options: FitOptions) -> tuple[bytes, Compared]:
     """The served graph and its numbers, all but the times."""
     fit = fit_head("probe", plain_rows(way.features), training.targets[rows], training.groups, options)
@@ -255,6 +217,7 @@ def _measure(way: Way, training: Training, rows: NDArray[np.int64], options: Fit
         name=way.name,
         backbones=way.backbones,
         fit=way.choice.spec.fit,
+        mirror=way.choice.mirror,
         precision=way.choice.precision,
         feature_size=way.features.shape[1],
         accuracy=measured.accuracy,
@@ -291,7 +254,14 @@ def _with_times(
         featurising = time_single_requests(alone, pictures, provider=provider)
     with progress.phase("time requests"):
         requests = time_single_requests(graphs, pictures, provider=provider, threads=threads)
+    number_of = {(way.backbones, way.choice): number for number, way in enumerate(ways)}
+    plain = [number_of.get(way.without_mirror, number) for number, way in enumerate(ways)]
     return [
-        replace(one, images_per_s=1 / featurising[number], latency_ms=1000 * requests[number])
+        replace(
+            one,
+            images_per_s=1 / featurising[number],
+            latency_ms=1000 * requests[number],
+            mirror_latency=requests[number] / requests[plain[number]] if plain[number] != number else None,
+        )
         for number, one in enumerate(measured)
     ]

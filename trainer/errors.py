@@ -346,6 +346,13 @@ class UnknownBackbone(UsageError):
         super().__init__(f"unknown backbone {name!r}; choose one of {', '.join(choices)}.")
 
 
+class SeveralUnusable(UsageError):
+    """Several of the things that were named cannot be used."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join([f"{len(problems)} of what was named cannot be used:", *problems]))
+
+
 class BackboneNotRecognised(UsageError):
     """A weights file fits no backbone, and its name does not begin with one."""
 

@@ -1,6 +1,7 @@
 """Which features the settings ask for, and which are worth a try where they leave it open. Pure: words in and out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import product
 
 from shared.preprocess import Fit, PreprocessSpec
@@ -14,6 +15,11 @@ _GROWTH = (1.0, 10 / 7)
 """Sides that are tried, as multiples of the preset's: 224 and 320 px for most. The decision 0018 has the numbers."""
 
 _ROUNDED_TO = 32
+
+SQUARE = (
+    "Every picture is square: pad gives the pixels that stretch gives, so fits are tried once where they are equal."
+)
+"""What is said where `rendered_apart` leaves candidates out."""
 
 _FITS: tuple[Fit, ...] = ("crop", "stretch", "pad")
 
@@ -56,6 +62,23 @@ def candidate_choices(entry: BackboneEntry, settings: TrainSettings) -> tuple[Fe
         if choice.spec.height == base.spec.height or cost_of(choice, entry) <= settings.max_cost
     ]
     return tuple(sorted(affordable, key=lambda choice: cost_of(choice, entry)))
+
+
+def rendered_apart(choices: Iterable[FeatureChoice], *, first: FeatureChoice) -> tuple[FeatureChoice, ...]:
+    """Of choices that give the same pixels of square pictures one each: `first`, or else the earliest.
+
+    A square picture that is padded is the stretched one, and so is the cropped one where the crop leaves all of it.
+    """
+    taken = {_of_square(first): first}
+    return tuple(one for one in choices if taken.setdefault(_of_square(one), one) == one)
+
+
+def _of_square(choice: FeatureChoice) -> FeatureChoice:
+    """A choice that gives the same of square pictures: stretched instead of padded, or cropped to all there is."""
+    spec = choice.spec
+    if spec.fit == "crop" and spec.resize != spec.height:
+        return choice
+    return replace(choice, spec=spec.model_copy(update={"fit": "stretch", "resize": spec.height}))
 
 
 def cost_of(choice: FeatureChoice, entry: BackboneEntry) -> float:

@@ -15,7 +15,7 @@ from trainer.counting import counted
 from trainer.displays import duration
 from trainer.engines import Engine, OnnxEngine
 from trainer.errors import PictureNoLongerUsable
-from trainer.feature_choices import candidate_choices, cost_of, in_words
+from trainer.feature_choices import SQUARE, candidate_choices, cost_of, in_words, rendered_apart
 from trainer.featurize import open_engine, read_rows
 from trainer.fingerprint import int8_on
 from trainer.graph import EXPORT_S
@@ -53,6 +53,7 @@ class FeatureLibrary:
         progress: told of what is computed.
         on_metrics: told of each picture that is featurised.
         calibration: samples of the train split, whose pictures give the scales of an int8 graph.
+        square: whether all pictures are, so that some fits give the same pixels.
         cpu: that int8 graphs are made for.
         computed: renderings that were featurised so far.
     """
@@ -63,6 +64,7 @@ class FeatureLibrary:
     progress: Progress
     on_metrics: OnMetrics | None = None
     calibration: Sequence[Sample] = ()
+    square: bool = False
     cpu: Cpu = field(default_factory=read_cpu)
     computed: int = field(default=0, init=False)
     _agreeing: dict[tuple[object, ...], bool] = field(default_factory=dict, init=False, repr=False)
@@ -78,8 +80,10 @@ class FeatureLibrary:
         return self.backbone.choice
 
     def candidates(self) -> tuple[FeatureChoice, ...]:
-        """What is worth a try, the cheapest first; see `candidate_choices`."""
-        return candidate_choices(self.entry, self.settings)
+        """What is worth a try, the cheapest first; see `candidate_choices`. Choices of equal pixels are one."""
+        every = candidate_choices(self.entry, self.settings)
+        are_square = self.square and self.settings.views in (0, "auto")  # views are not, but for the mirror image
+        return rendered_apart(every, first=self.base) if are_square else every
 
     def cost_of(self, choice: FeatureChoice) -> float:
         """Work for one served picture, relative to the preset of the weights; see `cost_of`."""
@@ -127,8 +131,14 @@ class FeatureLibrary:
             of_views[position] = read_rows(caches.augmented, digests, str(number))
         return FeatureRows(plain, of_views)
 
-    def announce(self, choices: Choices) -> None:
-        """Say how much is to be computed for all of these, and about how long that takes; nothing if nothing is."""
+    def announce(self, choices: Choices, *, views_tried: int = 0) -> None:
+        """Say how much is to be computed for all of these, and about how long that takes; nothing if nothing is.
+
+        Views that are tried on what is chosen, `views_tried` of each picture, and its int8 form are told as well: which
+        features they are of is not known, so the dearest are counted, once for every choice that is made.
+        """
+        if self.square and len(self.candidates()) < len(candidate_choices(self.entry, self.settings)):
+            self.progress.say(SQUARE)
         wanted = dict[FeatureChoice, int]()
         for choice, views in choices:
             kept = self._tapped(choice) or choice
@@ -138,16 +148,32 @@ class FeatureLibrary:
         renderings = {choice: self._count_missing(choice, views) for choice, views in wanted.items()}
         if not any(renderings.values()) and not graphs:
             return
+        further = self._most_further(choices, views_tried)
+        dearest = max(self.cost_of(choice) for choice, _ in choices)
         work = sum(count * self.cost_of(choice) for choice, count in renderings.items())
-        seconds = len(graphs) * EXPORT_S + work * self._time_preset() / self.settings.thread_count
+        second = self._time_preset() / self.settings.thread_count
+        seconds, further_s = len(graphs) * EXPORT_S + work * second, further * dearest * second
         total = sum(renderings.values())
+        then = (
+            f" Up to {further:,} more may follow for what it chooses, at most {duration(further_s)}." if further else ""
+        )
         self.progress.say(
-            f"The search compares {counted(len(wanted), 'kind')} of features: {counted(total, 'rendering')} to "
-            f"featurise and {counted(len(graphs), 'graph')} to export, about {duration(seconds)}; all of it is kept.",
+            f"The search compares {counted(len({*choices}), 'kind')} of features: {counted(total, 'rendering')} to "
+            f"featurise and {counted(len(graphs), 'graph')} to export, about {duration(seconds)}; all of it is kept."
+            f"{then}",
             renderings=total,
             graphs=len(graphs),
             estimate_s=round(seconds, 1),
+            renderings_at_most=total + further,
+            estimate_at_most_s=round(seconds + further_s, 1),
         )
+
+    def _most_further(self, choices: Choices, views_tried: int) -> int:
+        """How many renderings may follow: views of what is chosen, and all of it in int8; in each nested fold anew."""
+        views = max(views for _, views in choices) + views_tried
+        in_int8 = 0 if self.settings.precision == "float32" else 1 + views
+        chosen = min(1 + self.settings.folds, len({*choices}))
+        return len(by_digest(self.samples)) * (views_tried + in_int8) * chosen
 
     def _complete(self, choice: FeatureChoice, engine: Engine, caches: Caches, views: Sequence[int]) -> None:
         pictures = by_digest(self.samples)
@@ -218,7 +244,8 @@ class FeatureLibrary:
         if choice.taps or not self.entry.middle_stages:
             return None
         tapped = replace(choice, taps=self.entry.middle_stages)
-        return tapped if tapped in self.candidates() else None
+        # A search tries mirror images of what it tries without: they share their columns in the same way.
+        return tapped if replace(tapped, mirror=self.base.mirror) in self.candidates() else None
 
     def _find_graph(self, choice: FeatureChoice) -> bytes | None:
         return self.backbone.find_graph(choice, self.settings.cache_dir)

@@ -82,7 +82,8 @@ def learn(
     likeness = compare_pictures(audit.manifest, features.statistics, progress)
     training = _arrange(audit, features, likeness, settings, progress)
     calibration = [training.samples[row] for row in training.rows("train").tolist()]
-    library = FeatureLibrary(backbone, training.samples, settings, progress, on_metrics, calibration)
+    square = features.statistics.all_square
+    library = FeatureLibrary(backbone, training.samples, settings, progress, on_metrics, calibration, square)
     plan = make_plan(library, training, settings)
     measure_plan = partial(
         measure,

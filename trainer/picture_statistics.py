@@ -82,6 +82,11 @@ class StatisticsTable:
     def __len__(self) -> int:
         return len(self.digests)
 
+    @property
+    def all_square(self) -> bool:
+        """Whether every picture is as wide as it is high."""
+        return bool((self.width == self.height).all())
+
     @classmethod
     def of_zeros(cls, digests: Sequence[str]) -> "StatisticsTable":
         """A row for each of `digests`, to be filled."""

@@ -42,7 +42,9 @@ def make_plan(library: FeatureLibrary, training: Training, settings: TrainSettin
     views = 0 if settings.views == "auto" else settings.views
     choices = _feature_choices(library, settings)
     if len(choices) > 1:
-        library.announce([(choice, views) for choice in choices])
+        library.announce(
+            [(choice, views) for choice in choices], views_tried=VIEWS if _tries_views(training, settings) else 0
+        )
     first = _candidate(library, Recipe(choices[0], head, views))
     return Plan((first,), _memory(library, training), _refinements(library, training, settings))
 
@@ -72,10 +74,15 @@ def _memory(library: FeatureLibrary, training: Training) -> Callable[[Recipe], F
     return rows_of
 
 
+def _tries_views(training: Training, settings: TrainSettings) -> bool:
+    """Whether nobody says how many, and the set is small or everything is searched."""
+    return settings.views == "auto" and (settings.search or len(training.rows("train", "validation")) <= SMALL)
+
+
 def _refinements(library: FeatureLibrary, training: Training, settings: TrainSettings) -> tuple[Refinement, ...]:
     """What is tried beside the best so far, step by step; a step without anything to try is left out."""
     pictures = Counter(training.targets[training.rows("train", "validation")].tolist())
-    auto, small = settings.head == "auto", pictures.total() <= SMALL
+    auto = settings.head == "auto"
     few, choices = min(pictures.values()) < FEW, _feature_choices(library, settings)
 
     def heads(recipe: Recipe) -> Iterator[Recipe]:
@@ -98,7 +105,7 @@ def _refinements(library: FeatureLibrary, training: Training, settings: TrainSet
         (heads, auto and (settings.search or few)),
         (features, len(choices) > 1),
         (perceptron, auto and settings.search),
-        (with_views, settings.views == "auto" and (settings.search or small)),
+        (with_views, _tries_views(training, settings)),
     )
     return tuple(_candidates_of(library, step) for step, is_wanted in steps if is_wanted)
 

@@ -13,14 +13,15 @@ from tests.trainer.conv_graph import CONV_SPEC, conv_graph
 from tests.trainer.given_graph import given_backbone
 from tests.trainer.tiny_graph import tiny_graph
 from trainer.compare_settings import CompareSettings
-from trainer.compared import Compared, front_of
-from trainer.comparing import ALL_SPLITS, Way, compare, compare_backbones
-from trainer.errors import ChartNotWritable, NothingToCompare, TooFewForFolds
+from trainer.compared import Compared, front_of, table_of
+from trainer.comparing import ALL_SPLITS, compare, compare_backbones, require_known
+from trainer.errors import ChartNotWritable, NothingToCompare, SeveralUnusable, TooFewForFolds, UnknownBackbone
 from trainer.intake import read_audited
 from trainer.progress import Quiet
 from trainer.run_backbone import RunBackbone
 from trainer.samples import Split
 from trainer.settings import TrainSettings
+from trainer.ways import Way
 
 LARGER = PreprocessSpec(height=24, width=24, resize=24)
 
@@ -33,7 +34,10 @@ SIDES = {"convolutions": CONV_SPEC.height, "colours": CONV_SPEC.height, "large":
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("compare") / "data", per_class=8, size=24)
+    folder = write_folder(tmp_path_factory.mktemp("compare") / "data", per_class=8, size=24)
+    wide = folder / "dots" / "000.png"
+    Image.open(wide).resize((30, 24)).save(wide)  # of square pictures alone all fits are one
+    return folder
 
 
 def settings_for(data: Path, *, fit: str = "auto") -> TrainSettings:
@@ -41,9 +45,11 @@ def settings_for(data: Path, *, fit: str = "auto") -> TrainSettings:
     return CompareSettings.model_validate(options).for_one(backbone="nano")
 
 
-def run(data: Path, *backbones: RunBackbone, progress: Quiet | None = None, fit: str = "auto") -> tuple[Compared, ...]:
+def run(
+    data: Path, *backbones: RunBackbone, progress: Quiet | None = None, fit: str = "auto", mirror: bool = False
+) -> tuple[Compared, ...]:
     settings, progress = settings_for(data, fit=fit), progress or Quiet()
-    return compare_backbones(read_audited(settings, progress), backbones, settings, progress)[1]
+    return compare_backbones(read_audited(settings, progress), backbones, settings, progress, mirror=mirror)[1]
 
 
 def test_fits_precisions_and_pairs_are_among_the_candidates(data: Path) -> None:
@@ -57,6 +63,44 @@ def test_fits_precisions_and_pairs_are_among_the_candidates(data: Path) -> None:
     pairs = {f"convolutions + colours, {side} px, {fit}, float32" for fit in fits}
     assert names == alone | pairs | {f"convolutions, {side} px, {fit}, int8" for fit in fits}
     assert any("colours: --precision int8: this backbone cannot be quantised" in one for one in progress.warnings)
+
+
+def test_the_mirror_image_is_compared_with_what_it_costs(data: Path) -> None:
+    compared = run(data, CONVOLUTIONS, fit="crop", mirror=True)
+
+    by_mirror = {(one.precision, one.mirror): one for one in compared}
+    assert set(by_mirror) == {(one, mirror) for one in ("float32", "int8") for mirror in (False, True)}
+    for (precision, mirror), one in by_mirror.items():
+        times = one.latency_ms / by_mirror[precision, False].latency_ms
+        assert one.mirror_latency == (pytest.approx(times) if mirror else None)
+
+
+def test_of_square_pictures_equal_renderings_are_compared_once(tmp_path: Path) -> None:
+    """The preset here crops nothing of a square, so all fits are one."""
+    squares, progress = write_folder(tmp_path / "data", per_class=8, size=24), Quiet()
+
+    compared = run(squares, CONVOLUTIONS, progress=progress)
+
+    assert [one.fit for one in compared] == ["crop", "crop"]
+    assert any(sentence.startswith("Every picture is square") for sentence in progress.said)
+
+
+def test_a_pair_is_said_to_be_for_comparing_only(data: Path) -> None:
+    compared = run(data, CONVOLUTIONS, COLOURS, fit="crop")
+
+    assert {one.as_json()["trainable"] for one in compared if len(one.backbones) == 2} == {False}
+    assert {one.as_json()["trainable"] for one in compared if len(one.backbones) == 1} == {True}
+    assert "two backbones side by side are to compare only" in table_of(compared)
+
+
+def test_all_that_cannot_be_had_is_told_at_once(tmp_path: Path) -> None:
+    options = {"data": tmp_path, "backbones": "nano,resnet5,vgg7", "weights": str(tmp_path / "gone.pth")}
+    settings = CompareSettings.model_validate(options)
+
+    with pytest.raises(SeveralUnusable, match=r"(?s)3 of what was named.*gone\.pth.*'resnet5'.*'vgg7'"):
+        compare(settings, Quiet())
+    with pytest.raises(UnknownBackbone, match=r"^unknown backbone 'resnet5'"):
+        require_known([settings.for_one(backbone=name) for name in ("nano", "resnet5")])
 
 
 def test_a_pair_has_the_features_of_both_in_one_graph(data: Path) -> None:

@@ -1,13 +1,23 @@
 """What the options mean for a backbone, and what is worth a try where they leave it open."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from shared.preprocess import PreprocessSpec
+from shared.preprocess import PreprocessSpec, preprocess
 from trainer.catalogue import NANO, backbone_names, get_entry
 from trainer.errors import NoMiddleStage, SizeRefused
-from trainer.feature_choices import base_choice, candidate_choices, cost_of, in_words, prepared_for
+from trainer.feature_choices import (
+    base_choice,
+    candidate_choices,
+    cost_of,
+    in_words,
+    prepared_for,
+    rendered_apart,
+)
 from trainer.recipe import FeatureChoice
 from trainer.settings import TrainSettings
 
@@ -46,6 +56,30 @@ def test_what_is_not_cropped_is_decoded_at_its_own_size() -> None:
     """The preset's resize plays no part there, and must not tell two equal ways of preparing apart."""
     assert prepared_for(MOBILENET, 224, "stretch").decode_at_least == (224, 224)
     assert prepared_for(get_entry("resnet18"), 224, "pad") == prepared_for(MOBILENET, 224, "pad")
+
+
+def test_fits_that_give_the_same_pixels_of_a_square_are_one() -> None:
+    """MobileNetV2's preset crops 256 px to 224; a crop that takes all of the picture is the stretched one."""
+    squares = Image.fromarray(np.random.default_rng(3).integers(0, 256, (300, 300, 3), np.uint8))
+    nothing_cropped = MOBILENET.spec.model_copy(update={"resize": 224})
+    every = [FeatureChoice(prepared_for(MOBILENET, 224, fit)) for fit in ("crop", "stretch", "pad")]
+    every.append(FeatureChoice(nothing_cropped))
+
+    apart = rendered_apart(every, first=every[0])
+
+    crop, stretch, pad, whole = (preprocess(squares, one.spec) for one in every)
+    assert [one.spec.fit for one in apart] == ["crop", "stretch"]
+    assert np.array_equal(stretch, pad) and np.array_equal(stretch, whole) and not np.array_equal(crop, stretch)
+
+
+def test_of_equal_renderings_the_one_that_was_asked_for_is_kept() -> None:
+    stretch, pad = (FeatureChoice(prepared_for(MOBILENET, 224, fit)) for fit in ("stretch", "pad"))
+
+    assert rendered_apart([stretch, pad], first=pad) == (pad,)
+    assert rendered_apart([stretch, replace(stretch, mirror=True)], first=stretch) == (
+        stretch,
+        replace(stretch, mirror=True),
+    )
 
 
 def test_the_middle_stage_is_the_catalogues() -> None:

@@ -25,6 +25,7 @@ from trainer.progress import Progress, Quiet
 from trainer.recipe import FeatureChoice
 from trainer.run_backbone import RunBackbone
 from trainer.settings import TrainSettings
+from trainer.views import render_views
 
 PRESET = PreprocessSpec(height=64, width=64, resize=64)
 ENTRY = BackboneEntry("tiny", 3, PRESET, "none", "none", "a test's", middle_stages=("middle",))
@@ -53,14 +54,18 @@ class TinyBackbone(RunBackbone):
     """Its graphs cost nothing; `exported` names those that were asked for."""
 
     shift: float = 0.0
-    exported: list[tuple[int, bool]] = field(default_factory=list)
+    exported: list[tuple[int, bool, bool]] = field(default_factory=list)
 
     def graph_of(self, choice: FeatureChoice, cache_dir: Path, progress: Progress) -> bytes:
-        self.exported.append((choice.spec.height, bool(choice.taps)))
-        return graph_with_tap(choice.spec, shift=self.shift) if choice.taps else tiny_graph(choice.spec)
+        self.exported.append((choice.spec.height, bool(choice.taps), choice.mirror))
+        model = ModelProto.FromString(
+            graph_with_tap(choice.spec, shift=self.shift) if choice.taps else tiny_graph(choice.spec)
+        )
+        model.graph.name = "mirrored" if choice.mirror else "plain"  # another graph, if one of the same features
+        return bytes(model.SerializeToString(deterministic=True))
 
     def find_graph(self, choice: FeatureChoice, cache_dir: Path) -> bytes | None:
-        known = (choice.spec.height, bool(choice.taps)) in self.exported
+        known = (choice.spec.height, bool(choice.taps), choice.mirror) in self.exported
         return self.graph_of(choice, cache_dir, Quiet()) if known else None
 
     def module_of(self, choice: FeatureChoice) -> nn.Module:
@@ -74,20 +79,22 @@ def samples(tmp_path: Path) -> list[Sample]:
 
 @pytest.fixture
 def library(samples: list[Sample], tmp_path: Path) -> Callable[..., FeatureLibrary]:
-    def make(shift: float = 0.0, pictures: list[Sample] = samples, **options: Any) -> FeatureLibrary:
+    def make(
+        shift: float = 0.0, pictures: list[Sample] = samples, *, square: bool = False, **options: Any
+    ) -> FeatureLibrary:
         settings = TrainSettings.model_validate(
             {"data": "data", "cache_dir": tmp_path / "cache", "provider": "cpu", "threads": 2} | options
         )
         choice = base_choice(ENTRY, settings)
         weights = Weights(Path("none.pth"), 64 * "0", "none")
         backbone = TinyBackbone(ENTRY, weights, "it is small", choice, tiny_graph(choice.spec), shift)
-        return FeatureLibrary(backbone, pictures, settings, Quiet())
+        return FeatureLibrary(backbone, pictures, settings, Quiet(), square=square)
 
     return make
 
 
-def choice(*taps: str, side: int = 64, fit: Fit = "crop") -> FeatureChoice:
-    return FeatureChoice(prepared_for(ENTRY, side, fit), taps)
+def choice(*taps: str, side: int = 64, fit: Fit = "crop", mirror: bool = False) -> FeatureChoice:
+    return FeatureChoice(prepared_for(ENTRY, side, fit), taps, mirror=mirror)
 
 
 def test_rows_are_those_of_the_choice_in_the_order_of_the_samples(
@@ -150,7 +157,7 @@ def test_where_the_stage_is_not_asked_for_nothing_is_computed_for_it(library: Ca
 
     one.rows(choice())
 
-    assert set(one.backbone.exported) == {(64, False)}  # type: ignore[attr-defined]
+    assert set(one.backbone.exported) == {(64, False, False)}  # type: ignore[attr-defined]
 
 
 def test_each_fit_and_size_is_computed_for_itself(library: Callable[..., FeatureLibrary]) -> None:
@@ -176,6 +183,50 @@ def test_how_much_a_search_takes_is_said_before_it_starts_and_not_said_when_all_
     (said,) = [text for text in before.progress.said if "compares" in text]  # type: ignore[attr-defined]
     assert f"{before.computed} renderings to featurise and 4 graphs to export, about" in said
     assert after.progress.said == []  # type: ignore[attr-defined]
+
+
+def test_mirror_images_and_what_may_follow_are_announced(library: Callable[..., FeatureLibrary]) -> None:
+    """Nobody is to wait twice as long as was said; features with and without the stage are computed once."""
+    one = library(search=True, precision="int8", folds=3)
+    kinds = [*one.candidates(), *(replace(choice, mirror=True) for choice in one.candidates())]
+
+    one.announce([(choice, 0) for choice in kinds], views_tried=1)
+    for wanted in kinds:
+        one.rows(wanted)
+
+    (said,) = [text for text in one.progress.said if "compares" in text]  # type: ignore[attr-defined]
+    assert one.computed == len(kinds) / 2 * 4
+    assert f"compares {len(kinds)} kinds of features: {one.computed} renderings to featurise" in said
+    each = 1 + 2  # a view, and picture and view in int8
+    assert f"Up to {4 * each * 4} more may follow" in said  # of 4 pictures, in 3 folds and once for the model
+
+
+def test_a_mirrored_picture_has_no_mirror_image_among_its_views(
+    library: Callable[..., FeatureLibrary], samples: list[Sample]
+) -> None:
+    """Its features are those of picture and mirror image together: the same row again would teach nothing."""
+    plain, mirrored = library(), library(mirror=True)
+
+    first, second = plain.rows(choice(), views=2), mirrored.rows(choice(mirror=True), views=2)
+
+    (sample, *_) = samples
+    image = decode(sample.path.read_bytes())
+    for rows, numbers in ((first, (0, 1)), (second, (1, 2))):
+        for row, pixels in zip(rows.views, render_views(image, PRESET, sample.digest, numbers), strict=True):
+            assert row[0] == pytest.approx(pixels.mean((0, 1)), rel=1e-5)
+
+
+def test_of_square_pictures_equal_renderings_are_tried_once(library: Callable[..., FeatureLibrary]) -> None:
+    """The preset of the tiny backbone crops nothing of a square: all three fits give the same pixels."""
+    every, apart = library(search=True), library(search=True, square=True)
+
+    assert [one.spec.fit for one in apart.candidates()] == ["crop"] * 4
+    assert len(every.candidates()) == 3 * len(apart.candidates())
+
+
+def test_of_further_views_all_fits_are_tried(library: Callable[..., FeatureLibrary]) -> None:
+    """Parts of a square picture are not square."""
+    assert library(search=True, square=True, views=2).candidates() == library(search=True, views=2).candidates()
 
 
 def test_what_is_featurised_is_told(library: Callable[..., FeatureLibrary]) -> None:

@@ -24,6 +24,7 @@ class Library:
     choices: tuple[FeatureChoice, ...] = (PRESET,)
     read: list[tuple[FeatureChoice, int]] = field(default_factory=list)
     announced: int = 0
+    views_tried: int = 0
 
     base = PRESET
 
@@ -33,8 +34,8 @@ class Library:
     def cost_of(self, choice: FeatureChoice) -> float:
         return (choice.spec.height / 224) ** 2 * (2 if choice.mirror else 1)
 
-    def announce(self, choices: list[tuple[FeatureChoice, int]]) -> None:
-        self.announced = len(choices)
+    def announce(self, choices: list[tuple[FeatureChoice, int]], *, views_tried: int) -> None:
+        self.announced, self.views_tried = len(choices), views_tried
 
     def rows(self, choice: FeatureChoice, views: int = 0) -> FeatureRows:
         self.read.append((choice, views))
@@ -116,4 +117,4 @@ def test_features_are_read_once_and_those_of_the_run_are_there(search: bool) -> 
 
     assert plan.rows_of(recipe).plain is own.features
     assert library.read == [(LARGER, 0)]
-    assert library.announced == (3 if search else 0)
+    assert (library.announced, library.views_tried) == ((3, VIEWS) if search else (0, 0))
