@@ -45,9 +45,8 @@ class HttpFiles:
 
     def read(self, name: str, *, limit: int) -> bytes:
         """Asks whether it changed, and for the content only if it did, or if the server does not tell."""
-        key = name.partition("/")[0], name.rpartition("/")[2]  # of each model one `current` and one bundle.json
         with self._lock:
-            before = self._seen.get(key)
+            before = self._seen.get(_place_of(name))
         if before is not None and before.name != name:
             before = None
         found = bytearray()
@@ -56,10 +55,15 @@ class HttpFiles:
             return before.content
         conditions = {ask: value for tell, ask in _CONDITIONS.items() if (value := (headers or {}).get(tell))}
         with self._lock:
-            self._seen.pop(key, None)
+            self._seen.pop(_place_of(name), None)
             if conditions and len(found) <= _LONGEST_REMEMBERED_BYTES:
-                self._seen[key] = _Seen(name, bytes(found), conditions)
+                self._seen[_place_of(name)] = _Seen(name, bytes(found), conditions)
         return bytes(found)
+
+    def doubt(self, name: str) -> None:
+        """Forgets the answer and its tag."""
+        with self._lock:
+            self._seen.pop(_place_of(name), None)
 
     def fetch(self, name: str, take: Callable[[bytes], object], *, size_bytes: int) -> None:
         """One request; an answer that goes on beyond `size_bytes` is broken off."""
@@ -105,3 +109,8 @@ class HttpFiles:
     def _url(self, name: str) -> str:
         parts = urlsplit(self._place.location)
         return urlunsplit((parts.scheme, parts.netloc, f"{parts.path.rstrip('/')}/{quote(name)}", parts.query, ""))
+
+
+def _place_of(name: str) -> tuple[str, str]:
+    """Where to remember a file: of each model one `current` and one bundle.json, whatever its version."""
+    return name.partition("/")[0], name.rpartition("/")[2]

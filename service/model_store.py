@@ -1,6 +1,6 @@
 """Where models come from: what a watcher asks of such a place, and the folder on this machine that is the plainest."""
 
-import contextlib
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -112,9 +112,8 @@ class LocalStore:
     def obtain(self, name: str, version: str) -> Path:
         """The version's folder itself."""
         path = self._folder / name / version
-        with contextlib.suppress(OSError):
-            if not path.exists():
-                raise ModelMissing(path, choices=list_versions(path.parent))
+        if not os.path.lexists(path):
+            raise ModelMissing(path, choices=_versions_in(path.parent))
         return path
 
     def state(self, name: str, version: str) -> str:
@@ -152,6 +151,13 @@ def _may_be_model(path: Path) -> bool:
         return _is_model_name(path.name)
     except OSError:  # cannot be told; one that is served must not go for it, and any other fails by itself
         return True
+
+
+def _versions_in(folder: Path) -> list[str]:
+    try:
+        return list_versions(folder)
+    except OSError:
+        return []
 
 
 def _is_model_name(name: str) -> bool:

@@ -32,6 +32,9 @@ class RemoteFiles(Protocol):
             StoreUnreachable: no answer, or no good one.
         """
 
+    def doubt(self, name: str) -> None:
+        """Ask for the whole of a small file next time, whatever is known of it: what came was of no use."""
+
     def fetch(self, name: str, take: Callable[[bytes], object], *, size_bytes: int) -> None:
         """Hand over the content of a file piece by piece, up to a piece more than `size_bytes`.
 
@@ -82,6 +85,9 @@ class ObjectFiles:
     def read(self, name: str, *, limit: int) -> bytes:
         """Asks for no more than `limit` bytes."""
         return self._piece(name, 0, limit)
+
+    def doubt(self, name: str) -> None:
+        """The whole is asked for every time."""
 
     def fetch(self, name: str, take: Callable[[bytes], object], *, size_bytes: int) -> None:
         """Asks piece by piece, and never for more than `size_bytes`."""

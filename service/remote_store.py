@@ -1,11 +1,12 @@
 """Models at an address: looked at there, fetched into a cache folder, verified there, and served from it."""
 
+import contextlib
 import hashlib
 import json
 import re
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from service.errors import CacheTooSmall, StoreClosed, StoreUnreachable
@@ -22,7 +23,7 @@ from shared.bundle import (
     read_bundle,
     read_metadata,
 )
-from shared.errors import BundleCorrupted, BundleIncomplete, BundleInvalid, ModelMissing
+from shared.errors import BundleCorrupted, BundleError, BundleIncomplete, BundleInvalid, ModelMissing
 from shared.files import sha256_of
 from shared.publish import valid_version
 from shared.remote import is_http, open_place
@@ -75,8 +76,9 @@ class RemoteStore:
     def current(self, name: str) -> str:
         """The version that the file `current` names."""
         where = f"{self.origin}/{name}/{CURRENT_FILE}"
-        content = self._read(f"{name}/{CURRENT_FILE}", limit=_MAX_CURRENT_BYTES)
-        return valid_version(content.decode(errors="replace"), where)
+        with self._doubting(f"{name}/{CURRENT_FILE}"):
+            content = self._read(f"{name}/{CURRENT_FILE}", limit=_MAX_CURRENT_BYTES)
+            return valid_version(content.decode(errors="replace"), where)
 
     def obtain(self, name: str, version: str) -> Path:
         """The version's folder in the cache; a whole one there will do where nobody answers."""
@@ -97,11 +99,12 @@ class RemoteStore:
     def content(self, name: str, version: str) -> str:
         """The content hash that bundle.json tells."""
         where = f"{name}/{version}/{METADATA_FILE}"
-        content = self._read(where, limit=MAX_METADATA_BYTES)
-        try:
-            return str(json.loads(content)["content_sha256"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise BundleInvalid(f"{self.origin}/{where}", detail=f"it tells no content hash ({error})") from error
+        with self._doubting(where):
+            content = self._read(where, limit=MAX_METADATA_BYTES)
+            try:
+                return str(json.loads(content)["content_sha256"])
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise BundleInvalid(f"{self.origin}/{where}", detail=f"it tells no content hash ({error})") from error
 
     def remember(self, name: str, version: str) -> None:
         """Note that this version is served."""
@@ -123,6 +126,15 @@ class RemoteStore:
         if self._closed.is_set():
             raise StoreClosed
 
+    @contextlib.contextmanager
+    def _doubting(self, name: str) -> Iterator[None]:
+        """What is of no use is asked for again, even if the server says that it has not changed since."""
+        try:
+            yield
+        except BundleError:
+            self._files.doubt(name)
+            raise
+
     def _read(self, name: str, *, limit: int) -> bytes:
         self._go_on()
         try:
@@ -135,8 +147,9 @@ class RemoteStore:
 
     def _fetch(self, path: str, folder: Path) -> None:
         """Fetch bundle.json, and then, if it is sound, what it lists; nothing else, and no byte more."""
-        (folder / METADATA_FILE).write_bytes(self._read(f"{path}/{METADATA_FILE}", limit=MAX_METADATA_BYTES))
-        files = read_metadata(folder).files
+        with self._doubting(f"{path}/{METADATA_FILE}"):
+            (folder / METADATA_FILE).write_bytes(self._read(f"{path}/{METADATA_FILE}", limit=MAX_METADATA_BYTES))
+            files = read_metadata(folder).files
         total, free = sum(entry.size_bytes for entry in files.values()), shutil.disk_usage(folder).free
         if total > free:
             raise CacheTooSmall(f"{self.origin}/{path}", needed_bytes=total, free_bytes=free)

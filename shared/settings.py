@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NoReturn, Self
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
 
+from shared.addresses import shown
 from shared.config_file import Config, read_config
 from shared.errors import ConfigInvalid
 from shared.help_page import flag_of, help_page, is_positional
@@ -126,7 +127,8 @@ def _sentence(cls: type[FinialSettings], arguments: Sequence[str], config: Confi
     is_option = option in _options(cls)
     flag = f"--{option.replace('_', '-')}" if is_option else option.upper()
     where = "" if not is_option or flag in {word.partition("=")[0] for word in arguments} else _where(option, config)
-    return f"{flag}{where}: {reason}, found {detail['input']!r}"
+    found = detail["input"]
+    return f"{flag}{where}: {reason}, found {(shown(found) if isinstance(found, str) else found)!r}"
 
 
 def _where(option: str, config: Config) -> str:

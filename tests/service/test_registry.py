@@ -111,6 +111,51 @@ def test_a_failed_load_stays_on_record_after_a_good_one() -> None:
     assert registry.look_up("colours").failed == FAILED
 
 
+def test_the_last_ten_failed_loads_are_kept_newest_first_and_repetitions_once() -> None:
+    registry = Registry()
+    for number in range(12):
+        for attempts in (1, 2):
+            failed = FailedLoad(f"v{number}", "torn", FAILED.at, attempts)
+            registry.note_failed_load("colours", failed)
+
+    status = registry.look_up("colours")
+    assert [(failed.version, failed.attempts) for failed in status.failures] == [(f"v{n}", 2) for n in range(11, 1, -1)]
+    assert status.failed == status.failures[0]
+
+
+def test_looks_are_counted_by_how_they_ended() -> None:
+    registry = Registry()
+    registry.put(fake_generation(version="v1"))
+    registry.note_failed_load("colours", FAILED)
+    registry.note_failed_load("colours", FAILED)
+    registry.note_failed_load("colours", FAILED, None)
+    registry.note_failed_load("colours", FAILED, "altered")
+    registry.put(fake_generation(version="v2"))
+
+    assert registry.reloads() == {"colours": {"altered": 1, "failed": 2, "loaded": 2}}
+    assert registry.look_up("colours").reloads == registry.reloads()["colours"]
+
+
+def test_a_model_that_somebody_named_is_waited_for_and_not_unknown() -> None:
+    """A client that comes while it is being fetched shall try again, and not give up."""
+    registry = Registry()
+    registry.expect("cats", pinned="v7")
+
+    with pytest.raises(ModelNotLoaded):
+        registry.require("cats")
+    assert registry.look_up("cats").pinned == "v7"
+
+
+def test_what_comes_after_the_end_is_closed_at_once() -> None:
+    """A load that was under way when the service stopped."""
+    registry, late = Registry(), fake_generation()
+    registry.close()
+    registry.put(late)
+
+    assert late.closed
+    assert registry.served() == []
+
+
 def test_a_removed_model_drains_and_is_forgotten() -> None:
     registry, generation = Registry(), fake_generation()
     registry.put(generation)

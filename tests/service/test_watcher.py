@@ -6,58 +6,18 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from service.back_off import LONGEST_PAUSE_S
-from service.generation import Generation
 from service.model_store import LocalStore
-from service.registry import Registry
+from service.registry import FailedLoad
 from service.watcher import Watcher
 from shared.bundle import CURRENT_FILE
-from tests.service.fakes import FakeClock, fake_generation
+from tests.service.shelf import FIRST, SECOND, THIRD, Shelf
 from tests.service.waiting import until
-
-FIRST, SECOND, THIRD = (f"20260101T00000{number}000Z-0000000{number}" for number in (1, 2, 3))
-
-
-class Shelf:
-    """A models folder, and a loader whose bundles are bad when told so."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.bad: set[str] = set()
-        self.tried: list[str] = []
-        self.registry, self.clock = Registry(), FakeClock()
-        self.watcher = Watcher(
-            self.registry,
-            LocalStore(folder),
-            open_version=self.open,
-            interval_s=1.0,
-            clock=self.clock,
-            random=lambda: 0.0,
-        )
-
-    def open(self, name: str, path: Path) -> Generation:
-        self.tried.append(path.name)
-        if path.name in self.bad:
-            raise RuntimeError(f"{path.name} is torn")
-        return fake_generation(name, path.name)
-
-    def point(self, name: str, content: str) -> None:
-        (self.folder / name).mkdir(exist_ok=True)
-        if content in (FIRST, SECOND, THIRD):
-            (self.folder / name / content).mkdir(exist_ok=True)
-        (self.folder / name / CURRENT_FILE).write_text(content, encoding="utf-8")
-
-    def poll(self, *, after_s: float = 1.0) -> None:
-        self.clock.advance(after_s)
-        self.watcher.poll()
-
-    @property
-    def served(self) -> dict[str, str]:
-        return {name: self.registry.require(name).version for name in self.registry.served()}
 
 
 @pytest.fixture
@@ -259,6 +219,75 @@ def test_a_standing_failure_is_logged_once_per_attempt(shelf: Shelf, caplog: pyt
             shelf.poll()
 
     assert len(caplog.records) == len(shelf.tried) == 4
+
+
+def test_a_folder_that_is_renamed_is_another_model(shelf: Shelf) -> None:
+    shelf.point("cats", FIRST)
+    shelf.poll()
+    (shelf.folder / "cats").rename(shelf.folder / "lions")
+    shelf.poll()
+
+    assert shelf.served == {"lions": FIRST}
+
+
+def test_a_folder_that_is_emptied_is_served_on_and_told(shelf: Shelf) -> None:
+    """An `rsync --delete` that has got half way looks like this."""
+    shelf.point("cats", FIRST)
+    shelf.poll()
+    for path in (shelf.folder / "cats").iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shelf.poll()
+
+    assert shelf.served == {"cats": FIRST}
+    status = shelf.registry.look_up("cats")
+    assert status.failed is not None
+    assert status.reloads == {"loaded": 1, "unreadable": 1}
+
+
+def test_a_model_that_comes_back_is_loaded_afresh(shelf: Shelf) -> None:
+    shelf.point("cats", FIRST)
+    shelf.poll()
+    shelf.registry.note_failed_load("cats", FailedLoad("v0", "torn", datetime.now(UTC), 1))
+    away = (shelf.folder / "cats").rename(shelf.folder / ".cats")
+    shelf.poll()
+    assert shelf.registry.known() == []
+
+    away.rename(shelf.folder / "cats")
+    shelf.poll()
+    assert (shelf.served, shelf.tried) == ({"cats": FIRST}, [FIRST, FIRST])
+    assert shelf.registry.look_up("cats").failures == ()
+
+
+def test_looks_are_counted_by_their_outcome(shelf: Shelf) -> None:
+    shelf.bad = {SECOND}
+    for version in (FIRST, SECOND, SECOND, THIRD, "nonsense", "nonsense"):
+        shelf.point("cats", version)
+        shelf.poll(after_s=2.0)
+
+    assert shelf.registry.reloads() == {"cats": {"failed": 2, "loaded": 2, "unreadable": 1}}
+    failures = shelf.registry.look_up("cats").failures
+    assert [(failed.version, failed.attempts) for failed in failures] == [(None, 2), (SECOND, 2)]
+
+
+def test_a_clock_that_jumps_ahead_changes_nothing(shelf: Shelf) -> None:
+    shelf.bad = {SECOND}
+    for version in (FIRST, SECOND):
+        shelf.point("cats", version)
+        shelf.poll()
+    shelf.poll(after_s=86_400.0)
+
+    assert shelf.tried == [FIRST, SECOND, SECOND]
+    assert shelf.served == {"cats": FIRST}
+
+
+def test_when_the_models_cannot_be_listed_that_is_told_until_they_can(shelf: Shelf) -> None:
+    away = shelf.folder.rename(shelf.folder.with_name("away"))
+    shelf.poll()
+    assert "No such file or directory" in (shelf.registry.store_error or "")
+
+    away.rename(shelf.folder)
+    shelf.poll(after_s=60.0)
+    assert shelf.registry.store_error is None
 
 
 @pytest.fixture

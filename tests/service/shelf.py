@@ -1,0 +1,62 @@
+"""A models folder, and a loader whose bundles are bad when told so."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from service.generation import Generation
+from service.model_store import LocalStore
+from service.registry import Registry
+from service.watcher import Watcher
+from shared.bundle import CURRENT_FILE
+from tests.service.fakes import FakeClock, fake_generation
+
+FIRST, SECOND, THIRD = (f"20260101T00000{number}000Z-0000000{number}" for number in (1, 2, 3))
+
+
+class Shelf:
+    """A models folder, and a loader whose bundles are bad when told so."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        store: LocalStore | None = None,
+        names: Sequence[str] = (),
+        pins: Mapping[str, str] = MappingProxyType({}),
+        interval_s: float = 1.0,
+    ) -> None:
+        self.folder = folder
+        self.bad: set[str] = set()
+        self.tried: list[str] = []
+        self.registry, self.clock = Registry(), FakeClock()
+        self.watcher = Watcher(
+            self.registry,
+            store or LocalStore(folder),
+            open_version=self.open,
+            names=names,
+            pins=pins,
+            interval_s=interval_s,
+            clock=self.clock,
+            random=lambda: 0.0,
+        )
+
+    def open(self, name: str, path: Path) -> Generation:
+        self.tried.append(path.name)
+        if path.name in self.bad:
+            raise RuntimeError(f"{path.name} is torn")
+        return fake_generation(name, path.name)
+
+    def point(self, name: str, content: str) -> None:
+        (self.folder / name).mkdir(exist_ok=True)
+        if content in (FIRST, SECOND, THIRD):
+            (self.folder / name / content).mkdir(exist_ok=True)
+        (self.folder / name / CURRENT_FILE).write_text(content, encoding="utf-8")
+
+    def poll(self, *, after_s: float = 1.0) -> None:
+        self.clock.advance(after_s)
+        self.watcher.poll()
+
+    @property
+    def served(self) -> dict[str, str]:
+        return {name: self.registry.require(name).version for name in self.registry.served()}

@@ -1,0 +1,168 @@
+"""The watcher serves what is pinned or named, and survives a store that is slow or away."""
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from service.back_off import LONGEST_PAUSE_S
+from service.errors import StoreUnreachable
+from service.model_store import LocalStore
+from tests.service.shelf import FIRST, SECOND, Shelf
+from tests.service.waiting import until
+
+
+def test_a_pinned_version_is_served_whatever_current_says(models_dir: Path) -> None:
+    shelf = Shelf(models_dir, pins={"cats": FIRST})
+    shelf.point("cats", FIRST)
+    shelf.point("cats", SECOND)
+    shelf.point("dogs", SECOND)
+    shelf.poll()
+    shelf.point("cats", "nonsense")
+    shelf.poll()
+
+    assert shelf.served == {"cats": FIRST, "dogs": SECOND}
+    status = shelf.registry.look_up("cats")
+    assert (status.pinned, status.failures) == (FIRST, ())
+
+
+def test_a_pinned_version_that_is_missing_is_told_and_no_other_takes_its_place(models_dir: Path) -> None:
+    shelf = Shelf(models_dir, pins={"cats": FIRST, "owls": FIRST})
+    shelf.point("cats", SECOND)
+    shelf.poll()
+
+    assert shelf.served == {}
+    failed = shelf.registry.look_up("cats").failed
+    assert failed is not None
+    assert (failed.version, SECOND in failed.message) == (FIRST, True)
+    assert shelf.registry.look_up("owls").failed is not None
+
+    (shelf.folder / "cats" / FIRST).mkdir()
+    shelf.poll()
+    assert shelf.served == {"cats": FIRST}
+
+
+def test_only_the_models_that_were_named_are_served_and_those_are_waited_for(models_dir: Path) -> None:
+    shelf = Shelf(models_dir, names=["cats", "owls"])
+    shelf.point("cats", FIRST)
+    shelf.point("dogs", FIRST)
+    shelf.poll()
+
+    assert shelf.served == {"cats": FIRST}
+    failed = shelf.registry.look_up("owls").failed
+    assert failed is not None
+    assert "no bundle here" in failed.message
+
+
+class Fetched(LocalStore):
+    """A store whose every answer can be delayed or refused, and that keeps a copy of what was served."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.away = False
+        self.slow: dict[str, threading.Event] = {}
+        self.waiting: list[str] = []
+        self.forgotten: list[str] = []
+        self.asked = 0
+        self.copies: dict[str, str] = {}
+
+    def names(self) -> frozenset[str]:
+        self._answer()
+        return super().names()
+
+    def current(self, name: str) -> str:
+        self.asked += 1
+        self._answer()
+        return super().current(name)
+
+    def obtain(self, name: str, version: str) -> Path:
+        path = super().obtain(name, version)
+        if name in self.slow:
+            self.waiting.append(name)
+            self.slow[name].wait(30)
+        return path
+
+    def forget(self, name: str) -> None:
+        self.forgotten.append(name)
+
+    def remember(self, name: str, version: str) -> None:
+        self.copies[name] = version
+
+    def remembered(self) -> dict[str, str]:
+        return self.copies
+
+    def _answer(self) -> None:
+        if self.away:
+            raise StoreUnreachable(self.origin, "no answer")
+
+
+def test_a_store_that_is_away_is_asked_less_and_less_often_and_what_is_served_stays(models_dir: Path) -> None:
+    store = Fetched(models_dir)
+    shelf = Shelf(models_dir, store=store, names=["cats"])
+    shelf.point("cats", FIRST)
+    shelf.poll()
+    store.away, store.asked = True, 0
+    for _ in range(300):
+        shelf.poll()
+
+    assert shelf.served == {"cats": FIRST}
+    assert store.asked == 10  # after 1, 2, 4, 8, 16, 32 and then every 60 seconds
+    status = shelf.registry.look_up("cats")
+    assert status.failed is not None
+    assert (status.failed.attempts, status.reloads["unreadable"]) == (10, 10)
+
+    store.away = False
+    shelf.point("cats", SECOND)
+    shelf.poll(after_s=LONGEST_PAUSE_S)
+    assert shelf.served == {"cats": SECOND}
+
+
+@pytest.mark.parametrize("names", [[], ["cats"]])
+def test_a_service_that_starts_while_its_store_is_away_serves_the_copy_it_has(
+    names: list[str], models_dir: Path
+) -> None:
+    store = Fetched(models_dir)
+    store.away, store.copies = True, {"cats": FIRST}
+    shelf = Shelf(models_dir, store=store, names=names)
+    shelf.point("cats", FIRST)
+    shelf.poll()
+    assert shelf.served == {"cats": FIRST}
+    assert shelf.registry.look_up("cats").failed is not None
+
+    store.away = False
+    shelf.point("cats", SECOND)
+    shelf.poll(after_s=LONGEST_PAUSE_S)
+    assert shelf.served == {"cats": SECOND}
+
+
+def test_a_model_whose_files_never_come_holds_up_no_other_and_no_end(models_dir: Path) -> None:
+    store = Fetched(models_dir)
+    shelf = Shelf(models_dir, store=store, interval_s=0.01)
+    store.slow = {"apes": threading.Event()}
+    for name in ("apes", "cats"):
+        shelf.point(name, FIRST)
+    with shelf.watcher:
+        until(lambda: shelf.served == {"cats": FIRST})
+        assert not shelf.watcher.has_looked  # who sends traffic here wants all models
+        shelf.point("cats", SECOND)
+        until(lambda: shelf.served == {"cats": SECOND})
+        shelf.clock.advance(60)
+        assert shelf.watcher.has_looked  # but will not wait for ever
+        store.slow.pop("apes").set()
+        until(lambda: "apes" in shelf.served)
+
+
+def test_a_model_that_goes_while_it_is_loaded_does_not_come_back(models_dir: Path) -> None:
+    store = Fetched(models_dir)
+    shelf = Shelf(models_dir, store=store, interval_s=0.01)
+    store.slow = {"apes": threading.Event()}
+    shelf.point("apes", FIRST)
+    with shelf.watcher:
+        until(lambda: store.waiting == ["apes"])
+        shutil.rmtree(models_dir / "apes")
+        until(lambda: store.forgotten == ["apes"])
+        store.slow["apes"].set()
+        until(lambda: shelf.tried == [FIRST])
+
+    assert shelf.registry.known() == []
