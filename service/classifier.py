@@ -99,16 +99,24 @@ class Classifier:
             PictureError: the picture cannot be used.
         """
         async with self._pool.lease_async(deadline, queue=model) as lane:
-            with self._registry.lease(model) as generation:
-                return await self._on_thread(
-                    lambda: classify_picture(data, generation, lane, limits=self._limits, count=count)
-                )
+            return await self._on_thread(lane, lambda: self._classify_leased(data, lane, model=model, count=count))
 
-    async def _on_thread(self, work: Callable[[], Result]) -> Result:
-        """Run to the end even when the caller is cancelled: until then lane and generation are in use."""
+    def _classify_leased(self, data: bytes, lane: Lane, *, model: str, count: int) -> Answer:
+        # The generation is leased on this thread: who ends the last lease of an old one frees its memory.
+        with self._registry.lease(model) as generation:
+            return classify_picture(data, generation, lane, limits=self._limits, count=count)
+
+    async def _on_thread(self, lane: Lane, work: Callable[[], Result]) -> Result:
+        """Until the thread has ended, its lane is in use, however often the caller is cancelled meanwhile."""
         future = asyncio.get_running_loop().run_in_executor(self._executor, work)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await asyncio.wait([future])
-            raise
+        cancelled: asyncio.CancelledError | None = None
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError as error:
+                lane.abandon()
+                cancelled = error
+        if cancelled is None:
+            return future.result()
+        future.exception()  # nobody wants to know
+        raise cancelled

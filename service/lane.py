@@ -19,6 +19,9 @@ class LaneOwner(Protocol):
     def check_deadline(self, waiter: Waiter, before: str) -> None:
         """Raise PoolTimeout where the deadline has passed."""
 
+    def abandon(self, waiter: Waiter) -> None:
+        """Let the deadline have passed."""
+
 
 class Lane:
     """The right to run one request at a time, until the lease ends."""
@@ -54,3 +57,7 @@ class Lane:
             PoolTimeout: the deadline has passed.
         """
         self._owner.check_deadline(self._waiter, before)
+
+    def abandon(self) -> None:
+        """Nobody waits for the result any more: at the next check the work is dropped."""
+        self._owner.abandon(self._waiter)

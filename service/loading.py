@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from service.generation import Generation
+from service.memory import give_back_memory
 from service.runner import SessionRunner
 from shared.bundle import INPUT_NAME, NOVELTY, PROBABILITIES, Bundle, read_bundle
 from shared.cpu_features import Cpu, read_cpu
@@ -52,9 +53,10 @@ def open_generation(
     wide = None
     if cores > 1 and narrow.provider == CPU and len(model) <= wide_lane_max_mb * MIB:
         wide = open_session(model, provider="cpu", threads=cores)
-        warm_up(bundle, wide)
+        check_golden(bundle, wide)
+    give_back_memory()
     runner = SessionRunner(narrow, wide, outputs=wanted_outputs(bundle))
-    return Generation(name, bundle, runner, warnings=warnings, on_close=_log_closed)
+    return Generation(name, bundle, runner, warnings=warnings, on_close=_on_close)
 
 
 def wanted_outputs(bundle: Bundle) -> tuple[str, ...]:
@@ -112,5 +114,6 @@ def _check_shape(bundle: Bundle, session: Session, name: str, expected: tuple[in
         raise BundleInvalid(bundle.model_path, detail=f"{name!r} has shape {found}, its metadata says {expected}")
 
 
-def _log_closed(generation: Generation) -> None:
+def _on_close(generation: Generation) -> None:
+    give_back_memory()
     logger.info("generation closed", extra={"model": generation.name, "version": generation.version})

@@ -7,6 +7,7 @@ by all models of the process, and the place where more work than the machine can
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -123,6 +124,11 @@ class Pool:
             late = self._budget.is_late(waiter, self._clock())
         if late:
             raise PoolTimeout(f"the deadline passed before {before}")
+
+    def abandon(self, waiter: Waiter) -> None:
+        """As `Lane.abandon`."""
+        with self._lock:
+            waiter.deadline = -math.inf
 
     def check_admission(self, queue: str = "") -> None:
         """Refuse now what `lease` would refuse, before anything costly is done. Raises as `lease`."""

@@ -22,7 +22,8 @@ class PoolStats:
         timed_out_total: whose deadline passed in the line.
         gave_up_total: who left the line before the deadline.
         dismissed_total: who was sent away because the pool is closed.
-        expired_total: of those granted, how many were dropped before their run because the deadline had passed.
+        expired_total: of those granted, how many were dropped before their run: past the deadline, or left by their
+            client.
         wide_runs_total: runs on all cores.
         narrow_runs_total: runs on one core.
         waited_s: the waits that ended in a lane, added up.

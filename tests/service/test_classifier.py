@@ -11,9 +11,11 @@ import pytest
 from service.classifier import Answer, Classifier, classify_picture
 from service.errors import PoolTimeout, TooManyWaiting, UnknownModel
 from service.generation import Generation
+from service.lane import Lane
 from service.loading import open_generation
 from service.pool import Pool, in_seconds
 from service.registry import Registry
+from service.waiting_line import Waiter
 from shared.bundle import NOVELTY, PROBABILITIES, Bundle
 from shared.decode import DecodeLimits
 from shared.errors import PictureCorrupt, TooManyPixels, UnknownFormat
@@ -72,6 +74,32 @@ def test_a_picture_that_cannot_be_used_says_why() -> None:
         classify_alone(picture(kind="JPEG", size=(200, 200))[:300], generation, count=1)
     with pytest.raises(TooManyPixels):
         classify_alone(picture(size=(20, 20)), generation, limits=DecodeLimits(max_pixels=399), count=1)
+
+
+class LateAfterDecoding:
+    """Owns a lane whose deadline passes while the picture is decoded."""
+
+    def widen(self, waiter: Waiter, *, useful: bool) -> bool:
+        pytest.fail(f"ran after the deadline, {waiter}, {useful}")
+
+    def narrow(self, waiter: Waiter) -> None: ...
+
+    def abandon(self, waiter: Waiter) -> None: ...
+
+    def check_deadline(self, waiter: Waiter, before: str) -> None:
+        if before == "it was run":
+            raise PoolTimeout(f"{waiter.queue}: late")
+
+
+def test_work_is_dropped_between_decoding_and_its_run_too() -> None:
+    """Decoding may take longer than there was time; the run would take as long again, for nobody."""
+    session = FakeSession()
+    lane = Lane(LateAfterDecoding(), Waiter("cats", 0.0, 0.0, lambda: None))
+
+    with pytest.raises(PoolTimeout, match="late"):
+        classify_picture(picture(), fake_generation(session=session), lane, limits=LIMITS, count=1)
+
+    assert session.shapes == []
 
 
 class SlowSession(FakeSession):
