@@ -1,0 +1,219 @@
+"""Runs the pictures of many callers together: whatever waits when the runner is free is its next batch.
+
+It never waits for company: alone, a picture is run alone and at once; under load, batches grow by themselves.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.errors import PoolClosed, PoolTimeout, RunnerBroken
+from service.runner import Outputs
+from shared.bundle import PROBABILITIES
+from shared.errors import RunFailed
+from shared.session import Session
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BatchStats:
+    """What a batcher does, and did since it was made.
+
+    Attributes:
+        waiting: pictures in the line for the next batch.
+        batches: runs that gave answers.
+        pictures: pictures that were answered by them.
+        split: batches that failed as a whole and were run again in halves.
+        dropped: pictures that were not run, because their callers had left or their deadlines had passed.
+    """
+
+    waiting: int
+    batches: int
+    pictures: int
+    split: int
+    dropped: int
+
+
+@dataclass(eq=False)
+class _Picture:
+    images: NDArray[np.uint8]
+    deadline: float
+    outputs: "Future[Outputs]" = field(default_factory=Future)
+
+
+class MicroBatcher:
+    """A `Runner` with one thread of its own, for devices that run many pictures in hardly more time than one.
+
+    A picture with which the graph fails does so alone: its batch is run again in halves. If then even a blank picture
+    fails, the device is lost; that, and whatever else ends the thread, fails all who wait and is told to `on_broken`.
+
+    Args:
+        session: computes a batch.
+        outputs: names of the outputs to fetch: probabilities, then novelty if the graph knows it.
+        max_batch: largest batch, and how many pictures may wait for the next one.
+        on_broken: called once, with a sentence, if the thread ends for any other reason than `close`.
+        clock: seconds, never going back; deadlines are read on it.
+    """
+
+    can_widen = False
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        outputs: Sequence[str] = (PROBABILITIES,),
+        max_batch: int = 16,
+        on_broken: Callable[[str], object] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if max_batch < 1:
+            raise ValueError(f"max_batch = {max_batch}, expected at least 1")
+        self.provider = session.provider
+        self._session, self._outputs, self._max_batch = session, tuple(outputs), max_batch
+        self._on_broken, self._clock = on_broken, clock
+        self._changed = threading.Condition()
+        self._waiting: deque[_Picture] = deque()
+        self._taken: list[_Picture] = []  # out of the line, and perhaps not answered yet
+        self._closed, self._broken = False, ""
+        self._batches = self._pictures = self._split = self._dropped = 0
+        self._thread = threading.Thread(target=self._work, name="micro-batch", daemon=True)
+        self._thread.start()
+
+    def submit(self, images: NDArray[np.uint8], *, deadline: float = math.inf) -> "Future[Outputs]":
+        """Hand in one picture, uint8 (1, H, W, 3); its answer comes later. Cancelling it drops the picture.
+
+        Blocks while as many as fit into a batch are waiting already, so that the line stays before the pool.
+
+        Raises:
+            PoolTimeout: there was no room before the deadline.
+            PoolClosed: no more pictures are taken.
+            RunnerBroken: nothing can be computed any more.
+        """
+        picture = _Picture(images, deadline)
+        with self._changed:
+            left_s = None if deadline == math.inf else max(0.0, deadline - self._clock())
+            has_room = self._changed.wait_for(lambda: self._closed or len(self._waiting) < self._max_batch, left_s)
+            if self._broken:
+                raise RunnerBroken(self._broken)
+            if self._closed:
+                raise PoolClosed
+            if not has_room:
+                raise PoolTimeout("the device had no room before the deadline")
+            self._waiting.append(picture)
+            self._changed.notify_all()
+        return picture.outputs
+
+    def run(self, images: NDArray[np.uint8], *, wide: bool) -> Outputs:  # noqa: ARG002 - the cores are not the caller's
+        """As `Runner` says; the calling thread waits."""
+        return self.submit(images).result()
+
+    def close(self) -> None:
+        """Take no more pictures, and let the thread end when all that were taken are answered. Does not wait."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the thread to end after `close`. Returns whether it did."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def stats(self) -> BatchStats:
+        """Counts so far."""
+        return BatchStats(len(self._waiting), self._batches, self._pictures, self._split, self._dropped)
+
+    # --- the thread ---
+
+    def _work(self) -> None:
+        try:
+            while self._serve_next():
+                pass
+            del self._session  # ONNX Runtime frees its memory with the last reference
+        except BaseException as error:
+            logger.critical("micro-batching has ended", exc_info=True)
+            self._break(" ".join(str(error).split())[:300] or type(error).__name__)
+
+    def _serve_next(self) -> bool:
+        """Run all who wait, up to a batch; wait for the first one alone. False when closed and all is done."""
+        batch: list[_Picture] = []
+        while len(batch) < self._max_batch and (picture := self._next(wait=not batch)):
+            if self._is_wanted(picture):
+                batch.append(picture)
+        if batch:
+            self._answer(batch)
+        self._taken.clear()
+        return bool(batch)
+
+    def _next(self, *, wait: bool) -> _Picture | None:
+        with self._changed:
+            if wait:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+            if not self._waiting:
+                return None
+            self._taken.append(self._waiting.popleft())
+            self._changed.notify_all()
+            return self._taken[-1]
+
+    def _is_wanted(self, picture: _Picture) -> bool:
+        wanted = picture.outputs.set_running_or_notify_cancel()
+        if wanted and picture.deadline <= self._clock():
+            picture.outputs.set_exception(PoolTimeout("the deadline passed before it was run"))
+            wanted = False
+        self._dropped += not wanted
+        return wanted
+
+    def _answer(self, batch: Sequence[_Picture]) -> None:
+        try:
+            answers = self._compute(np.concatenate([picture.images for picture in batch]))
+        except Exception as error:  # whatever the graph does with a batch, each of its pictures is to be answered
+            if len(batch) == 1:
+                batch[0].outputs.set_exception(error)
+                self._check_device(batch[0].images)
+                return
+            self._split += 1
+            self._answer(batch[: len(batch) // 2])
+            self._answer(batch[len(batch) // 2 :])
+            return
+        self._batches += 1
+        self._pictures += len(batch)
+        for picture, answer in zip(batch, answers, strict=True):
+            picture.outputs.set_result(answer)
+
+    def _compute(self, images: NDArray[np.uint8]) -> list[Outputs]:
+        probabilities, *rest = self._session.run(images, self._outputs)
+        novelty = rest[0] if rest else [None] * len(images)
+        if not len(probabilities) == len(novelty) == len(images):
+            found = f"{len(probabilities)} rows of probabilities, {len(novelty)} of novelty"
+            raise RunFailed(images.shape, detail=f"it answers with {found}")
+        return [Outputs(row, None if n is None else float(n)) for row, n in zip(probabilities, novelty, strict=True)]
+
+    def _check_device(self, images: NDArray[np.uint8]) -> None:
+        """A picture failed: raise if the device is lost, which fails with a blank one as well."""
+        self._compute(np.zeros_like(images))
+
+    def _break(self, reason: str) -> None:
+        sentence = f"nothing can be computed any more ({reason})"
+        with self._changed:
+            self._closed, self._broken = True, sentence
+            left = [*self._taken, *self._waiting]
+            self._waiting.clear()
+            self._changed.notify_all()
+        try:
+            self._on_broken(sentence)
+        finally:
+            for picture in left:
+                _fail(picture.outputs, RunnerBroken(sentence))
+
+
+def _fail(outputs: "Future[Outputs]", error: Exception) -> None:
+    if not outputs.done() and (outputs.running() or outputs.set_running_or_notify_cancel()):
+        outputs.set_exception(error)
