@@ -1,10 +1,11 @@
 """Learning, as `train` does it: from usable pictures and their features to a measured head and the one to publish."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from trainer.audit import Audit
+from trainer.cross_validation import CrossValidation, cross_validate
 from trainer.data_findings import find_in_data, tell_worth_a_look
 from trainer.feature_library import FeatureLibrary
 from trainer.featurize import Features
@@ -17,10 +18,11 @@ from trainer.live_metrics import OnMetrics
 from trainer.moves import tell_moves
 from trainer.near_duplicates import Likeness
 from trainer.not_worse import Comparison, check_not_worse
-from trainer.precision import PrecisionChoice, Recorded, settle_precision
+from trainer.precision import PrecisionChoice, Recorded, plan_in, settle_precision
 from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.recipe_plan import make_plan
+from trainer.recipe_search import Plan
 from trainer.recipe_telling import tell_searched
 from trainer.run_backbone import RunBackbone
 from trainer.samples import PassedOver
@@ -90,7 +92,7 @@ def learn(
         training,
         seed=settings.seed,
         threads=settings.thread_count,
-        folds=settings.folds,
+        folds=0,  # once the precision is settled
         balance=settings.balance,
         sgd=settings.sgd_options,
         progress=progress,
@@ -107,6 +109,9 @@ def learn(
         lambda in_int8: measure_plan(plan=in_int8),
         recorded=recorded,
     )
+    if settings.folds:
+        nested = _nested(training, plan_in(precision.taken, plan), settings, progress)
+        measured = replace(measured, folds=nested)
     recipe = measured.searched.recipe
     if measured.fit.note:
         progress.warn(measured.fit.note)
@@ -125,6 +130,23 @@ def learn(
             sgd=settings.sgd_options,
         )
     return Learned(likeness, training, library, recipe, precision, measured, final, compared)
+
+
+def _nested(training: Training, plan: Plan, settings: TrainSettings, progress: Progress) -> CrossValidation:
+    """The numbers of `--folds`: in each fold all is chosen anew but the backbone and its precision."""
+    return cross_validate(
+        plan,
+        training.targets,
+        training.groups,
+        training.labels,
+        folds=settings.folds,
+        seeds=(settings.seed,),
+        threads=settings.thread_count,
+        balance=settings.balance,
+        sgd=settings.sgd_options,
+        validation=training.rows("validation"),
+        progress=progress,
+    )
 
 
 def look_through(

@@ -13,6 +13,7 @@ from trainer.errors import QuantisationFailed
 from trainer.feature_library import FeatureLibrary
 from trainer.golden_pictures import choose_golden
 from trainer.int8_graph import requirements_of
+from trainer.metrics import accuracy, sample_losses
 from trainer.parity import relative_differences
 from trainer.recipe import FeatureChoice, Precision
 from trainer.recipe_search import Candidate, Plan, Searched, standard_error
@@ -110,6 +111,8 @@ def recorded_choice(metadata: BundleMetadata) -> Recorded | None:
     )
 
 
+_IN_FLOAT32 = "chosen in float32; its int8 form is taken"
+
 FLOAT32 = PrecisionChoice("float32", "float32", "float32, the default.")
 
 
@@ -142,7 +145,7 @@ def settle_precision(
     if wanted == "float32":
         return measured, FLOAT32
     try:
-        in_int8 = _keeping_tried(measure_plan(_int8_plan(plan, searched, library)), searched)
+        in_int8 = _keeping_tried(measure_plan(_int8_plan(plan, searched, library)), searched, training)
     except QuantisationFailed as error:
         if wanted == "int8":
             raise
@@ -184,16 +187,46 @@ def _taken_over(recorded: PrecisionChoice, comparison: Int8Comparison | None, cp
     return replace(recorded, comparison=comparison, cpu=cpu.instruction_class, requirements=requirements)
 
 
+def plan_in(precision: Precision, plan: Plan) -> Plan:
+    """The same choices, of which the one that is taken is then fitted on the features of its int8 graph, if so wanted.
+
+    For nested folds: each chooses in float32, as the run does, and measures in int8, as the run publishes.
+    """
+    return plan if precision == "float32" else replace(plan, then=_in_int8)
+
+
 def _int8_plan(plan: Plan, searched: Searched, library: FeatureLibrary) -> Plan:
     """The recipe that was taken, with the features of its int8 graph, and nothing else to choose."""
-    recipe = replace(searched.recipe, features=replace(searched.recipe.features, precision="int8"))
-    candidate = Candidate(recipe, f"{searched.name}, int8", library.cost_of(recipe.features))
-    return Plan((candidate,), plan.rows_of)
+    taken = Candidate(searched.recipe, searched.name, library.cost_of(searched.recipe.features))
+    return Plan((_in_int8(taken),), plan.rows_of)
 
 
-def _keeping_tried(in_int8: Measured, searched: Searched) -> Measured:
-    """What was tried to find the recipe stays told."""
-    return replace(in_int8, searched=replace(in_int8.searched, tried=searched.tried))
+def _in_int8(taken: Candidate) -> Candidate:
+    features = replace(taken.recipe.features, precision="int8")
+    return replace(taken, recipe=replace(taken.recipe, features=features), name=f"{taken.name}, int8")
+
+
+def _keeping_tried(in_int8: Measured, searched: Searched, training: Training) -> Measured:
+    """What was tried to find the recipe stays told, and the int8 form that was made of it follows as what is taken."""
+    if not searched.tried:
+        return in_int8
+    tried = [replace(one, chosen=False, reason=_IN_FLOAT32) if one.chosen else one for one in searched.tried]
+    taken = next(one for one in searched.tried if one.chosen)
+    best = min(searched.tried, key=lambda one: one.log_loss)
+    fit, targets = in_int8.searched.fit, training.targets[training.rows("train", "validation")]
+    losses = sample_losses(fit.out_of_fold_probabilities, targets)
+    made = replace(
+        taken,
+        recipe=in_int8.searched.recipe,
+        name=in_int8.searched.name,
+        accuracy=accuracy(fit.out_of_fold_probabilities, targets),
+        log_loss=float(losses.mean()),
+        difference=float((losses - best.losses).mean()),
+        difference_error=standard_error(losses - best.losses),
+        reason="taken: the int8 form of the recipe that was chosen in float32",
+        losses=losses,
+    )
+    return replace(in_int8, searched=replace(in_int8.searched, tried=(*tried, made)))
 
 
 def _compare(training: Training, plan: Plan, measured: Measured, in_int8: Measured) -> Int8Comparison | None:

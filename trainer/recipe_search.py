@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,13 @@ class Candidate:
         recipe: itself.
         name: in words.
         cost: work for one served picture, relative to the preset of the backbone.
+        doubt: how many standard errors better than a cheaper recipe it must be, to be taken instead.
     """
 
     recipe: Recipe
     name: str
     cost: float = 1.0
+    doubt: float = 1.0
 
 
 Refinement = Callable[[Recipe], tuple[Candidate, ...]]
@@ -42,11 +44,13 @@ class Plan:
         candidates: simplest first, at least one.
         rows_of: features and views of all N pictures for a recipe, in the canonical order.
         refinements: in the order of the steps.
+        then: gives what is made of the recipe that was chosen, such as its int8 form; itself, if not said.
     """
 
     candidates: tuple[Candidate, ...]
     rows_of: Callable[[Recipe], FeatureRows]
     refinements: tuple[Refinement, ...] = ()
+    then: Callable[[Candidate], Candidate] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Tried:
         seconds: how long its fit took.
         chosen: whether it was taken.
         reason: why it was taken or not, a clause.
+        losses: out of fold, calibrated, of each picture, in nats, shape (N,).
     """
 
     recipe: Recipe
@@ -74,11 +79,12 @@ class Tried:
     seconds: float
     chosen: bool
     reason: str
+    losses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; without the time that it took, which is another one each time."""
-        left_out = ("recipe", "seconds")
-        numbers = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
+        left_out = ("recipe", "seconds", "losses")
+        numbers = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in left_out}
         return {**numbers, "head": self.recipe.head, "views": self.recipe.views}
 
 
@@ -148,26 +154,29 @@ def search(
         for refinement in plan.refinements:
             current = best_of((current, *refinement(current.recipe)))
     tried = _tell(fits, current, their_targets) if len(fits) > 1 else ()
-    return Searched(current.recipe, current.name, fits[current][0], tried)
+    made = current if plan.then is None else plan.then(current)
+    return Searched(made.recipe, made.name, fit_of(made), tried)
 
 
 def choose(losses: Mapping[Candidate, NDArray[np.float64]]) -> Candidate:
     """The cheapest to serve of those within one standard error of the lowest mean loss; of equally cheap, the lowest.
 
-    The error is that of the difference, paired by picture. More work for every picture that will be served has to earn
-    its place; between recipes that cost the same, what is likelier better is taken (docs/decisions/0019).
+    The error is that of the difference, paired by picture; where the lowest loss is that of a recipe with more `doubt`,
+    it is within as many. More work for every picture that will be served has to earn its place. Between recipes that
+    cost the same, such as a probe and a blend, which are one linear layer both, neither is simpler, and what is
+    likelier better is taken (docs/decisions/0019).
 
     Args:
         losses: of each candidate the loss of each picture, shape (N,).
     """
     mean = {one: float(of_one.mean()) for one, of_one in losses.items()}
     best = min(mean, key=mean.__getitem__)
-    near = [one for one in losses if _within_error(losses[one] - losses[best])]
+    near = [one for one in losses if _within_error(losses[one] - losses[best], best.doubt)]
     return min(near, key=lambda one: (one.cost, mean[one]))
 
 
-def _within_error(differences: NDArray[np.float64]) -> bool:
-    return float(differences.mean()) <= standard_error(differences)
+def _within_error(differences: NDArray[np.float64], errors: float = 1.0) -> bool:
+    return float(differences.mean()) <= errors * standard_error(differences)
 
 
 def standard_error(values: NDArray[np.float64]) -> float:
@@ -181,8 +190,12 @@ def _losses(fit: HeadFit, targets: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _reason(one: Candidate, chosen: Candidate, behind: NDArray[np.float64]) -> str:
     """Why it was taken or not; `behind` is how far each picture's loss is from that of the best one, shape (N,)."""
+    if one == chosen and not behind.any():
+        return "taken"
+    if one == chosen and not _within_error(behind):
+        return "taken: the best is less simple, and not better by two standard errors"
     if one == chosen:
-        return "taken" if not behind.any() else "taken: within one standard error of the best, or as cheap and better"
+        return "taken: within one standard error of the best, or as cheap and better"
     if _within_error(behind):
         return f"no better beyond doubt, and {'more work' if one.cost > chosen.cost else 'no cheaper'}"
     return "worse beyond one standard error"
@@ -205,6 +218,7 @@ def _tell(
             seconds=seconds,
             chosen=one == chosen,
             reason=_reason(one, chosen, losses[one] - losses[best]),
+            losses=losses[one],
         )
         for one, (fit, seconds) in fits.items()
     )
