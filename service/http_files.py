@@ -1,12 +1,13 @@
 """Files of a web server: asked for only if they changed, where the server tells whether they did."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from service.errors import StoreUnreachable
+from service.errors import StoreClosed, StoreUnreachable
 from service.remote_files import longest_s, unreachable
 from shared.addresses import shown
 from shared.remote import RemotePlace
@@ -38,6 +39,8 @@ class HttpFiles:
         self._place, self._timeout_s = place, timeout_s
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._lock = threading.Lock()
+        self._closed = False
+        self._tasks: set[asyncio.Task[object] | None] = set()  # of fsspec's loop, and touched only there
 
     def folders(self) -> frozenset[str]:
         """A web server's lists are made for people."""
@@ -69,6 +72,16 @@ class HttpFiles:
         """One request; an answer that goes on beyond `size_bytes` is broken off."""
         self._get(name, take, {}, limit=size_bytes)
 
+    def close(self) -> None:
+        """Whoever waits for the server gets StoreClosed."""
+        self._closed = True
+        self._place.files.loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            if task is not None:
+                task.cancel()
+
     def _get(
         self, name: str, take: Callable[[bytes], object], conditions: Mapping[str, str], *, limit: int
     ) -> Mapping[str, str] | None:
@@ -79,13 +92,29 @@ class HttpFiles:
         files, headers = self._place.files, {"Accept-Encoding": "identity", **conditions}
         try:
             answer: Mapping[str, str] | None = sync(
-                files.loop, self._ask, self._url(name), take, headers, limit, timeout=whole_s
+                files.loop, self._ask_unless_closed, self._url(name), take, headers, limit, timeout=whole_s
             )
         except FileNotFoundError:
             raise
         except Exception as error:
             raise unreachable(error, self._place.location, timeout_s=self._timeout_s) from error
         return answer
+
+    async def _ask_unless_closed(
+        self, url: str, take: Callable[[bytes], object], headers: Mapping[str, str], limit: int
+    ) -> Mapping[str, str] | None:
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        try:
+            if self._closed:
+                raise StoreClosed
+            return await self._ask(url, take, headers, limit)
+        except asyncio.CancelledError:
+            if not self._closed:  # by the time limit
+                raise
+            raise StoreClosed from None
+        finally:
+            self._tasks.discard(task)
 
     async def _ask(
         self, url: str, take: Callable[[bytes], object], headers: Mapping[str, str], limit: int

@@ -42,6 +42,9 @@ class RemoteFiles(Protocol):
             FileNotFoundError, StoreUnreachable: as `read`.
         """
 
+    def close(self) -> None:
+        """Break off what is under way, as far as that can be."""
+
 
 def longest_s(size_bytes: int, *, timeout_s: float) -> float:
     """How long it may take to get so many bytes."""
@@ -93,6 +96,9 @@ class ObjectFiles:
         """Asks piece by piece, and never for more than `size_bytes`."""
         for start in range(0, size_bytes, _PIECE_BYTES):
             take(self._piece(name, start, min(start + _PIECE_BYTES, size_bytes)))
+
+    def close(self) -> None:
+        """A piece that is under way ends by its time limit."""
 
     def _piece(self, name: str, start: int, end: int) -> bytes:
         path = f"{self._place.path.rstrip('/')}/{name}"

@@ -119,8 +119,9 @@ class RemoteStore:
         self._cache.forget(name, self._go_on)
 
     def close(self) -> None:
-        """Whatever is being fetched is broken off at the next piece."""
+        """Whatever is being fetched is broken off, at the next piece at the latest."""
         self._closed.set()
+        self._files.close()
 
     def _go_on(self) -> None:
         if self._closed.is_set():

@@ -204,8 +204,12 @@ def content_digest(files: Mapping[str, FileEntry]) -> str:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        raise ModelMissing(file.parent)
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ModelMissing(file.parent) from error
+    except OSError as error:
+        raise unreadable(file, error) from error
     require_no_link(file.parent, METADATA_FILE)
     try:
         if (size := file.stat().st_size) > MAX_METADATA_BYTES:

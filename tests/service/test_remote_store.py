@@ -4,7 +4,6 @@ import json
 import os
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -289,11 +288,12 @@ def test_two_processes_that_share_a_cache_fetch_once(bundle: Bundle, site: Site,
     assert kept(cache) == [bundle.version]
 
 
+@pytest.mark.parametrize("fault", ["drips", "hangs"])
 def test_closing_ends_a_fetch_that_is_under_way_and_those_that_wait_for_it(
-    bundle: Bundle, site: Site, cache: Path
+    fault: Fault, bundle: Bundle, site: Site, cache: Path
 ) -> None:
-    site.faults[MODEL_FILE] = "drips"
-    stores, ended = [store_of(site, cache, timeout_s=30) for _ in range(2)], []
+    site.faults[MODEL_FILE] = fault
+    stores, ended = [store_of(site, cache, timeout_s=600) for _ in range(2)], []
 
     def obtain(store: RemoteStore) -> None:
         try:
@@ -305,14 +305,12 @@ def test_closing_ends_a_fetch_that_is_under_way_and_those_that_wait_for_it(
     for thread in threads:
         thread.start()
     until(lambda: site.statuses(MODEL_FILE))
-    started = time.monotonic()
     for store in stores:
         store.close()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
 
     assert ended == [StoreClosed, StoreClosed]
-    assert time.monotonic() - started < 10
     assert kept(cache) == []
 
 

@@ -1,7 +1,6 @@
 """trainer/remote_data.py: data is fetched once, over HTTP, from S3 and from whatever else fsspec reads."""
 
 import errno
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.s3_server import s3_bucket, upload
 from tests.trainer.test_archives import write_tar, write_zip
 from tests.trainer.tiny_bundle import paint, publish_tiny
 from trainer.data_source import local_data
@@ -224,31 +224,8 @@ def test_any_other_file_system_of_fsspec_will_do(tmp_path: Path, pictures: Path)
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An S3 server of moto's, with an empty bucket; s3fs finds it through its own settings."""
-    pytest.importorskip("s3fs", reason="reading s3:// needs s3fs, which is not installed here")
-    server = pytest.importorskip(
-        "moto.server", reason="the S3 server of the tests is moto's, which is not installed here"
-    )
-    import boto3
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    running.start()
-    host, port = running.get_host_and_port()
-    for name, value in {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("FSSPEC_S3_ENDPOINT_URL", f"http://{host}:{port}")
-    boto3.client("s3").create_bucket(Bucket="finial")
-    yield "s3://finial"
-    running.stop()
-
-
-def upload(folder: Path, prefix: str) -> None:
-    import boto3
-
-    for name, data in contents(folder).items():
-        boto3.client("s3").put_object(Bucket="finial", Key=f"{prefix}/{name}", Body=data)
+    with s3_bucket(monkeypatch) as address:
+        yield address
 
 
 @pytest.mark.slow
