@@ -85,9 +85,13 @@ def _flag(name: str, field: FieldInfo) -> str:
 
 
 def _metavar(annotation: Any) -> str:
-    """What stands for the value; an option that may be left unset shows its other type."""
+    """What stands for the value; an option that may be left unset shows its other types."""
     if get_origin(annotation) in (Union, types.UnionType):
-        return _metavar(next(one for one in get_args(annotation) if one is not type(None)))
+        shown = [_metavar(one) for one in get_args(annotation) if one is not type(None)]
+        if not any(one.startswith("{") for one in shown):
+            return shown[0]
+        words_first = sorted(shown, key=lambda one: not one.startswith("{"))
+        return "{" + ",".join(one.strip("{}") for one in words_first) + "}"
     if get_origin(annotation) is Literal:
         return "{" + ",".join(map(str, get_args(annotation))) + "}"
     if get_origin(annotation) is tuple:

@@ -40,7 +40,7 @@ class CompareSettings(TrainerSettings):
     fit: Fit | Literal["auto"] = Field("auto", description="crop, pad, stretch, or auto for all of them.")
     mirror: bool = Field(
         True,
-        description="Compare each also with its mirror image: twice the work of a request; --no-mirror is quicker.",
+        description="--no-mirror leaves out what the mirror image gains and costs: a third of the work.",
     )
     labels: str = Field("auto", description=LABELS_HELP)
     group_by: GroupBy | None = Field(None, description=GROUP_BY_HELP)

@@ -22,6 +22,8 @@ class Settings(FinialSettings):
     seed: int | None = Field(None, description="Of everything.")
     mode: Literal["fast", "safe"] = Field("safe", description="How.")
     shares: tuple[float, float] = Field((0.5, 0.5), description="Of both.")
+    size: Literal["auto"] | int | None = Field(None, description="In px.")
+    fit: Literal["crop", "pad"] | Literal["auto"] = Field("auto", description="Or all.")
     pictures: bool = Field(True, description="--no-pictures keeps pictures out.")
     json_: bool = Field(False, alias="json", description="As JSON.")
 
@@ -42,6 +44,8 @@ def test_help_shows_arguments_and_then_options_under_headings(
     ] == ["First:", "Last:", "Other:"]
     assert "  --seed N                Of everything." in shown
     assert "  --mode {fast,safe}      How. [safe]" in shown
+    assert "  --size {auto,N}         In px." in shown
+    assert "  --fit {crop,pad,auto}   Or all. [auto]" in shown
     assert "  --shares X,X            Of both. [0.5,0.5]" in shown
     assert "  --no-pictures           keeps pictures out." in shown
     assert "  --json                  As JSON." in shown
