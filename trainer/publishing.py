@@ -69,7 +69,17 @@ def publish_run(run: Run, progress: Progress) -> Published:
             return Published(bundle, unchanged=True, made=made)
         with run.timings.measure("check"):
             check_bundle(folder, progress)
-            bundle = publish(folder, settings.models_dir, keep_versions=settings.keep_versions)
+            try:
+                bundle = publish(folder, settings.models_dir, keep_versions=settings.keep_versions)
+            except KeyboardInterrupt:
+                # Between writing `current` and removing old versions the model is live already, and the run says so.
+                if (live := _same_as_current(made, settings.models_dir)) is None:
+                    raise
+                progress.warn(
+                    f"Published {live.version}; older versions may be left, which the next run removes, and the report "
+                    "is missing, which the same command writes."
+                )
+                return Published(live, unchanged=False, made=made)
     return Published(_add_report(bundle, run, progress), unchanged=False, made=made)
 
 

@@ -162,6 +162,42 @@ def test_whatever_befalls_the_report_the_run_tells_what_it_published(
     assert "report.html" in read_bundle(again.bundle.path).metadata.files
 
 
+class InterruptedCount(int):
+    """How many versions to keep: somebody presses Ctrl-C when the older ones are about to be removed."""
+
+    def __neg__(self) -> int:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_after_the_model_went_live_says_that_it_did(tmp_path: Path, work: Path, pictures: Path) -> None:
+    """Only old versions were still to be removed: "interrupted, run it again" would be untrue."""
+    settings, progress = settings_for(pictures, work, models_dir=tmp_path, views=0), Quiet()
+
+    result = train(settings.model_copy(update={"keep_versions": InterruptedCount(1)}), progress)
+
+    version = read_bundle(resolve(tmp_path / "shapes")).version
+    assert (result.bundle.version, result.unchanged) == (version, False)
+    assert any(f"Published {version}; older versions may be left" in sentence for sentence in progress.warnings)
+    again = train(settings, Quiet())
+    assert again.unchanged and "report.html" in again.bundle.metadata.files
+
+
+def test_an_interrupt_before_that_is_one(tmp_path: Path, work: Path, pictures: Path) -> None:
+    class InterruptedBefore(int):
+        """Asked before anything is moved."""
+
+        def __lt__(self, other: object) -> bool:
+            raise KeyboardInterrupt
+
+    settings = settings_for(pictures, work, models_dir=tmp_path, views=0)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(settings.model_copy(update={"keep_versions": InterruptedBefore(1)}), Quiet())
+
+    assert not (tmp_path / "shapes" / "current").exists()
+    assert not list((tmp_path / "shapes").glob(".staging-*"))
+
+
 def test_a_damaged_current_bundle_is_no_reason_to_publish_nothing(tmp_path: Path, work: Path, pictures: Path) -> None:
     first = train(settings_for(pictures, work, models_dir=tmp_path), Quiet())
     (first.bundle.path / "labels.txt").write_text("dots\nstrips\n")
