@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from trainer.errors import TooFewForFolds
 from trainer.evaluation import Evaluation, evaluate
 from trainer.fitting import FitOptions
+from trainer.fold_mean import FoldMean, mean_over_folds
 from trainer.folds import most_folds
-from trainer.intervals import Interval, repeated_folds_interval
+from trainer.metrics import accuracy, log_loss, macro_accuracy
 from trainer.progress import Progress, Quiet
 from trainer.recipe_search import Plan, Searched, plan_of, search
 from trainer.sgd_options import SgdOptions
@@ -42,14 +43,6 @@ class FoldResult:
     accuracy: float
     macro_accuracy: float
     log_loss: float
-
-
-@dataclass(frozen=True)
-class FoldMean:
-    """A number's mean over all folds and seeds, with its 95 % interval (see `repeated_folds_interval`)."""
-
-    mean: float
-    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -144,7 +137,7 @@ def cross_validate(
                 held = np.flatnonzero(fold_of == fold)
                 searched = search(plan, np.flatnonzero(fold_of != fold), targets, groups, options)
                 probabilities[held] = searched.fit.probabilities(plan.rows_of(searched.recipe).plain[held])
-                results.append(_measure(probabilities[held], targets[held], labels, searched, seed=seed, fold=fold))
+                results.append(_measure(probabilities[held], targets[held], searched, seed=seed, fold=fold))
                 phase.advance()
             pooled.append(evaluate(probabilities, targets, labels, groups=groups))
     return CrossValidation(
@@ -152,37 +145,41 @@ def cross_validate(
         folds=possible,
         results=tuple(results),
         pooled=tuple(pooled),
-        accuracy=_mean([result.accuracy for result in results], possible, most=1.0),
-        macro_accuracy=_mean([result.macro_accuracy for result in results], possible, most=1.0),
-        log_loss=_mean([result.log_loss for result in results], possible, most=np.inf),
+        accuracy=mean_over_folds(
+            [result.accuracy for result in results], folds=possible, pooled=[one.accuracy_interval for one in pooled]
+        ),
+        macro_accuracy=mean_over_folds(
+            [result.macro_accuracy for result in results],
+            folds=possible,
+            pooled=[one.macro_accuracy_interval for one in pooled],
+        ),
+        log_loss=mean_over_folds(
+            [result.log_loss for result in results],
+            folds=possible,
+            pooled=[one.log_loss_interval for one in pooled],
+            most=np.inf,
+        ),
     )
 
 
 def _measure(
     probabilities: NDArray[np.float64],
     targets: NDArray[np.int64],
-    labels: Sequence[str],
     searched: Searched,
     *,
     seed: int,
     fold: int,
 ) -> FoldResult:
-    measured = evaluate(probabilities, targets, labels)
     return FoldResult(
         seed=seed,
         fold=fold,
-        n=measured.n,
+        n=len(targets),
         l2=searched.fit.l2,
         recipe=searched.name,
-        accuracy=measured.accuracy,
-        macro_accuracy=measured.macro_accuracy,
-        log_loss=measured.log_loss,
+        accuracy=accuracy(probabilities, targets),
+        macro_accuracy=macro_accuracy(probabilities, targets),
+        log_loss=log_loss(probabilities, targets),
     )
-
-
-def _mean(values: Sequence[float], folds: int, *, most: float) -> FoldMean:
-    low, high = repeated_folds_interval(values, folds=folds)
-    return FoldMean(float(np.mean(values)), (max(0.0, low), min(most, high)))
 
 
 def _label_with_fewest_groups(

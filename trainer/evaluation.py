@@ -1,16 +1,16 @@
 """Everything that is measured on one labelled set of pictures, as one value."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer import metrics
-from trainer.bootstrap import resample
 from trainer.calibration import calibration_error, perfect_calibration_error
 from trainer.intervals import Interval, grouped_interval
+from trainer.jackknife import macro_intervals
 from trainer.two_classes import BinaryEvaluation, evaluate_two
 
 TOP_K = (1, 2, 3, 5, 10)
@@ -54,8 +54,8 @@ class Evaluation:
         accuracy: share of samples right, in [0, 1].
         accuracy_interval: 95 % interval of it, see `grouped_interval`.
         macro_accuracy: mean of the per-class accuracies, over classes with a sample.
-        macro_accuracy_interval: 95 % interval of it, see `resample`; so of the other numbers that are no share. Where
-            all are right, or none, that of the accuracy.
+        macro_accuracy_interval: 95 % interval of it, see `macro_intervals`; so of the other numbers that are no
+            share.
         macro_f1: mean of the per-class F1.
         macro_f1_interval: 95 % interval of it.
         weighted_f1: mean of the per-class F1, weighted by the samples of each class.
@@ -144,23 +144,21 @@ def evaluate(
         raise ValueError("a probability is not a finite number")
     confusion = metrics.confusion_matrix(probabilities, targets)
     right = metrics.predicted_classes(probabilities) == targets
-    group = np.array([str(row) for row in range(len(targets))] if groups is None else list(groups), dtype=np.str_)
-    resampled, interval = resample(probabilities, targets, group), grouped_interval(right, group.tolist())
-    if right.all() or not right.any():  # no draw differs from another, which does not make the number certain
-        resampled = replace(resampled, macro_accuracy=interval, macro_f1=interval)
+    group = np.arange(len(targets)) if groups is None else np.unique(list(groups), return_inverse=True)[1]
+    macro = macro_intervals(probabilities, targets, group)
     return Evaluation(
         n=len(targets),
         groups=len(np.unique(group)),
         labels=tuple(labels),
         accuracy=metrics.accuracy(probabilities, targets),
-        accuracy_interval=interval,
+        accuracy_interval=grouped_interval(right, group),
         macro_accuracy=metrics.macro_accuracy(probabilities, targets),
-        macro_accuracy_interval=resampled.macro_accuracy,
+        macro_accuracy_interval=macro.macro_accuracy,
         macro_f1=metrics.macro_f1(probabilities, targets),
-        macro_f1_interval=resampled.macro_f1,
+        macro_f1_interval=macro.macro_f1,
         weighted_f1=metrics.weighted_f1(probabilities, targets),
         log_loss=metrics.log_loss(probabilities, targets),
-        log_loss_interval=resampled.log_loss,
+        log_loss_interval=macro.log_loss,
         log_loss_reduction=metrics.log_loss_reduction(probabilities, targets),
         calibration_error=calibration_error(probabilities, targets),
         perfect_calibration_error=perfect_calibration_error(probabilities.max(axis=1))[0],
@@ -176,7 +174,7 @@ def _per_class(
     targets: NDArray[np.int64],
     labels: Sequence[str],
     right: NDArray[np.bool_],
-    group: NDArray[np.str_],
+    group: NDArray[np.int64],
 ) -> tuple[ClassEvaluation, ...]:
     predicted = metrics.predicted_classes(probabilities)
     accuracies, f1 = metrics.per_class_accuracy(probabilities, targets), metrics.per_class_f1(probabilities, targets)
@@ -197,8 +195,8 @@ def _per_class(
     )
 
 
-def _interval_of(rows: NDArray[np.bool_], right: NDArray[np.bool_], group: NDArray[np.str_]) -> Interval | None:
-    return grouped_interval(right[rows], group[rows].tolist()) if rows.any() else None
+def _interval_of(rows: NDArray[np.bool_], right: NDArray[np.bool_], group: NDArray[np.int64]) -> Interval | None:
+    return grouped_interval(right[rows], group[rows]) if rows.any() else None
 
 
 def _class_as_json(one: ClassEvaluation) -> dict[str, Any]:

@@ -11,6 +11,8 @@ Interval = tuple[float, float]
 Z_95 = 1.959963984540054
 """The 97.5 % quantile of the standard normal distribution."""
 
+_MANY_DEGREES = 200  # from here the expansion is exact to six digits
+
 
 def wilson_interval(right: int, n: int) -> Interval:
     """95 % interval of a share, of which `right` of `n` independent trials came out right; within [0, 1].
@@ -25,7 +27,12 @@ def wilson_interval(right: int, n: int) -> Interval:
     return _wilson(right / n, n)
 
 
-def grouped_interval(right: NDArray[np.bool_], groups: Sequence[str]) -> Interval:
+def wilson_of_share(share: float, n: float) -> Interval:
+    """Wilson's interval of a share in [0, 1] for n independent samples, where n need not be whole; within [0, 1]."""
+    return _wilson(share, n)
+
+
+def grouped_interval(right: NDArray[np.bool_], groups: Sequence[str] | NDArray[np.int64]) -> Interval:
     """95 % interval of a share of samples that are right together or wrong together, as copies and series are.
 
     Where every group has one sample this is `wilson_interval`. Otherwise it is that of fewer samples: as many as
@@ -34,23 +41,36 @@ def grouped_interval(right: NDArray[np.bool_], groups: Sequence[str]) -> Interva
 
     Args:
         right: shape (N,), at least one.
-        groups: N group ids.
+        groups: N group ids, or numbers.
 
     Raises:
         ValueError: there is no sample.
+    """
+    n = len(right)
+    if n < 1:
+        raise ValueError("0 samples: expected 1 or more")
+    return _wilson(float(right.mean()), effective_samples(right, groups)[0])
+
+
+def effective_samples(right: NDArray[np.bool_], groups: Sequence[str] | NDArray[np.int64]) -> tuple[float, int]:
+    """How many independent samples these are worth, and the degrees of freedom that tell how widely groups spread.
+
+    Args:
+        right: shape (N,), at least one.
+        groups: N group ids, or numbers.
 
     Source: E. Korn and B. Graubard, Confidence intervals for proportions with small expected number of positive counts
     estimated from survey data, Survey Methodology 24 (1998), with Wilson's interval in place of the exact one, and the
     degrees of freedom from the effective number of groups, which one large group makes small.
     """
-    _, index = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
+    _, index = np.unique(np.asarray(groups), return_inverse=True)
     sizes, n = np.bincount(index), len(right)
-    if n < 1 or sizes.max() == 1:
-        return wilson_interval(int(right.sum()), n)
     share, of_one_size = float(right.mean()), float((sizes**2).sum()) / n
     degrees = max(1, int(n / of_one_size) - 1)
+    if sizes.max() == 1:
+        return float(n), degrees
     design_effect = _design_effect(right, index, share) if 0 < share < 1 else of_one_size
-    return _wilson(share, n / max(1.0, design_effect) * (Z_95 / students_t_95(degrees)) ** 2)
+    return n / max(1.0, design_effect) * (Z_95 / students_t_95(degrees)) ** 2, degrees
 
 
 def _design_effect(right: NDArray[np.bool_], group: NDArray[np.int64], share: float) -> float:
@@ -98,8 +118,11 @@ def repeated_folds_interval(values: Sequence[float], *, folds: int) -> Interval:
 def students_t_95(degrees: int) -> float:
     """The 97.5 % quantile of Student's t distribution with this many degrees of freedom, at least 1.
 
-    Source: the cumulative distribution is M. Abramowitz and I. Stegun (1964), 26.7.3 and 26.7.4.
+    Source: the cumulative distribution is M. Abramowitz and I. Stegun (1964), 26.7.3 and 26.7.4; for many degrees the
+    quantile's expansion, 26.7.5.
     """
+    if degrees >= _MANY_DEGREES:
+        return Z_95 + (Z_95**3 + Z_95) / (4 * degrees) + (5 * Z_95**5 + 16 * Z_95**3 + 3 * Z_95) / (96 * degrees**2)
     low, high = 0.0, 13.0  # 12.71 at one degree of freedom
     for _ in range(60):
         middle = (low + high) / 2

@@ -94,8 +94,7 @@ def top_k_accuracy(probabilities: Probabilities, targets: Targets, k: int) -> fl
     _check(probabilities, targets)
     if k < 1:
         raise ValueError(f"k = {k}, expected at least 1")
-    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
-    return float((best == targets[:, None]).any(axis=1).mean())
+    return float((_places(probabilities, targets) < k).mean())
 
 
 def confusion_matrix(probabilities: Probabilities, targets: Targets) -> NDArray[np.int64]:
@@ -142,6 +141,13 @@ def softmax(logits: Probabilities) -> NDArray[np.float64]:
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     powers = np.exp(shifted)
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _places(probabilities: Probabilities, targets: Targets) -> NDArray[np.int64]:
+    """How many classes are more probable than the true one, or as probable with a lower index, shape (N,)."""
+    own = probabilities[np.arange(len(targets)), targets][:, None]
+    lower = np.arange(probabilities.shape[1]) < targets[:, None]
+    return np.asarray(((probabilities > own) | ((probabilities == own) & lower)).sum(axis=1), dtype=np.int64)
 
 
 def _check(probabilities: Probabilities, targets: Targets) -> None:

@@ -79,14 +79,8 @@ def would_more_help(curve: LearningCurve) -> Literal["yes", "probably", "hardly"
 
     "yes": accuracy rose, and chance does not explain it. "hardly": it rose by less than a point, at most. "probably":
     accuracy may have risen by chance, but the scores of the true labels rose, which shows earlier. Else "unclear".
-
-    Where no fold changed at all, the interval has no width. Nothing seen among n pictures leaves up to 3 / n possible
-    (the rule of three), which on few pictures is more than a point.
     """
     low, high = curve.accuracy.interval
-    if low == high:
-        possible = 3 / curve.points[-1].samples
-        low, high = low - possible, high + possible
     if low > 0:
         return "yes"
     if high < A_POINT:

@@ -6,7 +6,7 @@ import pytest
 from tests.trainer.blobs import make_blobs
 from trainer.cross_validation import cross_validate
 from trainer.errors import TooFewForFolds
-from trainer.intervals import repeated_folds_interval
+from trainer.fold_mean import mean_over_folds
 from trainer.linear_probe import fit_linear_probe
 from trainer.metrics import accuracy, softmax
 from trainer.split import make_folds
@@ -46,7 +46,9 @@ def test_the_means_come_with_intervals_over_folds_and_seeds() -> None:
 
     losses = [result.log_loss for result in found.results]
     assert found.log_loss.mean == pytest.approx(np.mean(losses))
-    assert found.log_loss.interval == pytest.approx(repeated_folds_interval(losses, folds=3))
+    pooled = [one.log_loss_interval for one in found.pooled]
+    expected = mean_over_folds(losses, folds=3, pooled=pooled, most=np.inf)
+    assert found.log_loss.interval == pytest.approx(expected.interval)
     assert 0 <= found.accuracy.interval[0] <= found.accuracy.mean <= found.accuracy.interval[1] <= 1
 
 

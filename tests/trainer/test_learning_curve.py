@@ -1,13 +1,15 @@
 import itertools
+import math
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from tests.trainer.blobs import make_blobs
-from trainer.learning_curve import LearningCurve, learning_curve, quick_strength, take_first
+from trainer.learning_curve import LearningCurve, learning_curve, paired_interval, quick_strength, take_first
 from trainer.linear_probe import fit_linear_probe
 from trainer.metrics import accuracy, softmax
+from trainer.report_words import would_more_help
 from trainer.subset_fits import fit_subsets
 
 
@@ -117,3 +119,35 @@ def test_a_fit_on_a_few_of_the_rows_is_that_of_a_probe_on_them() -> None:
 
     own = fit_linear_probe(features[:6], targets[:6], groups[:6], class_count=2, seed=0, threads=1, l2=0.1).head
     assert softmax(logits[:, 0]) == pytest.approx(softmax(own.logits(features)), abs=0.03)
+
+
+def test_a_change_that_no_fold_shows_may_still_be_there_on_few_pictures() -> None:
+    """Twelve pictures of classes far apart: no head of any size errs, yet nobody knows either to the point."""
+    curve = curve_of(*make_blobs(12, features=10, classes=2, distance=20.0))
+
+    assert curve is not None
+    assert all(point.accuracy == 1.0 and point.interval[0] < 0.8 for point in curve.points)
+    assert curve.accuracy.mean == 0
+    assert curve.accuracy.interval[0] < -0.1 < 0.1 < curve.accuracy.interval[1]
+    assert would_more_help(curve) != "hardly"
+
+
+def test_the_interval_of_a_rise_is_agresti_and_mins() -> None:
+    """32 pairs, of which 1 is right only before and 7 only after: half a pair is added to each cell."""
+    before, after = np.arange(32) < 20, np.arange(32) < 20
+    after[20:27], after[0] = True, False
+
+    low, high = paired_interval(before, after, [str(row) for row in range(32)])
+
+    better, worse, n = 7.5, 1.5, 34
+    half_width = 1.959964 * math.sqrt(better + worse - (better - worse) ** 2 / n) / n
+    assert (low, high) == pytest.approx(((better - worse) / n - half_width, (better - worse) / n + half_width))
+
+
+def test_copies_do_not_make_the_interval_of_a_rise_narrower() -> None:
+    before, after, groups = np.arange(20) < 12, np.arange(20) < 15, [str(row) for row in range(20)]
+
+    once = paired_interval(before, after, groups)
+    copied = paired_interval(np.tile(before, 9), np.tile(after, 9), groups * 9)
+
+    assert copied == once

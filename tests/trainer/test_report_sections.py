@@ -14,7 +14,8 @@ from trainer.calibration import Calibration, ReliabilityBin
 from trainer.compared import Compared
 from trainer.coverage import CoveragePoint
 from trainer.evaluation import evaluate
-from trainer.learning_curve import CurvePoint, Gain, LearningCurve
+from trainer.fold_mean import FoldMean
+from trainer.learning_curve import CurvePoint, LearningCurve
 from trainer.live_metrics import HeadStep
 from trainer.mistakes import MOST_MISTAKES, NEIGHBOURS, Mistake, Neighbour
 from trainer.mix_ups import Example, MixUp, PicturedMixUp
@@ -34,8 +35,8 @@ def words_of(page: str) -> str:
 
 CURVE = LearningCurve(
     points=(CurvePoint(40.0, 0.7, (0.6, 0.8), 0.9), CurvePoint(80.4, 0.81, (0.75, 0.87), 0.6)),
-    accuracy=Gain(0.11, (0.04, 0.18)),
-    log_loss=Gain(0.3, (0.1, 0.5)),
+    accuracy=FoldMean(0.11, (0.04, 0.18)),
+    log_loss=FoldMean(0.3, (0.1, 0.5)),
     folds=5,
     repetitions=2,
 )
@@ -111,18 +112,9 @@ def test_whether_more_pictures_help_is_said_first_and_with_its_interval() -> Non
 def test_the_verdict_on_more_pictures_follows_the_intervals(
     accuracy: tuple[float, float], log_loss: tuple[float, float], answer: str
 ) -> None:
-    curve = replace(CURVE, accuracy=Gain(0.0, accuracy), log_loss=Gain(0.0, log_loss))
+    curve = replace(CURVE, accuracy=FoldMean(0.0, accuracy), log_loss=FoldMean(0.0, log_loss))
 
     assert would_more_help(curve) == answer
-
-
-@pytest.mark.parametrize(("samples", "answer"), [(14.0, "unclear"), (1_000.0, "hardly")])
-def test_folds_that_all_agree_on_a_few_pictures_prove_nothing(samples: float, answer: str) -> None:
-    """All right with 7 pictures and with 14: an interval without width. That more are of no use does not follow."""
-    unchanged = Gain(0.0, (0.0, 0.0))
-    points = (*CURVE.points[:-1], replace(CURVE.points[-1], samples=samples))
-
-    assert would_more_help(replace(CURVE, points=points, accuracy=unchanged, log_loss=unchanged)) == answer
 
 
 def test_scores_are_told_with_what_chance_leaves_and_the_thresholds() -> None:
