@@ -31,7 +31,7 @@ def fields_of_parts() -> Iterator[tuple[str, str]]:
     return ((row, field) for row, part in PARTS.items() for field in part.model_fields)
 
 
-@pytest.mark.parametrize("field", BundleMetadata.model_fields)
+@pytest.mark.parametrize("field", list(BundleMetadata.model_fields))
 def test_every_field_has_a_row(field: str) -> None:
     assert field in ROWS
 
@@ -40,7 +40,7 @@ def test_every_row_is_a_field() -> None:
     assert ROWS.keys() - BundleMetadata.model_fields.keys() == {"metadata_sha256"}
 
 
-@pytest.mark.parametrize(("row", "field"), fields_of_parts())
+@pytest.mark.parametrize(("row", "field"), list(fields_of_parts()))
 def test_every_field_of_a_part_is_named_in_its_row(row: str, field: str) -> None:
     assert f"`{field}`" in ROWS[row]
 
