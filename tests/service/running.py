@@ -57,7 +57,7 @@ class ServiceProcess:
 
 @contextlib.contextmanager
 def running_process(
-    models_dir: Path, *arguments: str, log: Path | None = None, environment: Mapping[str, str] = MappingProxyType({})
+    models_dir: Path | str, *arguments: str, log: Path | None = None, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[ServiceProcess]:
     """Started on a free port; stopped at the end if the test has not done so. Its log goes to `log`."""
     command = [sys.executable, "-m", "service", "--models-dir", str(models_dir), "--port", "0", *arguments]
