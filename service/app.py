@@ -1,5 +1,6 @@
 """The ASGI application: routes, problems and limits put together around a runtime that lives as long as it does."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -8,11 +9,14 @@ from fastapi import FastAPI
 from service.polite_close import PoliteClose
 from service.problems import install_problems
 from service.refusals import Refusals
+from service.request_counts import CountRequests, RequestCounts
 from service.request_ids import RequestIds
 from service.routes import router
-from service.runtime import Lifecycle, open_runtime
+from service.runtime import Lifecycle, Runtime, open_runtime
 from service.settings import ServiceSettings
 from service.upload_limit import UploadBounds, UploadLimit
+
+FIRST_LOOK_S, _LOOK_EVERY_S = 60.0, 0.02
 
 
 def create_app(settings: ServiceSettings, lifecycle: Lifecycle | None = None) -> FastAPI:
@@ -22,12 +26,14 @@ def create_app(settings: ServiceSettings, lifecycle: Lifecycle | None = None) ->
         settings: read once, by whoever starts the process.
         lifecycle: shared with the server that runs the app, which says when to drain.
     """
-    lifecycle = lifecycle or Lifecycle()
+    lifecycle, counts = lifecycle or Lifecycle(), RequestCounts()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with open_runtime(settings, lifecycle) as runtime:
+        with open_runtime(settings, lifecycle, counts) as runtime:
             app.state.runtime = runtime
+            if lifecycle.waits_for_models:
+                await _first_look(runtime)
             yield
 
     app = FastAPI(
@@ -43,7 +49,16 @@ def create_app(settings: ServiceSettings, lifecycle: Lifecycle | None = None) ->
     app.add_middleware(Refusals)
     app.add_middleware(PoliteClose, is_draining=lambda: lifecycle.draining)
     app.add_middleware(RequestIds)
+    app.add_middleware(CountRequests, counts=counts)
     return app
+
+
+async def _first_look(runtime: Runtime) -> None:
+    """Return when the models were looked at, or when that takes too long to be kept waiting for."""
+    for _ in range(int(FIRST_LOOK_S / _LOOK_EVERY_S)):
+        if runtime.watcher.has_looked:
+            return
+        await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def _upload_bounds(settings: ServiceSettings) -> UploadBounds:

@@ -1,17 +1,21 @@
 """From bytes to predictions, within a lease: decode -> preprocess -> run -> the best labels. Knows no HTTP."""
 
 import asyncio
+import time
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from service.errors import PoolTimeout
 from service.generation import Generation
 from service.lane import Lane
 from service.pool import Pool
 from service.registry import Registry
+from service.runner import Outputs
 from shared.decode import DecodeLimits, decode
 from shared.prediction import Prediction, top_k
 from shared.preprocess import preprocess
@@ -50,14 +54,22 @@ def classify_picture(data: bytes, generation: Generation, lane: Lane, *, limits:
         PictureError: the picture cannot be used.
         PoolTimeout: the deadline passed before it was run.
     """
-    lane.check_deadline("it was decoded")
-    metadata = generation.bundle.metadata
-    image = decode(data, at_least=metadata.spec.decode_at_least, limits=limits)
-    pixels = preprocess(image, metadata.spec)
-    lane.check_deadline("it was run")
+    images = _read(data, generation, lane, limits)
     with lane.widen(useful=generation.can_widen) as wide:
-        outputs = generation.run(pixels[np.newaxis], wide=wide)
-    threshold = metadata.thresholds.unfamiliar
+        outputs = generation.run(images, wide=wide)
+    return _answer_of(outputs, generation, count)
+
+
+def _read(data: bytes, generation: Generation, lane: Lane, limits: DecodeLimits) -> NDArray[np.uint8]:
+    lane.check_deadline("it was decoded")
+    spec = generation.bundle.metadata.spec
+    pixels = preprocess(decode(data, at_least=spec.decode_at_least, limits=limits), spec)
+    lane.check_deadline("it was run")
+    return pixels[np.newaxis]
+
+
+def _answer_of(outputs: Outputs, generation: Generation, count: int) -> Answer:
+    threshold = generation.bundle.metadata.thresholds.unfamiliar
     return Answer(
         predictions=top_k(outputs.probabilities, generation.labels, count),
         novelty=outputs.novelty,
@@ -65,6 +77,22 @@ def classify_picture(data: bytes, generation: Generation, lane: Lane, *, limits:
         model=generation.name,
         version=generation.version,
     )
+
+
+@dataclass(frozen=True)
+class _Job:
+    data: bytes
+    model: str
+    count: int
+    deadline: float
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A picture that was handed to a generation which runs many together; that answers it even once it is retired."""
+
+    generation: Generation
+    outputs: "Future[Outputs]"
 
 
 class Classifier:
@@ -98,13 +126,27 @@ class Classifier:
             UnknownModel, ModelNotLoaded: the model is not there, or not any more.
             PictureError: the picture cannot be used.
         """
+        job = _Job(data, model=model, count=count, deadline=deadline)
         async with self._pool.lease_async(deadline, queue=model) as lane:
-            return await self._on_thread(lane, lambda: self._classify_leased(data, lane, model=model, count=count))
+            found = await self._on_thread(lane, lambda: self._classify_leased(job, lane))
+        return found if isinstance(found, Answer) else await self._wait_for(found, job)
 
-    def _classify_leased(self, data: bytes, lane: Lane, *, model: str, count: int) -> Answer:
+    def _classify_leased(self, job: "_Job", lane: Lane) -> "Answer | _Pending":
         # The generation is leased on this thread: who ends the last lease of an old one frees its memory.
-        with self._registry.lease(model) as generation:
-            return classify_picture(data, generation, lane, limits=self._limits, count=count)
+        with self._registry.lease(job.model) as generation:
+            if not generation.batches:
+                return classify_picture(job.data, generation, lane, limits=self._limits, count=job.count)
+            images = _read(job.data, generation, lane, self._limits)
+            return _Pending(generation, generation.submit(images, deadline=job.deadline))
+
+    async def _wait_for(self, pending: "_Pending", job: "_Job") -> Answer:
+        """Wait for another thread's run without a lane: meanwhile its core decodes somebody else's picture."""
+        try:
+            async with asyncio.timeout(max(0.0, job.deadline - time.monotonic())):
+                outputs = await asyncio.wrap_future(pending.outputs)  # a caller who leaves takes the picture back
+        except TimeoutError as error:
+            raise PoolTimeout("the deadline passed before the device had answered") from error
+        return _answer_of(outputs, pending.generation, job.count)
 
     async def _on_thread(self, lane: Lane, work: Callable[[], Result]) -> Result:
         """Until the thread has ended, its lane is in use, however often the caller is cancelled meanwhile."""

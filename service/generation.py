@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.micro_batch import BatchStats, MicroBatcher
 from service.runner import Outputs, Runner
 from shared.bundle import Bundle
 
@@ -33,6 +35,7 @@ class Generation:
     ) -> None:
         self.name, self.bundle, self.warnings = name, bundle, warnings
         self.provider, self.can_widen = runner.provider, runner.can_widen
+        self.batches = isinstance(runner, MicroBatcher)
         self.loaded_at = datetime.now(UTC)
         self._runner: Runner | None = runner
         self._on_close = on_close
@@ -65,6 +68,18 @@ class Generation:
         if runner is None:
             raise RuntimeError(f"{self!r} was used after its last lease ended")
         return runner.run(images, wide=wide)
+
+    def submit(self, images: NDArray[np.uint8], *, deadline: float) -> "Future[Outputs]":
+        """Hand in one picture, as `MicroBatcher.submit`, where `batches`; only within a lease, which may end then."""
+        runner = self._runner
+        if not isinstance(runner, MicroBatcher):
+            raise TypeError(f"{self!r} does not run pictures together, or not any more")
+        return runner.submit(images, deadline=deadline)
+
+    def batch_stats(self) -> BatchStats | None:
+        """What its batcher does, where there is one."""
+        runner = self._runner
+        return runner.stats() if isinstance(runner, MicroBatcher) else None
 
     def begin_lease(self) -> bool:
         """Count one more user; False when retired, and then there is nothing to end."""

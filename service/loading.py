@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from service.batching import NO_BATCHING, Batching
 from service.generation import Generation
 from service.memory import give_back_memory
 from service.runner import SessionRunner
@@ -23,10 +24,11 @@ def open_generation(
     name: str,
     path: Path,
     *,
-    provider: Provider = "auto",
+    provider: Provider = "cpu",
     cpu: Cpu | None = None,
     cores: int = 1,
     wide_lane_max_mb: int = 256,
+    batching: Batching = NO_BATCHING,
 ) -> Generation:
     """Read, verify, open and warm a version, and replay its golden check.
 
@@ -37,6 +39,7 @@ def open_generation(
         cpu: what must meet the bundle's requirements; this machine's by default.
         cores: what a wide run may use; 1 for narrow runs only.
         wide_lane_max_mb: largest model file, in MiB, that is opened a second time for wide runs.
+        batching: when pictures of several requests are run together, and how many.
 
     Raises:
         RequirementMissing: the CPU does not meet them.
@@ -49,13 +52,14 @@ def open_generation(
     narrow = open_session(model, provider=provider, threads=1)
     check_tensors(bundle, narrow)
     warm_up(bundle, narrow)
-    warnings = tuple(check_golden(bundle, narrow))
-    wide = None
-    if cores > 1 and narrow.provider == CPU and len(model) <= wide_lane_max_mb * MIB:
+    warnings = (*([str(narrow.without_gpu)] if narrow.without_gpu else []), *check_golden(bundle, narrow))
+    wide, batches = None, batching.suits(narrow)
+    if cores > 1 and narrow.provider == CPU and (batches or len(model) <= wide_lane_max_mb * MIB):
         wide = open_session(model, provider="cpu", threads=cores)
         check_golden(bundle, wide)
+    outputs = wanted_outputs(bundle)
+    runner = batching.open(wide or narrow, outputs, bundle) if batches else SessionRunner(narrow, wide, outputs=outputs)
     give_back_memory()
-    runner = SessionRunner(narrow, wide, outputs=wanted_outputs(bundle))
     return Generation(name, bundle, runner, warnings=warnings, on_close=_on_close)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import PoolClosed, PoolTimeout, RunnerBroken
+from service.memory import give_back_memory
 from service.runner import Outputs
 from shared.bundle import PROBABILITIES
 from shared.errors import RunFailed
@@ -138,6 +139,7 @@ class MicroBatcher:
             while self._serve_next():
                 pass
             del self._session  # ONNX Runtime frees its memory with the last reference
+            give_back_memory()
         except BaseException as error:
             logger.critical("micro-batching has ended", exc_info=True)
             self._break(" ".join(str(error).split())[:300] or type(error).__name__)

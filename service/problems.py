@@ -31,6 +31,7 @@ from service.errors import (
     UploadTooLarge,
     UploadTooSlow,
 )
+from service.request_counts import note_problem
 from service.request_ids import HEADER, request_id_of
 from service.schemas import Problem
 from shared.errors import FinialError, PictureCorrupt, PictureTooLarge, TooManyPixels, UnknownFormat
@@ -118,6 +119,7 @@ def _problem(kind: Kind, detail: str, request_id: str) -> Problem:
 
 def _respond(kind: Kind, detail: str, request: Request, headers: dict[str, str] | None = None) -> Response:
     request_id = request_id_of(request.scope)
+    note_problem(request.scope, kind.slug)
     problem = _problem(kind, detail, request_id)
     headers = {**(headers or {}), HEADER: request_id}  # an unexpected error is answered outside of RequestIds
     if kind.retry_after_s is not None:

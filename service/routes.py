@@ -4,6 +4,7 @@ import math
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from service.errors import PoolError
 from service.openapi import ANY_PROBLEM, UPLOAD, upload_problems
@@ -11,7 +12,16 @@ from service.pool import in_seconds
 from service.problems import problem_of
 from service.request_ids import request_id_of
 from service.runtime import Runtime
-from service.schemas import HealthAnswer, ModelAnswer, ModelsAnswer, PredictAnswer, PredictManyAnswer, Problem
+from service.schemas import (
+    DeviceAnswer,
+    HealthAnswer,
+    ModelAnswer,
+    ModelsAnswer,
+    PredictAnswer,
+    PredictManyAnswer,
+    Problem,
+)
+from service.telemetry import CONTENT_TYPE
 from service.uploads import read_pictures
 from shared.errors import PictureError
 
@@ -68,7 +78,10 @@ async def models(runtime: RuntimeDep) -> ModelsAnswer:
     """Every model that is served or could not be loaded."""
     answers = [ModelAnswer.of(name, status) for name, status in runtime.registry.overview().items()]
     return ModelsAnswer(
-        default=runtime.registry.default_model, models=answers, store_error=runtime.registry.store_error
+        default=runtime.registry.default_model,
+        models=answers,
+        store_error=runtime.registry.store_error,
+        device=DeviceAnswer.of(runtime.device),
     )
 
 
@@ -79,21 +92,31 @@ async def model(runtime: RuntimeDep, name: str) -> ModelAnswer:
 
 
 @router.head("/health/live", include_in_schema=False)
-@router.get("/health/live", tags=["health"])
-async def live() -> HealthAnswer:
-    """The process answers."""
-    return HealthAnswer(status="alive")
+@router.get("/health/live", tags=["health"], responses={503: {"model": HealthAnswer, "description": "Not alive."}})
+async def live(runtime: RuntimeDep, response: Response) -> HealthAnswer:
+    """The process answers, and what it needs for its work is there; if not, only a restart helps."""
+    reason = runtime.lifecycle.broken
+    if reason is None:
+        return HealthAnswer(status="alive")
+    response.status_code = 503
+    return HealthAnswer(status="broken", reason=reason)
 
 
 @router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", tags=["health"], responses={503: {"model": HealthAnswer, "description": "Not ready."}})
 async def ready(runtime: RuntimeDep, response: Response) -> HealthAnswer:
-    """A model is warm, and the service is not shutting down."""
-    reason = runtime.not_ready_reason
+    """A model is warm, the device is what was required, and the service is not shutting down."""
+    reason, device = runtime.not_ready_reason, DeviceAnswer.of(runtime.device)
     if reason is None:
-        return HealthAnswer(status="ready")
+        return HealthAnswer(status="ready", device=device)
     response.status_code = 503
-    return HealthAnswer(status="not ready", reason=reason)
+    return HealthAnswer(status="not ready", reason=reason, device=device)
+
+
+@router.get("/metrics", tags=["health"], response_class=PlainTextResponse)
+async def metrics(runtime: RuntimeDep) -> Response:
+    """Counts and state for Prometheus, in its text format."""
+    return Response(runtime.metrics.text(), media_type=CONTENT_TYPE)
 
 
 @router.head("/", include_in_schema=False)

@@ -1,17 +1,23 @@
 """What a running service is made of: opened together, closed together."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
+from service.batching import Batching
 from service.classifier import Classifier
+from service.device import Device, DeviceSearch, policy_of
 from service.loading import open_generation
 from service.pool import Pool
 from service.registry import Registry
+from service.request_counts import RequestCounts
 from service.settings import ServiceSettings
+from service.siblings import Siblings
 from service.stores import open_store
+from service.telemetry import Metrics
 from service.watcher import Watcher
 from shared.cores import usable_cores
 from shared.decode import DecodeLimits
@@ -19,9 +25,21 @@ from shared.decode import DecodeLimits
 
 @dataclass
 class Lifecycle:
-    """Where the process is on its way; the server writes it, the routes read it."""
+    """Where the process is on its way; the server writes it, the routes read it.
+
+    Attributes:
+        draining: no new traffic should come.
+        broken: why the process cannot do its work any more, in a sentence; only a restart helps.
+        shares_listener: other processes accept from the same listener, and go on when this one ends.
+        waits_for_models: accept connections only when the models were looked at: others serve meanwhile.
+        siblings: the workers of the service, where there are several.
+    """
 
     draining: bool = False
+    broken: str | None = None
+    shares_listener: bool = False
+    waits_for_models: bool = False
+    siblings: Siblings | None = None
 
 
 @dataclass(frozen=True)
@@ -33,34 +51,52 @@ class Runtime:
     pool: Pool
     watcher: Watcher
     classifier: Classifier
+    device_search: DeviceSearch
+    counts: RequestCounts
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+
+    @property
+    def device(self) -> Device | None:
+        """Where models are computed; None while that is not known."""
+        return self.device_search.found
 
     @property
     def not_ready_reason(self) -> str | None:
         """Why no traffic should come here, or None."""
-        if self.lifecycle.draining:
-            return "draining"
+        if self.lifecycle.broken or self.lifecycle.draining:
+            return self.lifecycle.broken or "draining"
+        if self.device is not None and self.device.provider is None:
+            return f"--device {self.device.policy}: {self.device.failure}"
         if not self.watcher.has_looked:
             return "loading models"
         return None if self.registry.serves_default else "no model is served"
 
+    @functools.cached_property
+    def metrics(self) -> Metrics:
+        """What Prometheus is told."""
+        return Metrics(self.counts, self)
+
 
 @contextlib.contextmanager
-def open_runtime(settings: ServiceSettings, lifecycle: Lifecycle) -> Iterator[Runtime]:
+def open_runtime(
+    settings: ServiceSettings, lifecycle: Lifecycle, counts: RequestCounts | None = None
+) -> Iterator[Runtime]:
     """Start watching the models folder and be able to classify; at the end, wait for what is being computed."""
     cores = usable_cores()
     lanes = cores if settings.lanes == "auto" else settings.lanes
     registry = Registry(default_model=settings.default_model)
     pool = Pool(lanes=lanes, max_waiting=settings.max_waiting)
+    search = DeviceSearch(policy_of(settings.device))
+    open_version = partial(
+        open_generation,
+        cores=min(cores, lanes),
+        wide_lane_max_mb=settings.wide_lane_max_mb,
+        batching=Batching(settings.micro_batching, settings.max_batch, partial(setattr, lifecycle, "broken")),
+    )
     watcher = Watcher(
         registry,
         open_store(settings),
-        open_version=partial(
-            open_generation,
-            provider=settings.provider,
-            cores=min(cores, lanes),
-            wide_lane_max_mb=settings.wide_lane_max_mb,
-        ),
+        open_version=lambda name, path: open_version(name, path, provider=search.wait().wanted_of_sessions),
         names=settings.models,
         pins=settings.pins,
         interval_s=settings.poll_every_s,
@@ -73,4 +109,5 @@ def open_runtime(settings: ServiceSettings, lifecycle: Lifecycle) -> Iterator[Ru
         contextlib.closing(pool),
     ):
         classifier = Classifier(registry=registry, pool=pool, executor=executor, limits=limits)
-        yield Runtime(settings, registry, pool, watcher, classifier, lifecycle)
+        counts = counts or RequestCounts()
+        yield Runtime(settings, registry, pool, watcher, classifier, search, counts, lifecycle)

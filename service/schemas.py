@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.classifier import Answer
+from service.device import Device
 from service.generation import Generation
 from service.registry import FailedLoad, Outcome, Status
 
@@ -133,12 +134,36 @@ class ModelAnswer(_Answer):
         return self.model_copy(update=served)
 
 
+class DeviceAnswer(_Answer):
+    """Where models are computed: what was asked for, and what was obtained."""
+
+    policy: str = Field(description="What --device says: require-gpu, prefer-gpu or cpu.")
+    provider: str | None = Field(description="What was obtained; null when the GPU that is required is not there.")
+    reason: str | None = Field(
+        default=None,
+        description="Why there is no GPU: provider-missing, library-not-loadable, no-device or device-failed.",
+    )
+    detail: str | None = Field(default=None, description="The same in a sentence, with what to do.")
+
+    @classmethod
+    def of(cls, device: Device | None) -> Self | None:
+        """Put a device into words; None while it is looked for."""
+        if device is None:
+            return None
+        if (failure := device.failure) is None:
+            return cls(policy=device.policy, provider=device.provider)
+        return cls(policy=device.policy, provider=device.provider, reason=failure.reason, detail=str(failure))
+
+
 class ModelsAnswer(_Answer):
     """Every model that is served or could not be loaded."""
 
     default: str | None = Field(description="What POST /predict serves; null when that is not clear.")
     models: list[ModelAnswer]
     store_error: str | None = Field(default=None, description="Why the models cannot be listed just now.")
+    device: DeviceAnswer | None = Field(
+        default=None, description="Where they are computed; null while it is looked for."
+    )
 
 
 class HealthAnswer(_Answer):
@@ -146,3 +171,4 @@ class HealthAnswer(_Answer):
 
     status: str
     reason: str | None = None
+    device: DeviceAnswer | None = Field(default=None, description="Told by /health/ready.")

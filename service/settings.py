@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from service.connection_settings import ConnectionSettings, Seconds
+from service.device_settings import DeviceSettings
 from service.store_settings import StoreSettings
-from shared.session import Provider
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Pixels = Annotated[int, Field(ge=1, le=10**9)]
@@ -15,7 +15,7 @@ Megabytes = Annotated[int, Field(ge=0, le=1_000_000)]
 Waiting = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
-class ServiceSettings(ConnectionSettings, StoreSettings):
+class ServiceSettings(ConnectionSettings, StoreSettings, DeviceSettings):
     """Serve every model of a folder over HTTP."""
 
     variables_in_help: ClassVar[bool] = True
@@ -32,7 +32,9 @@ class ServiceSettings(ConnectionSettings, StoreSettings):
     max_waiting: Waiting = Field(64, description="Requests that may queue per model.")
     request_timeout_s: Seconds = Field(5.0, description="A request that has waited this long for a lane is refused.")
     max_pixels: Pixels = Field(50_000_000, description="Largest picture, width times height.")
-    provider: Provider = Field("auto", description="Where ONNX Runtime computes: auto, cpu, cuda.")
+    workers: Annotated[int, Field(ge=1, le=256)] = Field(
+        1, description="Processes that serve; each has a share of the cores, and the models in memory of its own."
+    )
     drain_delay_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         0.0, description="Keep serving this long after SIGTERM, not ready, until balancers have noticed."
     )

@@ -43,7 +43,9 @@ def test_sizes_are_written_as_people_write_them(models_dir: Path) -> None:
         ["--max-upload", "9EiB"],
         ["--request-timeout-s", "nan"],
         ["--max-upload", "ten"],
-        ["--provider", "gpu"],
+        ["--device", "gpu"],
+        ["--micro-batching", "maybe"],
+        ["--max-batch", "0"],
         ["--no-such-flag"],
     ],
 )

@@ -1,0 +1,53 @@
+"""Which models run the pictures of several requests together, and that they can."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from service.micro_batch import MicroBatcher
+from shared.bundle import INPUT_NAME, Bundle
+from shared.errors import RunFailed
+from shared.session import CPU, Session
+
+MicroBatching = Literal["auto", "on", "off"]
+
+
+@dataclass(frozen=True)
+class Batching:
+    """When to run pictures together.
+
+    Attributes:
+        when: "auto" does so on a GPU, where many pictures take hardly longer than one.
+        max_batch: largest batch.
+        on_broken: told why nothing can be computed any more, if it comes to that.
+    """
+
+    when: MicroBatching
+    max_batch: int
+    on_broken: Callable[[str], object] = lambda _: None
+
+    def suits(self, session: Session) -> bool:
+        """Whether this session's pictures are to be run together."""
+        wanted = self.when == "on" or (self.when == "auto" and session.provider != CPU)
+        return wanted and self.max_batch > 1 and session.shape_of(INPUT_NAME)[0] is None
+
+    def open(self, session: Session, outputs: Sequence[str], bundle: Bundle) -> MicroBatcher:
+        """A batcher, after one run of the largest batch: memory that it needs is missed now, and not under load.
+
+        Raises:
+            RunFailed: the device cannot compute so many at once.
+        """
+        spec = bundle.metadata.spec
+        images = np.zeros((self.max_batch, spec.height, spec.width, 3), np.uint8)
+        try:
+            session.run(images, outputs)
+        except RunFailed as error:
+            raise RunFailed(
+                images.shape, detail=f"{error.__cause__}; perhaps it can with a smaller --max-batch"
+            ) from error
+        return MicroBatcher(session, outputs=outputs, max_batch=self.max_batch, on_broken=self.on_broken)
+
+
+NO_BATCHING = Batching("off", 1)

@@ -1,0 +1,126 @@
+"""Counts every request once, by what became of it: also those refused early, and those whose client has gone."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CLIENT_GONE = 499
+"""The status under which requests are counted whose client left before an answer began. It never goes over the wire."""
+
+OTHER_ROUTE = "other"
+REFUSED = frozenset({408, 413, 429, 503, 504})
+"""Statuses that say that a limit was reached, or that nobody is there to answer."""
+
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class RequestCounts:
+    """The counters themselves. Labels come from tables of ours (routes, statuses, problems), never from a client."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "finial_requests", "Requests by route and status.", ("route", "status"), registry=self.registry
+        )
+        self._refused = Counter(
+            "finial_refused",
+            "Requests refused, by the problem they were answered.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "finial_request_seconds",
+            "Time from a request's first byte to the begin of its answer.",
+            ("route",),
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge("finial_in_flight", "Requests that are not answered yet.", registry=self.registry)
+
+    def add(self, *, route: str, status: int, problem: str | None, seconds: float) -> None:
+        """Count one request.
+
+        Args:
+            route: the route's template.
+            status: what it was answered, or CLIENT_GONE.
+            problem: name of the problem it was answered, if it was one.
+            seconds: time until the answer began.
+        """
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+        if status in REFUSED:
+            self._refused.labels(problem or str(status)).inc()
+
+
+def note_problem(scope: Scope, name: str) -> None:
+    """Tell the counts which problem a request is answered."""
+    scope.setdefault("state", {})["problem"] = name
+
+
+class CountRequests:
+    """ASGI middleware, the outermost: counts a request when its answer begins, so before the client can know of it.
+
+    Args:
+        app: what is counted.
+        counts: where.
+    """
+
+    def __init__(self, app: ASGIApp, *, counts: RequestCounts) -> None:
+        self._app, self._counts = app, counts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, watching for the begin of its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        watched = _Watched(scope, receive, send, self._counts)
+        with self._counts.in_flight.track_inprogress():
+            try:
+                await self._app(scope, watched.receive, watched.send)
+            finally:  # an error of ours, which is answered 500 further out, or the end of the process
+                watched.count(500)
+
+
+class _Watched:
+    """One request, counted once."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, counts: RequestCounts) -> None:
+        self._scope, self._receive, self._send, self._counts = scope, receive, send, counts
+        self._began = time.monotonic()
+        self._counted = self._gone = False
+        self._body_complete = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._gone = message["type"] == "http.disconnect"
+        self._body_complete = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and not self._counted:
+            gone = self._gone or (self._body_complete and await self._has_gone())
+            self.count(CLIENT_GONE if gone else message["status"])
+        await self._send(message)
+
+    async def _has_gone(self) -> bool:
+        """Whether the client left while its request was computed; all that is left to receive is that."""
+        with anyio.CancelScope() as scope:
+            scope.cancel()  # what is known already is received all the same
+            await self.receive()
+        return self._gone
+
+    def count(self, status: int) -> None:
+        if self._counted:
+            return
+        self._counted = True
+        state: Mapping[str, Any] = self._scope.get("state", {})
+        self._counts.add(
+            route=getattr(self._scope.get("route"), "path", OTHER_ROUTE),
+            status=CLIENT_GONE if self._gone else status,
+            problem=state.get("problem"),
+            seconds=time.monotonic() - self._began,
+        )

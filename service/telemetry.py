@@ -1,0 +1,150 @@
+"""What this process tells Prometheus: its counts, and how pool, models and device are at the moment of the scrape."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from service.device import Device
+from service.generation import Generation
+from service.pool import Pool
+from service.pool_stats import PoolStats
+from service.registry import Registry, Status
+from service.request_counts import RequestCounts
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+
+class Observed(Protocol):
+    """What is looked at when metrics are asked for: a `Runtime`."""
+
+    @property
+    def pool(self) -> Pool:
+        """Lanes, and who waits for them."""
+
+    @property
+    def registry(self) -> Registry:
+        """Models."""
+
+    @property
+    def device(self) -> Device | None:
+        """Where models are computed; None while that is not known."""
+
+    @property
+    def not_ready_reason(self) -> str | None:
+        """Why no traffic should come here."""
+
+
+class Metrics:
+    """The metrics of one process. Labels are names of ours, and of models that are there: never what a client wrote.
+
+    Args:
+        counts: the requests.
+        observed: everything else; read at each scrape, so a swap needs no bookkeeping.
+    """
+
+    def __init__(self, counts: RequestCounts, observed: Observed) -> None:
+        # The time of each counter's making: as many lines again, and of no use.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._counts, self._observed = counts, observed
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format, version 0.0.4."""
+        return generate_latest(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """One family after the other; asked by prometheus_client."""
+        yield from self._counts.registry.collect()
+        yield GaugeMetricFamily(
+            "finial_ready", "Whether traffic may come.", value=self._observed.not_ready_reason is None
+        )
+        yield from _pool_families(self._observed.pool.stats())
+        yield from _device_families(self._observed.device)
+        yield from _model_families(self._observed.registry.overview())
+        yield from self._process.collect()
+
+
+def _pool_families(stats: PoolStats) -> Iterator[Metric]:
+    yield GaugeMetricFamily("finial_lanes", "Cores that requests may use.", value=stats.lanes)
+    yield GaugeMetricFamily("finial_lanes_leased", "Leases that are out.", value=stats.leased)
+    waiting = stats.waiting_by_model
+    yield _family(GaugeMetricFamily, "finial_waiting", "Requests in the line.", ("model",), _by_one(waiting))
+    leases = {
+        "granted": stats.granted_total,
+        "refused": stats.refused_total,
+        "timed_out": stats.timed_out_total,
+        "gave_up": stats.gave_up_total,
+        "dismissed": stats.dismissed_total,
+    }
+    yield _family(CounterMetricFamily, "finial_leases", "Who asked for a lane.", ("outcome",), _by_one(leases))
+    yield CounterMetricFamily(
+        "finial_leases_expired", "Granted, but dropped before the run: too late.", value=stats.expired_total
+    )
+    runs = {"wide": stats.wide_runs_total, "narrow": stats.narrow_runs_total}
+    yield _family(CounterMetricFamily, "finial_runs", "Runs on all cores, or on one.", ("lane",), _by_one(runs))
+    yield CounterMetricFamily(
+        "finial_lease_wait_seconds", "Waits that ended in a lane, added up.", value=stats.waited_s
+    )
+
+
+def _device_families(device: Device | None) -> Iterator[Metric]:
+    if device is not None:
+        labels = (device.policy, device.provider or "none", device.failure.reason if device.failure else "")
+        yield _family(
+            GaugeMetricFamily,
+            "finial_device_info",
+            "What was asked for, what was obtained, and why there is no GPU.",
+            ("policy", "provider", "reason"),
+            [(labels, 1)],
+        )
+
+
+def _model_families(models: dict[str, Status]) -> Iterator[Metric]:
+    reloads = [((name, outcome), n) for name, status in models.items() for outcome, n in status.reloads.items()]
+    yield _family(CounterMetricFamily, "finial_reloads", "Looks at a model.", ("model", "outcome"), reloads)
+    served = {name: status.generation for name, status in models.items() if status.generation is not None}
+    yield _family(
+        GaugeMetricFamily,
+        "finial_generation_info",
+        "What is served.",
+        ("model", "version", "provider", "precision"),
+        [(_labels_of(name, generation), 1) for name, generation in served.items()],
+    )
+    warnings = {name: len(generation.warnings) for name, generation in served.items()}
+    yield _family(
+        GaugeMetricFamily, "finial_warnings", "What is not as it was in training.", ("model",), _by_one(warnings)
+    )
+    yield from _batch_families(served)
+
+
+def _batch_families(served: dict[str, Generation]) -> Iterator[Metric]:
+    found = {name: stats for name, generation in served.items() if (stats := generation.batch_stats()) is not None}
+    batches = _by_one({name: stats.batches for name, stats in found.items()})
+    yield _family(CounterMetricFamily, "finial_batches", "Runs of the served version.", ("model",), batches)
+    pictures = _by_one({name: stats.pictures for name, stats in found.items()})
+    yield _family(CounterMetricFamily, "finial_batched_pictures", "Pictures in these runs.", ("model",), pictures)
+
+
+def _labels_of(name: str, generation: Generation) -> tuple[str, ...]:
+    return (name, generation.version, generation.provider, generation.bundle.metadata.precision)
+
+
+def _by_one(values: Mapping[str, int]) -> list[tuple[tuple[str, ...], float]]:
+    return [((label,), value) for label, value in values.items()]
+
+
+def _family(
+    kind: type[GaugeMetricFamily] | type[CounterMetricFamily],
+    name: str,
+    what: str,
+    labels: tuple[str, ...],
+    values: Iterable[tuple[tuple[str, ...], float]],
+) -> Metric:
+    family = kind(name, what, labels=labels)
+    for label_values, value in values:
+        family.add_metric(label_values, value)
+    return family

@@ -1,0 +1,34 @@
+"""The metrics of several workers as one page: every sample says whose it is."""
+
+from collections.abc import Iterator, Mapping
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+
+def join_workers(texts: Mapping[str, bytes | None]) -> bytes:
+    """One text of many, each family once, with the label `worker` in every sample.
+
+    Args:
+        texts: what each worker answered, by its name; None for one that did not. `finial_worker_up` counts them.
+    """
+    return generate_latest(_Joined(texts))
+
+
+class _Joined:
+    def __init__(self, texts: Mapping[str, bytes | None]) -> None:
+        self._texts = texts
+
+    def collect(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("finial_worker_up", "Whether a worker told its metrics.", labels=("worker",))
+        families: dict[str, Metric] = {}
+        for worker, text in self._texts.items():
+            up.add_metric((worker,), text is not None)
+            for family in text_string_to_metric_families((text or b"").decode()):
+                known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+                known.samples += [
+                    sample._replace(labels=sample.labels | {"worker": worker}) for sample in family.samples
+                ]
+        yield up
+        yield from families.values()
