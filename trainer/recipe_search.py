@@ -193,7 +193,7 @@ def _reason(one: Candidate, chosen: Candidate, behind: NDArray[np.float64]) -> s
     if one == chosen and not behind.any():
         return "taken"
     if one == chosen and not _within_error(behind):
-        return "taken: the best is less simple, and not better by two standard errors"
+        return "taken: the best is less simple, and not better beyond doubt"
     if one == chosen:
         return "taken: within one standard error of the best, or as cheap and better"
     if _within_error(behind):

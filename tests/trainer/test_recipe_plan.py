@@ -89,6 +89,15 @@ def test_a_search_tries_heads_features_perceptron_and_a_view_in_that_order() -> 
     ]
 
 
+def test_perceptron_and_view_must_be_better_beyond_doubt() -> None:
+    settings = TrainSettings.model_validate({"data": "pets", "search": True})
+    plan = make_plan(Library((PRESET, LARGER)), training(50), settings)
+
+    doubts = [[one.doubt for one in step(plan.candidates[0].recipe)] for step in plan.refinements]
+
+    assert doubts == [[1.0], [1.0, 1.0], [2.0], [2.0]]
+
+
 def test_what_is_given_is_not_searched() -> None:
     assert names(50, search=True, head="sgd", views=3, max_cost=1.5) == ["sgd on 224 px, crop, 3 views"]
 

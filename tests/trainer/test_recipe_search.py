@@ -9,7 +9,7 @@ from tests.trainer.blobs import make_blobs
 from trainer.cross_validation import cross_validate
 from trainer.fitting import FitOptions
 from trainer.recipe import FeatureChoice, FeatureRows, Recipe, plain_rows
-from trainer.recipe_search import Candidate, Plan, Searched, choose, search
+from trainer.recipe_search import Candidate, Plan, Searched, choose, search, standard_error
 
 PRESET = Candidate(Recipe(FeatureChoice(PreprocessSpec())), "preset", 1.0)
 LARGER = Candidate(Recipe(FeatureChoice(PreprocessSpec(height=320, width=320, resize=366))), "larger", 2.0)
@@ -55,6 +55,30 @@ def test_of_recipes_that_cost_the_same_the_better_one_is_taken() -> None:
 
     assert choose({PRESET: losses, TAPPED: losses - 0.001 * np.sin(np.arange(100)) - 1e-4}) == TAPPED
     assert choose({PRESET: losses, TAPPED: losses}) == PRESET
+
+
+def test_what_is_less_simple_must_be_better_by_more_than_one_standard_error() -> None:
+    """Of some trials one is an error ahead by chance: a perceptron taken so was worse in the outer folds."""
+    losses = np.random.default_rng(0).uniform(0.2, 0.8, 100)
+    gains = np.random.default_rng(1).normal(0, 0.1, 100)
+    one_and_a_half_errors_better = losses - (gains - gains.mean()) - 1.5 * standard_error(gains)
+    perceptron = replace(PRESET, name="perceptron", cost=1.001)
+
+    assert choose({PRESET: losses, perceptron: one_and_a_half_errors_better}) == perceptron
+    assert choose({PRESET: losses, replace(perceptron, doubt=2.0): one_and_a_half_errors_better}) == PRESET
+    assert choose({PRESET: losses, replace(perceptron, doubt=1.4): one_and_a_half_errors_better}).name == "perceptron"
+
+
+def test_why_the_simpler_recipe_was_kept_is_told() -> None:
+    tried = plan(PRESET, good=[LARGER])
+    doubted = replace(LARGER, doubt=1000.0)
+
+    found = searched(replace(tried, refinements=(lambda _recipe: (doubted,),)))
+
+    assert [(one.name, one.chosen, one.reason) for one in found.tried] == [
+        ("preset", True, "taken: the best is less simple, and not better beyond doubt"),
+        ("larger", False, "no better beyond doubt, and more work"),
+    ]
 
 
 def test_a_refinement_is_tried_beside_the_best_so_far() -> None:
