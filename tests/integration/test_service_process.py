@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -201,21 +200,6 @@ def test_clients_that_hang_up_harm_nobody(service: ServiceProcess) -> None:
         assert client.get("/health/ready").status_code == httpx.codes.OK
 
 
-@pytest.mark.slow
-def test_the_nastiest_pictures_get_an_answer_each(shared_data: Path, models_dir: Path, bundle: Bundle) -> None:
-    """Files from the test suites of image libraries: classified or refused, never a failure and never a hang."""
-    files = sorted(path for path in (shared_data / "datasets" / "nasty").rglob("*") if path.is_file())
-    assert len(files) > 500
-    with running_process(models_dir) as service, service.client() as client, ThreadPoolExecutor(4) as executor:
-        service.wait_until_ready()
-        found = dict(zip(files, executor.map(lambda path: status_of(client, path), files), strict=True))
-        ready = client.get("/health/ready").status_code
-
-    assert {path: status for path, status in found.items() if status not in (200, 413, 415, 422)} == {}
-    assert set(found.values()) >= {200, 415, 422}
-    assert ready == httpx.codes.OK
-
-
 # --- what it is made of ---
 
 
@@ -311,7 +295,3 @@ def accepts_connections(port: int) -> bool:
             return True
     except OSError:
         return False
-
-
-def status_of(client: httpx.Client, path: Path) -> int:
-    return client.post("/predict", content=path.read_bytes(), headers={"Content-Type": "image/*"}).status_code
