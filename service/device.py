@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 DevicePolicy = Literal["require-gpu", "prefer-gpu", "cpu"]
 
 # A convolution of one value by 1, so that the device, its driver, cuDNN and a kernel must all work.
-_TRIAL_MODEL = base64.b64decode(
+TRIAL_MODEL = base64.b64decode(
     "CAg6YwoPCgF4CgF3EgF5IgRDb252EgFnKhMIAQgBCAEIARABQgF3SgQAAIA/WhsKAXgSFgoUCAESEAoCCAEKAggBCgIIAQoCCAFi"
     "GwoBeRIWChQIARIQCgIIAQoCCAEKAggBCgIIAUIECgAQEQ=="
 )
@@ -122,7 +122,7 @@ class DeviceSearch:
 
 
 def _try_gpu(runtime: Runtime | None) -> ProviderUnavailable | None:
-    session = open_session(_TRIAL_MODEL, provider="auto", runtime=runtime)
+    session = open_session(TRIAL_MODEL, provider="auto", runtime=runtime)
     if session.without_gpu is not None:
         return session.without_gpu
     try:

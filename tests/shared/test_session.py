@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from onnx import TensorProto, helper
 
 from shared.errors import ModelRefused, ProviderUnavailable, RunFailed, RuntimeConflict
 from shared.session import CPU, CUDA, open_session, require_one_runtime
+from tests.shared.fake_runtime import FakeRuntime
 from tests.shared.models import HEIGHT, LABEL_COUNT, WIDTH, classifier, expected_probabilities, some_images
 
 
@@ -115,69 +115,7 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_an_error() -> None:
         open_session(classifier(), provider="cuda", runtime=FakeRuntime(gpu_build=False))
 
 
-# --- machines with a GPU, played by a small class ---
-
-
-class FakeSession:
-    def __init__(self, providers: list[str]) -> None:
-        self.providers = providers
-
-    def get_providers(self) -> list[str]:
-        return self.providers
-
-    def get_inputs(self) -> list[SimpleNamespace]:
-        return [SimpleNamespace(name="images", shape=[None])]
-
-    def get_outputs(self) -> list[SimpleNamespace]:
-        return []
-
-    def get_modelmeta(self) -> SimpleNamespace:
-        return SimpleNamespace(custom_metadata_map={})
-
-
-class FakeOptions:
-    def __init__(self) -> None:
-        self.entries: dict[str, str] = {}
-
-    def add_session_config_entry(self, name: str, value: str) -> None:
-        self.entries[name] = value
-
-
-class FakeRuntime:
-    """ONNX Runtime on a machine whose GPU works, is not there, or makes opening fail."""
-
-    SessionOptions = FakeOptions
-
-    def __init__(
-        self, *, gpu_build: bool = True, gpu_works: bool = True, gpu_raises: str = "", package: Path | None = None
-    ) -> None:
-        self.gpu_build, self.gpu_works, self.gpu_raises = gpu_build, gpu_works, gpu_raises
-        self.opened: list[FakeOptions] = []
-        self.cuda_options: dict[str, str] = {}
-        if package is not None:
-            self.__file__ = str(package / "__init__.py")
-
-    def get_available_providers(self) -> list[str]:
-        return [CUDA, CPU] if self.gpu_build else [CPU]
-
-    def preload_dlls(self) -> None:
-        print("Failed to load libcudnn.so")  # noqa: T201 - as the real one does
-
-    def InferenceSession(  # noqa: N802 - its name there
-        self,
-        _model: bytes,
-        options: FakeOptions,
-        *,
-        providers: Sequence[str | tuple[str, dict[str, str]]],
-        enable_fallback: int,
-    ) -> FakeSession:
-        assert enable_fallback == 0
-        self.opened.append(options)
-        wanted = dict(each if isinstance(each, tuple) else (each, {}) for each in providers)
-        self.cuda_options |= wanted.get(CUDA, {})
-        if CUDA in wanted and self.gpu_raises:
-            raise RuntimeError(self.gpu_raises)
-        return FakeSession([*wanted] if self.gpu_works else [CPU])
+# --- machines with a GPU ---
 
 
 def test_auto_takes_the_gpu_when_it_works() -> None:
