@@ -24,30 +24,32 @@ class Mahalanobis:
 
     Of features f, scaled to length 1, the squared distance to class k is
 
-        f @ weight[:, k] + bias[k] - |f @ directions|^2
+        f @ weight[:, k] + bias[k] - times[k] |f @ directions|^2
 
-    which is (f - mean_k)' S^-1 (f - mean_k), multiplied out so that a graph computes it with two small products.
+    which is times[k] (f - mean_k)' S^-1 (f - mean_k), multiplied out so that a graph computes it with two small
+    products. A new picture's squared distance to the mean of n others is 1 + 1/n times that to the true one, on
+    average; `times` is the inverse of that, so that a label of two pictures looks as near to its own as others do.
 
     Attributes:
         directions: shape (D, J), float32, each scaled by the root of what it deserves less weight than the rest.
         weight: shape (D, K), float32.
         bias: shape (K,), float32.
+        times: shape (K,), float32, n / (n + 1) of a class of n.
     """
 
     directions: NDArray[np.float32]
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
+    times: NDArray[np.float32]
 
     def distances(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Distance to the nearest class mean, shape (N,), of features (N, D)."""
         return self.distances_of_units(unit_rows(features))
 
-    def distances_of_units(
-        self, rows: NDArray[np.float32], times: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float32]:
-        """The same of rows that are of length 1 already; squared distances to each class `times` (K,), if given."""
-        squared = rows @ self.weight + self.bias - np.square(rows @ self.directions).sum(axis=1, keepdims=True)
-        nearest = (squared if times is None else squared * times).min(axis=1)
+    def distances_of_units(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same of rows that are of length 1 already."""
+        too_much = np.square(rows @ self.directions).sum(axis=1, keepdims=True) * self.times
+        nearest = (rows @ self.weight + self.bias - too_much).min(axis=1)
         return np.asarray(np.sqrt(np.maximum(nearest, 0)), dtype=np.float32)
 
 
@@ -115,17 +117,28 @@ def fit_mahalanobis(
     # A row is nearer to the mean that it is part of than to the true one, all the more the fewer it shares it with.
     freedom = max(1.0, float((1 - 1 / sums.counts[of_some]).sum()))
     spread = _spread(rows[some] - means[of_some], freedom)
-    return _multiplied_out(means[sums.counts > 0].astype(np.float64), *spread)
+    known = sums.counts > 0
+    times = sums.counts[known] / (sums.counts[known] + 1)
+    return _multiplied_out(means[known].astype(np.float64), times, *spread)
 
 
 def _multiplied_out(
-    means: NDArray[np.float64], directions: NDArray[np.float64], variances: NDArray[np.float64], rest: float
+    means: NDArray[np.float64],
+    times: NDArray[np.float64],
+    directions: NDArray[np.float64],
+    variances: NDArray[np.float64],
+    rest: float,
 ) -> Mahalanobis:
     scaled = directions * np.sqrt(np.maximum(1 / rest - 1 / variances, 0))
     along = means @ scaled
     weight = -2 * means.T / rest + 2 * scaled @ along.T
     bias = (1 + np.square(means).sum(axis=1)) / rest - np.square(along).sum(axis=1)  # 1 is the length of any f
-    return Mahalanobis(scaled.astype(np.float32), weight.astype(np.float32), bias.astype(np.float32))
+    return Mahalanobis(
+        scaled.astype(np.float32),
+        (weight * times).astype(np.float32),
+        (bias * times).astype(np.float32),
+        times.astype(np.float32),
+    )
 
 
 def _spread(centred: NDArray[np.float32], freedom: float) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:

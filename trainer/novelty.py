@@ -71,7 +71,7 @@ class NoveltyFit:
         novelty: of all rows; None where there is none.
         reason: why there is none; "" where there is.
         distances: out of fold, shape (M,): of each row whose class has enough pictures (`FEWEST_OF_A_CLASS`), where its
-            group was not known, as the novelty of all rows would have it; (0,) where there is none.
+            group was not known; (0,) where there is none.
         folds: the fold that each row was held out in, shape (N,); (0,) where there is none.
     """
 
@@ -125,34 +125,13 @@ def fit_scale(distances: NDArray[np.float32]) -> NoveltyScale:
     return NoveltyScale(knots[apart].astype(np.float32), _LEVELS[apart].astype(np.float32), tail)
 
 
-def as_of_all(
-    rows: NDArray[np.float32], near: Mahalanobis, seen: NDArray[np.int64], total: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Distances (N,) of unseen rows of length 1 under a fit of some rows, as a fit of all rows would have them.
-
-    An unseen row's squared distance to the mean of n others is 1 + 1/n times that to the true mean, on average, and
-    the fit of all rows has means of more.
-
-    Args:
-        rows: shape (N, D), none of them among those fitted.
-        near: of some rows.
-        seen: how many of each class it was fitted to, shape (K,).
-        total: how many of each class there are, shape (K,).
-    """
-    known = seen > 0
-    times = (1 + 1 / total[known]) / (1 + 1 / seen[known])
-    return near.distances_of_units(rows, times)
-
-
 def _out_of_fold(
     rows: NDArray[np.float32], targets: NDArray[np.int64], fold_of: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     distances, sums = np.zeros(len(rows), np.float32), class_sums(rows, targets, int(targets.max()) + 1)
     for fold in range(FOLDS):
         own = fold_of == fold
-        near = fit_mahalanobis(rows, targets, unseen=own, sums=sums)
-        seen = np.bincount(targets[~own], minlength=len(sums.counts))
-        distances[own] = as_of_all(rows[own], near, seen, sums.counts)
+        distances[own] = fit_mahalanobis(rows, targets, unseen=own, sums=sums).distances_of_units(rows[own])
     return distances
 
 

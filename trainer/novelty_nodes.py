@@ -37,17 +37,19 @@ def _distance_nodes(near: Mahalanobis) -> tuple[list[Node], Constants]:
         "directions": near.directions,
         "weight": near.weight,
         "bias": near.bias,
+        "times": near.times[None],
     }
     return [
         ("ReduceL2", [FEATURES, "axis"], ["length"]),
         ("Max", ["length", "smallest"], ["divisor"]),
         ("Div", [FEATURES, "divisor"], ["row"]),
         ("Gemm", ["row", "weight", "bias"], ["of_classes"]),
-        ("ReduceMin", ["of_classes", "axis"], ["nearest"]),
         ("MatMul", ["row", "directions"], ["along"]),
         ("ReduceSumSquare", ["along", "axis"], ["too_much"]),
-        ("Sub", ["nearest", "too_much"], ["signed"]),
-        ("Relu", ["signed"], ["squared"]),
+        ("Mul", ["too_much", "times"], ["too_much_of_classes"]),
+        ("Sub", ["of_classes", "too_much_of_classes"], ["to_classes"]),
+        ("ReduceMin", ["to_classes", "axis"], ["nearest"]),
+        ("Relu", ["nearest"], ["squared"]),
         ("Sqrt", ["squared"], ["distance"]),
     ], constants
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.mahalanobis import class_sums, fit_mahalanobis, unit_rows
-from trainer.novelty import FOLDS, NoveltyFit, as_of_all
+from trainer.novelty import FOLDS, NoveltyFit
 from trainer.ranking import roc_auc
 
 _MOST_CLASSES, _MOST_ROWS = 6, 2000
@@ -89,13 +89,7 @@ def report_novelty(
     scale = fit.novelty.scale
     some = np.arange(len(features))[:: -(-len(features) // _MOST_ROWS)]
     with torch_threads(1):
-        left_out, foreign = _leave_out(
-            unit_rows(features[some]),
-            targets[some],
-            fit.folds[some],
-            labels,
-            np.bincount(targets, minlength=len(labels)),
-        )
+        left_out, foreign = _leave_out(unit_rows(features[some]), targets[some], fit.folds[some], labels)
     # A fit without a class has a spread and so a scale of its own: its median is where that of the published fit is.
     foreign = foreign * np.median(fit.distances)
     edges = np.linspace(0, 3, _BINS + 1)
@@ -117,7 +111,6 @@ def _leave_out(
     targets: NDArray[np.int64],
     fold_of: NDArray[np.int64],
     labels: Sequence[str],
-    total: NDArray[np.int64],
 ) -> tuple[tuple[LeftOut, ...], NDArray[np.float32]]:
     """What came of each class, and the distances of all their pictures, in medians of those of familiar ones."""
     present = np.unique(targets)
@@ -128,8 +121,7 @@ def _leave_out(
         if (own | held).all():
             continue
         near = fit_mahalanobis(rows, targets, unseen=own | held, sums=sums)
-        seen = np.bincount(targets[~(own | held)], minlength=len(labels))
-        known, unknown = (as_of_all(rows[some], near, seen, total) for some in (held & ~own, own))
+        known, unknown = (near.distances_of_units(rows[some]) for some in (held & ~own, own))
         auroc = roc_auc(np.concatenate([known, unknown]), np.arange(len(known) + len(unknown)) >= len(known))
         if auroc is not None:
             found.append(LeftOut(labels[left], len(unknown), auroc))

@@ -12,8 +12,8 @@ import numpy as np
 
 from trainer.charts import draw_confusion, draw_sweep
 from trainer.cross_validation import CrossValidation
-from trainer.fold_mean import FoldMean
 from trainer.evaluation import Evaluation, evaluate
+from trainer.fold_mean import FoldMean
 from trainer.mistakes import Mistake
 from trainer.report import CARD_FILE, REPORT_FILE, escape_markdown, render_card, render_report, report_files
 from trainer.report_content import (
