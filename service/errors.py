@@ -165,8 +165,8 @@ class ModelNotLoaded(ServiceError):
 # --- where models come from ---
 
 
-class StoreError(ServiceError):
-    """Nothing can be read from where models come from just now."""
+class StoreError(FinialError):
+    """What the watcher meets where models come from. No request ever does, so that none is answered with it."""
 
 
 class StoreUnreachable(StoreError):
@@ -196,7 +196,7 @@ class CacheTooSmall(StoreError):
         )
 
 
-class VersionAltered(ServiceError):
+class VersionAltered(StoreError):
     """The files of the version that is served are not those that were loaded."""
 
     def __init__(self, origin: str, name: str, version: str, detail: str) -> None:
