@@ -23,7 +23,7 @@ _NOT_SIMPLER = 0.001
 """Views and a hidden layer cost next to nothing in serving; but what is less simple must be better beyond doubt."""
 
 _BEYOND_DOUBT = 2.0
-"""Standard errors. With one, the perceptron was taken in 6 of 25 folds where it was worse (decision 0019)."""
+"""Standard errors. With one, a perceptron was taken in 6 of 25 folds, and was more accurate in none (decision 0019)."""
 
 FEW = 10
 """With fewer pictures of some label, a prototype head is tried unasked."""
