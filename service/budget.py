@@ -1,7 +1,7 @@
 """A budget of cores and who may use them next: the rules alone, without locks, threads or a clock.
 
-A lease is one core. Alone, it may be widened to all of them for a run. Every step that frees cores gives them at once
-to those whose turn it is, so a core is free only while nobody waits.
+A lease is one core. For its run it is widened to all that are free, if it then has most of them. Every step that frees
+cores gives them at once to those whose turn it is, so a core is free only while nobody waits.
 """
 
 from collections import Counter
@@ -67,12 +67,16 @@ class Budget:
             self._decide(waiter, Fate.TIMED_OUT)
 
     def widen(self, waiter: Waiter, *, useful: bool) -> bool:
-        """Give a lease all cores, if it is alone and that is of use; count its run."""
+        """Give a lease all free cores, if it then has more than half and that is of use; count its run.
+
+        One alone has all of them. With fewer than half, its threads, as many as all cores, would be in each other's way
+        (decision 25).
+        """
         if waiter.cores != 1:
             raise RuntimeError(f"a lane of {waiter.cores} cores was to be widened; a lease has one, and once")
-        wide = useful and self._leased == 1 and self._free > 0
+        wide = useful and self._free > 0 and 2 * (1 + self._free) > self._cores
         if wide:
-            waiter.cores, self._free, self._wide = self._cores, 0, 1
+            waiter.cores, self._free, self._wide = 1 + self._free, 0, 1
         self._wide_runs += wide
         self._narrow_runs += not wide
         return wide

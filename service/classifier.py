@@ -41,7 +41,7 @@ class Answer:
 
 
 def classify_picture(data: bytes, generation: Generation, lane: Lane, *, limits: DecodeLimits, count: int) -> Answer:
-    """Classify one picture on the calling thread: decoding on the lane's one core, the run on all if it is alone.
+    """Classify one picture on the calling thread: decoding on one core, the run on all that are free.
 
     Args:
         data: the picture file's content.

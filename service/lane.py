@@ -11,7 +11,7 @@ class LaneOwner(Protocol):
     """What a lane asks of the pool that it is leased from."""
 
     def widen(self, waiter: Waiter, *, useful: bool) -> bool:
-        """Let the lease have all cores, if it is alone."""
+        """Let the lease have all free cores, if these are most."""
 
     def narrow(self, waiter: Waiter) -> None:
         """Give back what `widen` took."""
@@ -31,7 +31,7 @@ class Lane:
 
     @contextlib.contextmanager
     def widen(self, *, useful: bool = True) -> Iterator[bool]:
-        """For the length of a `with` block, around a run: all cores if nobody else holds or waits for one.
+        """For the length of a `with` block, around a run: all free cores, if these are most; alone, it has all of them.
 
         Who comes meanwhile waits for the end of the block only.
 
@@ -39,7 +39,7 @@ class Lane:
             useful: whether more cores would make the run faster; if not, it stays narrow.
 
         Yields:
-            Whether all cores are the caller's.
+            Whether there are more cores than one.
         """
         wide = self._owner.widen(self._waiter, useful=useful)
         try:

@@ -27,7 +27,7 @@ def in_seconds(seconds: float) -> float:
 
 
 class Pool:
-    """A budget of cores for many threads and tasks. A lease is one core; alone, it may be widened to all for a run.
+    """A budget of cores for many threads and tasks. A lease is one core, widened for a run while most are free.
 
     Args:
         lanes: how many requests may run at once, each on a core.
@@ -108,7 +108,7 @@ class Pool:
         self._wake(woken)
 
     def widen(self, waiter: Waiter, *, useful: bool = True) -> bool:
-        """Let a lease have all cores for a run, if it is alone. Each needs one `narrow`; `Lane.widen` does both."""
+        """Let a lease have all free cores, if these are most. Each needs one `narrow`; `Lane.widen` does both."""
         with self._lock:
             return self._budget.widen(waiter, useful=useful)
 

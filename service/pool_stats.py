@@ -12,7 +12,7 @@ class PoolStats:
 
     Attributes:
         lanes: cores of the budget.
-        leased: leases that are out, each of one core, or of all while it is wide.
+        leased: leases that are out, each of one core, or of all that were free while it is wide.
         wide: of these, how many are wide now: 0 or 1.
         waiting: callers in the line.
         waiting_by_model: the same by queue; none where nobody waits.
@@ -24,7 +24,7 @@ class PoolStats:
         dismissed_total: who was sent away because the pool is closed.
         expired_total: of those granted, how many were dropped before their run: past the deadline, or left by their
             client.
-        wide_runs_total: runs on all cores.
+        wide_runs_total: runs on all cores that were free.
         narrow_runs_total: runs on one core.
         waited_s: the waits that ended in a lane, added up.
     """

@@ -1,4 +1,4 @@
-"""Computes one picture on a version's sessions: on one core, or on all of them while nobody else needs any."""
+"""Computes one picture on a version's sessions: on one core, or on all that are free."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Runner(Protocol):
 
         Args:
             images: what the graph takes.
-            wide: whether all cores of the budget are the caller's, or just the one that it runs on.
+            wide: whether most cores of the budget are the caller's, or just the one that it runs on.
 
         Raises:
             RunFailed: the graph cannot compute it.

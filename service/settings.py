@@ -24,10 +24,10 @@ class ServiceSettings(ConnectionSettings, StoreSettings, DeviceSettings):
     port: Port = Field(8000, description="Port to listen on; 0 picks a free one and says which.")
     default_model: str | None = Field(None, description="What /predict serves; default: the only model.")
     lanes: Literal["auto"] | LaneCount = Field(
-        "auto", description="Cores for all models together, one a request, or all for one alone; auto = usable cores."
+        "auto", description="Cores for all models together: one a request, all for one alone; auto = usable cores."
     )
     wide_lane_max_mb: Megabytes = Field(
-        256, description="Largest model file, in MiB, that is held twice, to use all cores for a request alone."
+        256, description="Largest model file, in MiB, that is held twice, for runs on many cores."
     )
     max_waiting: Waiting = Field(64, description="Requests that may queue per model.")
     request_timeout_s: Seconds = Field(5.0, description="A request that has waited this long for a lane is refused.")

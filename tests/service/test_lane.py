@@ -1,5 +1,6 @@
-"""A lease is one core; alone, it has all of them for a run."""
+"""A lease is one core; for its run it has all that are free, if these are most."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -30,7 +31,8 @@ def test_one_alone_has_all_cores_for_its_run(pool: Pool) -> None:
     assert runs_of(pool) == (1, 0)
 
 
-def test_in_company_each_has_its_own_core(pool: Pool) -> None:
+def test_in_company_each_has_its_own_core() -> None:
+    pool = Pool(lanes=2, max_waiting=9)
     with pool.lease(in_seconds(30)) as one, pool.lease(in_seconds(30)) as other:
         with one.widen() as first, other.widen() as second:
             assert (first, second) == (False, False)
@@ -39,18 +41,39 @@ def test_in_company_each_has_its_own_core(pool: Pool) -> None:
     assert runs_of(pool) == (0, 2)
 
 
+@pytest.mark.parametrize(("others", "is_wide"), [(0, True), (1, True), (2, False), (3, False)])
+def test_a_few_on_many_cores_leave_none_idle(others: int, is_wide: bool) -> None:  # noqa: FBT001
+    """Two requests on four cores that had one each would take twice as long as they need."""
+    pool = Pool(lanes=4, max_waiting=9)
+    with contextlib.ExitStack() as stack:
+        for _ in range(others):
+            stack.enter_context(pool.lease(in_seconds(30)))
+        lane = stack.enter_context(pool.lease(in_seconds(30)))
+        with lane.widen() as wide:
+            assert wide == is_wide
+
+
+def test_only_one_is_wide_at_a_time() -> None:
+    pool = Pool(lanes=8, max_waiting=9)
+    with pool.lease(in_seconds(30)) as one, pool.lease(in_seconds(30)) as other:
+        with one.widen() as first, other.widen() as second:
+            assert (first, second) == (True, False)
+        with other.widen() as third:
+            assert third
+
+
 def test_who_comes_during_a_wide_run_waits_for_that_run_only(pool: Pool) -> None:
     """The lease goes on afterwards, with the answer still to be made; the others need not wait for that."""
 
-    def hold() -> bool:
-        with pool.lease(in_seconds(30)) as lane, lane.widen() as wide:
-            return wide
+    def hold() -> None:
+        with pool.lease(in_seconds(30)) as lane, lane.widen():
+            pass
 
     with ThreadPoolExecutor(2) as executor, pool.lease(in_seconds(30)) as lane:
         with lane.widen():
             others = [executor.submit(hold) for _ in range(2)]
             until(lambda: pool.stats().waiting == 2)
-        assert [other.result(30) for other in others] == [False, False]
+        assert [other.result(30) for other in others] == [None, None]
 
 
 def test_cores_that_are_of_no_use_are_not_taken(pool: Pool) -> None:
