@@ -1,6 +1,7 @@
 """A real service whose versions go bad one after the other: the good one serves throughout, and all is on record."""
 
 import contextlib
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,7 @@ def test_a_good_version_serves_through_five_bad_ones_until_the_next_good_one(mod
             other = put_in(publish_bundle(elsewhere, labels=("rot", "gruen", "blau")), models_dir)
             until(lambda: client.get("/models/colours").json()["version"] == other)
             wait_for_more(answers)
-        told = client.get("/models/colours").json()
+        told, metrics = client.get("/models/colours").json(), client.get("/metrics").text
         assert service.stop() == 0
 
     assert {status for status, _, _ in answers} == {200}
@@ -79,8 +80,8 @@ def test_a_good_version_serves_through_five_bad_ones_until_the_next_good_one(mod
         assert message in failure["error"]
         assert failure["attempts"] >= 1
     assert told["last_reload_error"] == failures[-1]
-    assert told["reloads"]["loaded"] == 2
-    assert told["reloads"]["failed"] == sum(failure["attempts"] for failure in failures)
+    assert told["reloads"] == {"failed": sum(failure["attempts"] for failure in failures), "loaded": 2}
+    assert counted(metrics) == told["reloads"]
     logged = events_of(log, "load failed")
     assert [(line["version"], line["attempts"]) for line in logged if line["attempts"] == 1] == [(v, 1) for v in tried]
     assert len(logged) == told["reloads"]["failed"]
@@ -89,3 +90,10 @@ def test_a_good_version_serves_through_five_bad_ones_until_the_next_good_one(mod
 def newest_failure(client: httpx.Client) -> str | None:
     last = client.get("/models/colours").json()["last_reload_error"]
     return None if last is None else last["version"]
+
+
+def counted(metrics: str) -> dict[str, int]:
+    found = re.findall(
+        r'^finial_reloads_total\{(?=.*model="colours").*outcome="(\w+)".*\} (\S+)$', metrics, re.MULTILINE
+    )
+    return {outcome: int(float(count)) for outcome, count in found}

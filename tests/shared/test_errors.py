@@ -7,6 +7,8 @@ import pytest
 
 from shared import errors
 from shared.errors import (
+    AddressError,
+    AddressUnusable,
     BundleCorrupted,
     BundleError,
     BundleIncomplete,
@@ -15,6 +17,7 @@ from shared.errors import (
     FinialError,
     GoldenMismatch,
     ModelMissing,
+    PackageMissing,
     PictureCorrupt,
     PictureError,
     PictureTooLarge,
@@ -28,9 +31,11 @@ from shared.errors import (
 )
 
 PATH = Path("models/pets")
-BRANCHES = (ConfigInvalid, PictureError, SessionError, BundleError)
+BRANCHES = (ConfigInvalid, AddressError, PictureError, SessionError, BundleError)
 EXAMPLES = [
     (ConfigInvalid(PATH, "expected a table"), "--config models/pets", "expected a table", "Mend the file"),
+    (PackageMissing("s3://bucket", "s3fs"), "s3://bucket", "needs the package s3fs", "pip install s3fs"),
+    (AddressUnusable("x://place", "Protocol not known"), "x://place", "Protocol not known", "Write scheme://place"),
     (PictureTooLarge(found_bytes=2_000, max_bytes=1_000), "2,000 bytes", "at most 1,000", "Scale it down"),
     (TooManyPixels(width=9, height=8, max_pixels=71), "9 x 8 = 72 pixels", "at most 71", "Scale it down"),
     (UnknownFormat(found="text", accepted=["JPEG", "PNG"]), "looks like text", "one of JPEG, PNG", "Send the picture"),
