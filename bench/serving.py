@@ -124,6 +124,12 @@ def resident_mb(pid: int) -> float:
     return int(found[1]) * 1024 / 1e6 if found else 0.0
 
 
+def processor_s(pid: int) -> float:
+    """Time of the processor that a process has used so far; on a busy machine it says more than the clock."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def parse_metrics(text: str) -> Metrics:
     """Prometheus's text format -> its samples."""
     metrics = Metrics()

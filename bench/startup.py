@@ -18,7 +18,7 @@ from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
 
-from bench.serving import machine, serving
+from bench.serving import machine, processor_s, serving
 
 LARGEST = 10
 _SERVER = "import service.server"
@@ -42,14 +42,17 @@ def main() -> None:
 
 
 def start(models: Path, options: list[str]) -> dict[str, float]:
-    """Seconds from the start of a process until it listens, has loaded its last model, is ready; and of loading."""
+    """Seconds from the start of a process until it listens, has loaded its last model and is ready.
+
+    Besides: how many of them loading took, and how much time of the processor was used until then.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch) / "log"
         begun, begun_at = time.perf_counter(), time.time()
         with serving(models, *options, log=log) as service:
             listening = time.perf_counter()
             service.wait_until_ready(every_s=0.002)
-            ready = time.perf_counter()
+            ready, processor = time.perf_counter(), processor_s(service.process.pid)
         events = [json.loads(line) for line in log.read_text().splitlines()]
     loads = [event for event in events if event["event"] == "model loaded"]
     loaded_at = max(datetime.fromisoformat(event["time"]).timestamp() for event in loads)
@@ -58,6 +61,7 @@ def start(models: Path, options: list[str]) -> dict[str, float]:
         "model loaded": loaded_at - begun_at,
         "ready": ready - begun,
         "of it, loading": max(event["load_s"] for event in loads),
+        "processor": processor,
     }
 
 
