@@ -71,7 +71,9 @@ class FinialSettings(BaseSettings):
         except ValidationError as error:
             _end(
                 program,
-                "; ".join(_sentence(cls, arguments, config, detail) for detail in error.errors(include_url=False)),
+                "; ".join(
+                    _sentence(cls, arguments, config, detail) for detail in _merged(error.errors(include_url=False))
+                ),
             )
         except ConfigInvalid as error:
             _end(program, str(error))
@@ -116,6 +118,18 @@ def _variable(option: str) -> str:
     """What the environment says of an option; an empty variable counts as not set, and case does not matter."""
     wanted = f"{ENVIRONMENT_PREFIX}{option}".upper()
     return next((value for name, value in os.environ.items() if name.upper() == wanted and value), "")
+
+
+def _merged(details: Sequence[Any]) -> list[dict[str, Any]]:
+    """What was wrong with each value: an option that takes a word or a number, and got neither, erred once."""
+    merged: dict[tuple[Any, str], dict[str, Any]] = {}
+    for number, detail in enumerate(details):
+        key = (detail["loc"][0] if detail["loc"] else number, repr(detail["input"]))
+        if key in merged:
+            merged[key]["msg"] += f" or {str(detail['msg']).removeprefix('Input should be ')}"
+        else:
+            merged[key] = dict(detail)
+    return list(merged.values())
 
 
 def _sentence(cls: type[FinialSettings], arguments: Sequence[str], config: Config, detail: Any) -> str:

@@ -17,7 +17,14 @@ from trainer.catalogue import NANO
 from trainer.compare_settings import CompareSettings
 from trainer.compared import Compared, front_of, table_of
 from trainer.counting import counted
-from trainer.errors import ChartNotWritable, NothingToCompare, SeveralUnusable, TooFewForFolds, UsageError
+from trainer.errors import (
+    ChartNotWritable,
+    NothingToCompare,
+    SeveralUnusable,
+    TooFewForFolds,
+    UnknownBackbone,
+    UsageError,
+)
 from trainer.evaluation import evaluate
 from trainer.feature_choices import SQUARE
 from trainer.featurize import Features
@@ -112,11 +119,17 @@ def require_known(wishes: Sequence[TrainSettings]) -> None:
         UsageError: one or several of them are unknown, or their weights cannot be read.
     """
     problems: list[UsageError] = []
+    unknown: list[UnknownBackbone] = []
     for wish in wishes:
         try:
             choose_backbone(wish.backbone, wish.weights)
+        except UnknownBackbone as error:
+            unknown.append(error)
         except UsageError as error:
             problems.append(error)
+    if unknown:
+        names = [name for one in unknown for name in one.names]
+        problems.append(UnknownBackbone(*names, choices=unknown[0].choices))
     if len(problems) == 1:
         raise problems[0]
     if problems:

@@ -340,17 +340,24 @@ class FingerprintNotFound(UsageError):
 
 
 class UnknownBackbone(UsageError):
-    """There is no backbone of this name."""
+    """There is no backbone of this name, or of these names.
 
-    def __init__(self, name: str, *, choices: Sequence[str]) -> None:
-        super().__init__(f"unknown backbone {name!r}; choose one of {', '.join(choices)}.")
+    Attributes:
+        names: that nobody knows.
+        choices: that are known.
+    """
+
+    def __init__(self, *names: str, choices: Sequence[str]) -> None:
+        self.names, self.choices = names, choices
+        unknown = f"backbone {names[0]!r}" if len(names) == 1 else f"backbones {', '.join(map(repr, names))}"
+        super().__init__(f"unknown {unknown}; choose {'one ' if len(names) == 1 else ''}of {', '.join(choices)}.")
 
 
 class SeveralUnusable(UsageError):
     """Several of the things that were named cannot be used."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join([f"{len(problems)} of what was named cannot be used:", *problems]))
+        super().__init__("\n".join(["Some of what was named cannot be used:", *problems]))
 
 
 class BackboneNotRecognised(UsageError):

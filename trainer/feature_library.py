@@ -208,9 +208,10 @@ class FeatureLibrary:
         )
 
     def _open(self, choice: FeatureChoice, graph: bytes) -> tuple[Engine, Caches]:
-        engine, size = open_engine(
-            self.settings.engine, graph, partial(self.module_of, choice), choice.spec, self.settings.provider
-        )
+        # int8 kernels are those of CPUs; on a GPU the same graph computes in float, and rounds elsewhere.
+        provider = self.settings.provider if choice.precision == "float32" else "cpu"
+        module = partial(self.module_of, choice)
+        engine, size = open_engine(self.settings.engine, graph, module, choice.spec, provider)
         caches = open_caches(
             self.settings.cache_dir,
             graph,

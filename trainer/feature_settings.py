@@ -1,8 +1,9 @@
 """The options that say which features a picture has, and how many augmented views of it are learned from."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from shared.preprocess import Fit
 from shared.settings import FinialSettings
@@ -13,11 +14,20 @@ NO_TAPS, MIDDLE_TAP = "none", "middle"
 ImageSize = Annotated[int, Field(ge=32, le=1024)]
 MaxCost = Annotated[float, Field(ge=1, le=100)]
 ViewCount = Annotated[int, Field(ge=0, le=64)]
+
 _STAGE = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*"
+
+
+def _require_stages(value: str) -> str:
+    if not re.fullmatch(rf"{_STAGE}(,{_STAGE})*", value):
+        raise ValueError("expected none, middle, auto, or names of modules with commas between, such as features.13")
+    return value
+
+
 Taps = Annotated[
     str,
-    StringConstraints(pattern=rf"^{_STAGE}(,{_STAGE})*$"),
     BeforeValidator(lambda value: ",".join(value) if isinstance(value, (list, tuple)) else value),
+    AfterValidator(_require_stages),
 ]
 
 

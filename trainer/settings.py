@@ -175,6 +175,8 @@ class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings, SgdSetting
         self.check_cost(search=self.search)
         if self.engine == "torch" and self.precision != "float32":
             raise ValueError(f"--precision {self.precision}: --engine torch has no int8, only onnxruntime has")
+        if self.provider == "cuda" and self.precision != "float32":
+            raise ValueError(f"--precision {self.precision}: int8 computes on CPUs; leave out --provider cuda")
         if self.max_latency is not None and self.backbone != "auto":
             raise ValueError("--max-latency: it picks a backbone; add --backbone auto")
 

@@ -116,3 +116,13 @@ def test_a_backbone_without_an_int8_form_is_kept_in_float32_unless_int8_was_aske
     assert "cannot be quantised" in choice.reason
     with pytest.raises(QuantisationFailed):
         settle_precision("int8", *trial(data, COLOURS))
+
+
+def test_int8_features_are_computed_on_the_cpu_wherever_the_run_computes(data: Path) -> None:
+    """On a GPU the graph would compute in float and round elsewhere than the CPU that it is made for."""
+    *_, library, _ = trial(data, CONVOLUTIONS)
+    elsewhere = replace(library, settings=library.settings.model_copy(update={"provider": "cuda"}))
+
+    rows = elsewhere.rows(replace(CONVOLUTIONS.choice, precision="int8"))
+
+    assert rows.plain.shape == (16, 8)

@@ -102,3 +102,28 @@ def test_a_limit_of_cost_is_refused_where_it_would_limit_nothing() -> None:
 
     for chosen in ({"search": True}, {"image_size": "auto"}):
         assert TrainSettings.model_validate({"data": "pets", "max_cost": 2} | chosen).max_cost == 2
+
+
+@pytest.mark.parametrize("precision", ["int8", "auto"])
+def test_int8_is_not_asked_of_a_gpu(precision: str, tmp_path: Path) -> None:
+    """Nothing would be gained there, and auto would time what then does not serve."""
+    with pytest.raises(ValueError, match=f"--precision {precision}: int8 computes on CPUs; leave out --provider cuda"):
+        TrainSettings.model_validate({"data": tmp_path, "precision": precision, "provider": "cuda"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--views", "99"], "--views: Input should be 'auto' or less than or equal to 64, found '99'"),
+        (["--fit", "zoom"], "--fit: Input should be 'crop', 'pad' or 'stretch' or 'auto', found 'zoom'"),
+        (["--taps", "a b"], "--taps: expected none, middle, auto, or names of modules with commas between"),
+    ],
+)
+def test_a_value_that_is_neither_word_nor_number_is_told_once(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        TrainSettings.from_command_line(["data", *arguments], program="python -m trainer train")
+
+    shown = capsys.readouterr().err
+    assert told in shown and shown.count(arguments[0]) == 1
