@@ -59,7 +59,7 @@ def absent(cause: Exception | None) -> FileNotFoundError:
     ],
 )
 def test_a_file_that_is_not_there_is_told_apart_from_a_server_that_does_not_give_it(
-    error: FileNotFoundError, told: str, is_absent: bool
+    error: FileNotFoundError, told: str, *, is_absent: bool
 ) -> None:
     """fsspec calls both a FileNotFoundError."""
     assert (what_failed(error, SIGNED), says_absent(error)) == (told, is_absent)
