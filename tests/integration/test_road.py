@@ -415,18 +415,26 @@ def test_rolling_back_serves_the_version_before(work: Path, pictures: Path, trai
     assert resolve(work / "models" / "shapes").name == versions[-2]
 
 
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """A copy of the trainer, so that all runs are of one state of it while somebody works on the checkout."""
+    for package in ("trainer", "shared"):
+        shutil.copytree(ROOT / package, tmp_path / "program" / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "program"
+
+
 @pytest.mark.slow
-def test_a_killed_trainer_leaves_no_half_bundle_and_the_next_run_goes_on(tmp_path: Path) -> None:
+def test_a_killed_trainer_leaves_no_half_bundle_and_the_next_run_goes_on(tmp_path: Path, program: Path) -> None:
     """SIGKILL while featurising, then at moments spread over a warm run; each on what the last one left behind."""
     data = write_folder(tmp_path / "pictures", per_class=200, size=48)
     command = [sys.executable, "-m", "trainer", "train", str(data), "--name", "shapes", "--backbone", "nano", "--json"]
     command += ["--models-dir", str(tmp_path / "models"), "--cache-dir", str(tmp_path / "cache")]
     parent, parts = tmp_path / "models" / "shapes", tmp_path / "cache" / "features"
-    kill_when(command, lambda _seconds: any(parts.rglob("part-*.parquet")))
+    kill_when(command, program, lambda _seconds: any(parts.rglob("part-*.parquet")))
     assert not parent.exists() or not list_versions(parent)
 
     started = time.monotonic()
-    whole = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    whole = subprocess.run(command, cwd=program, check=True, capture_output=True, text=True)
     run_s = time.monotonic() - started
     counts = json.loads(whole.stdout)
     assert counts["renderings_from_cache"] > 0  # what the killed run had stored was not computed again
@@ -434,24 +442,24 @@ def test_a_killed_trainer_leaves_no_half_bundle_and_the_next_run_goes_on(tmp_pat
     (first,) = list_versions(parent)
 
     for moment in (0.5, 0.8, 0.9, 0.95):
-        kill_when(command, lambda seconds: seconds > run_s * moment)  # noqa: B023 (called within the same turn)
+        kill_when(command, program, lambda seconds: seconds > run_s * moment)  # noqa: B023 (called within the same turn)
         for version in list_versions(parent):
             read_bundle(parent / version)
         read_bundle(resolve(parent))
 
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=program, check=True, capture_output=True, text=True)
     assert json.loads(done.stdout)["featurized"] == json.loads(done.stdout)["renderings_featurized"] == 0
     assert content_of(resolve(parent)) == content_of(parent / first)
     assert not list(parent.glob(".staging-*"))
 
 
-def kill_when(command: list[str], moment_has_come: Callable[[float], bool]) -> None:
+def kill_when(command: list[str], program: Path, moment_has_come: Callable[[float], bool]) -> None:
     """Start a trainer and end it by SIGKILL; one that is done before that has nothing to lose.
 
     `moment_has_come` is asked with the seconds since the start.
     """
     started = time.monotonic()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None and not moment_has_come(time.monotonic() - started):
         time.sleep(0.01)
     process.kill()
