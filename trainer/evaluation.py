@@ -1,7 +1,7 @@
 """Everything that is measured on one labelled set of pictures, as one value."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,7 @@ class Evaluation:
             "log_loss_reduction": self.log_loss_reduction,
             "calibration_error": self.calibration_error,
             "perfect_calibration_error": self.perfect_calibration_error,
-            "binary": asdict(self.binary) if self.binary else None,
+            "binary": self.binary.as_json() if self.binary else None,
             "top_k": {str(k): value for k, value in self.top_k.items()},
             "per_class": [_class_as_json(one) for one in self.per_class],
             "labels": list(self.labels),

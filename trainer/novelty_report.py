@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.left_out import some_rows, turns
 from trainer.mahalanobis import class_sums, fit_mahalanobis, unit_rows
-from trainer.novelty import FOLDS, NoveltyFit
-from trainer.ranking import roc_auc
+from trainer.novelty import NoveltyFit
 
-_MOST_CLASSES, _MOST_ROWS = 6, 2000
 _BINS = 30
 _SMALLEST = 1e-12
 
@@ -87,7 +86,7 @@ def report_novelty(
     if fit.novelty is None:
         return None
     scale = fit.novelty.scale
-    some = np.arange(len(features))[:: -(-len(features) // _MOST_ROWS)]
+    some = some_rows(len(features))
     with torch_threads(1):
         left_out, foreign = _leave_out(unit_rows(features[some]), targets[some], fit.folds[some], labels)
     # A fit without a class has a spread and so a scale of its own: its median is where that of the published fit is.
@@ -113,19 +112,13 @@ def _leave_out(
     labels: Sequence[str],
 ) -> tuple[tuple[LeftOut, ...], NDArray[np.float32]]:
     """What came of each class, and the distances of all their pictures, in medians of those of familiar ones."""
-    present = np.unique(targets)
-    chosen = present[np.unique(np.linspace(0, len(present) - 1, _MOST_CLASSES).round().astype(int))]
     found, foreign, sums = [], [], class_sums(rows, targets, len(labels))
-    for turn, left in enumerate(chosen.tolist()):
-        own, held = targets == left, fold_of == turn % FOLDS
-        if (own | held).all():
-            continue
-        near = fit_mahalanobis(rows, targets, unseen=own | held, sums=sums)
-        known, unknown = (near.distances_of_units(rows[some]) for some in (held & ~own, own))
-        auroc = roc_auc(np.concatenate([known, unknown]), np.arange(len(known) + len(unknown)) >= len(known))
+    for turn in turns(targets, fold_of):
+        distances = fit_mahalanobis(rows, targets, unseen=turn.unseen, sums=sums).distances_of_units(rows)
+        auroc = turn.auroc(distances)
         if auroc is not None:
-            found.append(LeftOut(labels[left], len(unknown), auroc))
-            foreign.append(unknown / max(float(np.median(known)), _SMALLEST))
+            found.append(LeftOut(labels[turn.left], int(turn.own.sum()), auroc))
+            foreign.append(distances[turn.own] / max(float(np.median(distances[turn.familiar])), _SMALLEST))
     return tuple(found), np.concatenate(foreign) if foreign else np.zeros(0, np.float32)
 
 

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from shared.bundle import Bundle
 from shared.golden import Golden
 from trainer.backbone_choice import BackboneChoice, settle_backbone, with_reason
@@ -30,6 +28,7 @@ from trainer.run_record import Timings
 from trainer.served_graph import attach_head
 from trainer.settings import TrainSettings
 from trainer.torch_features import known_torch_features
+from trainer.training import rows_of_final
 
 
 @dataclass(frozen=True)
@@ -204,7 +203,5 @@ def _prove_parity(
 
 def _learn_novelty(learned: Learned, settings: TrainSettings) -> LearnedNovelty:
     """From the rows that the published head was fitted on."""
-    training = learned.training
-    everything, selection = np.arange(len(training.samples)), training.rows("train", "validation")
-    rows = selection if learned.final is learned.measured.fit else everything
-    return learn_novelty(training, rows, unfamiliar=settings.unfamiliar, seed=settings.seed)
+    rows = rows_of_final(learned.training, learned.measured, learned.final)
+    return learn_novelty(learned.training, rows, unfamiliar=settings.unfamiliar, seed=settings.seed)

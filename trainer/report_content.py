@@ -171,6 +171,8 @@ class ReportFacts:
         learning_curve: accuracy by the number of pictures learned from; None where it could not be measured.
         scores: how far they can be trusted; None where that was not measured.
         novelty: whether it notices what it does not know; None where there is none.
+        max_softmax: how often the best score alone would have noticed a picture of a label that novelty's report left
+            out, in [0, 1]; None without novelty.
         balance: what weighing labels alike does; None where they have equally many pictures.
         compared: the backbones that one was picked from, the most accurate first; empty where it was named.
         precision: what the model computes in and why, a sentence; "" where nobody asked.
@@ -199,6 +201,7 @@ class ReportFacts:
     learning_curve: LearningCurve | None = None
     scores: ScoreFacts | None = None
     novelty: NoveltyReport | None = None
+    max_softmax: float | None = None
     balance: BalanceEffect | None = None
     compared: tuple[Compared, ...] = ()
     precision: str = ""

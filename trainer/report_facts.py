@@ -9,18 +9,21 @@ from trainer.bundle_files import Run, metadata_fields
 from trainer.calibration import reliability_bins
 from trainer.coverage import coverage_curve, suggested_thresholds
 from trainer.evaluation import Evaluation
+from trainer.head import HeadFit
 from trainer.held_out import held_out_answers
 from trainer.learning_curve import LearningCurve, learning_curve, quick_strength
 from trainer.linear_probe import FIXED_STRENGTH
 from trainer.locations import last_name
+from trainer.max_softmax import max_softmax_auroc
 from trainer.metrics import softmax
 from trainer.mistakes import Mistake, find_mistakes
 from trainer.mix_ups import MOST_PICTURED, PicturedMixUp, frequent_mix_ups, picture_mix_ups
 from trainer.report_content import BackboneFacts, HeadFacts, LabelCount, ReportFacts, ScoreFacts
 from trainer.report_findings import show_findings
 from trainer.report_words import right_of
+from trainer.sgd_settings import without_idle
 from trainer.thumbnails import Thumbnails
-from trainer.training import Measured, Training
+from trainer.training import Measured, Training, rows_of_final
 
 _MIRROR = "weights_url"
 
@@ -52,9 +55,10 @@ def report_facts(run: Run) -> ReportFacts:
         learning_curve=_learning_curve(run),
         scores=_scores(run.training, measured),
         novelty=run.novelty.report,
+        max_softmax=_max_softmax(run),
         balance=measured.balance,
         compared=run.picked.compared if run.picked else (),
-        precision=run.precision.reason,
+        precision=run.precision.reason if run.precision.wanted != "float32" else "",
         requirements=tuple(run.precision.requirements),
     )
 
@@ -95,8 +99,26 @@ def _learning_curve(run: Run) -> LearningCurve | None:
         training.targets[rows],
         [training.groups[row] for row in rows.tolist()],
         class_count=len(training.labels),
-        l2=quick_strength(fit.swept, fit.l2) if fit.kind == "probe" else FIXED_STRENGTH,
+        l2=_quick_strength(fit),
         seed=run.settings.seed,
+        threads=run.settings.thread_count,
+    )
+
+
+def _quick_strength(fit: HeadFit) -> float:
+    return quick_strength(fit.swept, fit.l2) if fit.kind == "probe" else FIXED_STRENGTH
+
+
+def _max_softmax(run: Run) -> float | None:
+    if run.novelty.report is None:
+        return None
+    rows = rows_of_final(run.training, run.measured, run.final)
+    return max_softmax_auroc(
+        run.training.features[rows],
+        run.training.targets[rows],
+        run.novelty.fit.folds,
+        class_count=len(run.training.labels),
+        l2=_quick_strength(run.measured.fit),
         threads=run.settings.thread_count,
     )
 
@@ -152,10 +174,10 @@ def _mistake_count(measured: Evaluation | None) -> int:
 
 
 def _settings(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """What is set, but for the mirror, whose address may hold a password and says nothing about the model."""
+    """What is set and matters to the head, but for the mirror, whose address may hold a password."""
     return tuple(
         (name.replace("_", "-"), _in_words(value))
-        for name, value in settings.items()
+        for name, value in without_idle(settings, settings).items()
         if value is not None and name != _MIRROR
     )
 

@@ -106,14 +106,9 @@ def _with_interval(numbers: Mapping[str, Any], name: str = "accuracy") -> str:
 
 def _binary_lines(binary: Mapping[str, Any]) -> list[str]:
     """What is asked of two labels only; what could not be counted is left out."""
-    named = {
-        "area under ROC": binary["area_under_roc"],
-        "area under P-R": binary["area_under_precision_recall"],
-        "F1": binary["f1"],
-    }
-    return [
-        f"  {name:<18}  {value:.4f} (of {binary['positive']!r})" for name, value in named.items() if value is not None
-    ]
+    areas = {f"area under P-R of {label!r}": area for label, area in binary["area_under_precision_recall"].items()}
+    named = {"area under ROC": binary["area_under_roc"], **areas}
+    return [f"  {name:<18}  {value:.4f}" for name, value in named.items() if value is not None]
 
 
 def _class_line(one: Mapping[str, Any]) -> str:

@@ -240,6 +240,11 @@ def final_fit(
     )
 
 
+def rows_of_final(training: Training, measured: Measured, final: HeadFit) -> NDArray[np.int64]:
+    """The rows that the published head was fitted on."""
+    return training.rows("train", "validation") if final is measured.fit else np.arange(len(training.samples))
+
+
 def _canonical(sample: Sample) -> tuple[str, str, str]:
     return (sample.digest, sample.label, sample.name)
 

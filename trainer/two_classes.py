@@ -1,36 +1,37 @@
-"""What is asked of two classes only: one is what is looked for, the other is the rest."""
+"""What is asked of two classes only: how well a score tells one from the other, whatever threshold is put on it.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Neither label is the "positive" one: what depends on it is told for both. Precision, recall and F1 of each are those of
+any number of classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.metrics import Probabilities, confusion_matrix
+from trainer.metrics import Probabilities
 from trainer.ranking import average_precision, roc_auc
 
 
 @dataclass(frozen=True)
 class BinaryEvaluation:
-    """The numbers of ML.NET's BinaryClassificationMetrics, all in [0, 1]; None where nothing can be counted.
+    """The areas of ML.NET's BinaryClassificationMetrics, in [0, 1]; None where nothing can be counted.
 
     Attributes:
-        positive: the label that counts as found; the second.
-        area_under_roc: how often a positive sample scores above a negative one.
-        area_under_precision_recall: mean precision at each positive sample, see `average_precision`.
-        f1: of the positive label.
-        positive_precision, positive_recall: share of those called positive that are; share of the positive ones found.
-        negative_precision, negative_recall: the same of the other label.
+        area_under_roc: how often a sample of one label has a higher score for it than one of the other; the same
+            number for both labels.
+        area_under_precision_recall: by label, when it is what is looked for: mean precision at each of its samples, see
+            `average_precision`.
     """
 
-    positive: str
     area_under_roc: float | None
-    area_under_precision_recall: float | None
-    f1: float | None
-    positive_precision: float | None
-    positive_recall: float | None
-    negative_precision: float | None
-    negative_recall: float | None
+    area_under_precision_recall: Mapping[str, float | None]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values that any JSON reader takes."""
+        return asdict(self)
 
 
 def evaluate_two(
@@ -45,21 +46,9 @@ def evaluate_two(
     """
     if len(labels) != 2:
         return None
-    (negative_right, called_positive), (called_negative, positive_right) = confusion_matrix(
-        probabilities, targets
-    ).tolist()
-    score, positive = probabilities[:, 1], targets == 1
     return BinaryEvaluation(
-        positive=labels[1],
-        area_under_roc=roc_auc(score, positive),
-        area_under_precision_recall=average_precision(score, positive),
-        f1=_share(2 * positive_right, 2 * positive_right + called_positive + called_negative),
-        positive_precision=_share(positive_right, positive_right + called_positive),
-        positive_recall=_share(positive_right, positive_right + called_negative),
-        negative_precision=_share(negative_right, negative_right + called_negative),
-        negative_recall=_share(negative_right, negative_right + called_positive),
+        area_under_roc=roc_auc(probabilities[:, 1], targets == 1),
+        area_under_precision_recall={
+            label: average_precision(probabilities[:, k], targets == k) for k, label in enumerate(labels)
+        },
     )
-
-
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None

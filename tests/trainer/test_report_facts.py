@@ -218,3 +218,22 @@ def test_the_report_measures_on_what_was_held_out(run: Run) -> None:
     assert facts.learning_curve is not None
     assert [round(point.samples) for point in facts.learning_curve.points] == [4, 8, 16, 32]
     assert sum(one.mix_up.count for one in facts.mix_ups) == facts.mistake_count
+
+
+def test_settings_of_another_head_are_not_told(run: Run) -> None:
+    """A probe has no learning rate to fall in stairs; whoever reads of one looks for what it did."""
+    probe, sgd = (
+        dict(report_facts(replace(run, settings=run.settings.model_copy(update={"head": head}))).settings)
+        for head in ("auto", "sgd")
+    )
+
+    assert not {"staircase", "test-on-train"} & probe.keys()
+    assert {"staircase", "test-on-train"} <= sgd.keys()
+    assert probe["head"] == "auto" and probe["seed"] == "0"
+
+
+def test_the_precision_is_told_where_somebody_asked_for_it(run: Run) -> None:
+    asked = replace(run, precision=PrecisionChoice("auto", "float32", "float32: int8 is no faster here."))
+
+    assert report_facts(run).precision == ""
+    assert report_facts(asked).precision == "float32: int8 is no faster here."

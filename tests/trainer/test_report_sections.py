@@ -284,3 +284,44 @@ def test_what_was_kept_together_is_named_in_the_card_as_it_is() -> None:
     card = render_card(facts(settings=(("group-by", "g*"),)))
 
     assert "nor do groups of `--group-by` g\\*." in card
+
+
+def test_two_labels_are_told_apart_and_neither_is_the_positive_one() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7], [0.6, 0.4]], np.float32)
+    two = facts(test=evaluate(probabilities, np.array([0, 0, 1, 1, 1]), ("cat", "dog")))
+    three = facts(("cat", "dog", "eel"), test=evaluate(np.eye(3), np.arange(3), ("cat", "dog", "eel")))
+
+    assert "Told apart (area under the ROC curve) 83.3 %" in words_of(render_report(two))
+    assert "precision-recall curve: cat 83.3 %, dog 91.7 %" in words_of(render_report(two))
+    assert (
+        "area under the ROC curve of 83.3 %; under the precision-recall curve: cat 83.3 %, dog 91.7 %"
+        in render_card(two)
+    )
+    assert "ROC" not in render_report(three) + render_card(three)
+
+
+def test_what_the_scores_alone_would_notice_stands_beside_novelty() -> None:
+    told = words_of(render_report(facts(novelty=NOVELTY, max_softmax=0.764)))
+
+    assert "By the best score alone, without novelty, it would have been 76.4 %." in told
+    assert "By the best score alone" not in words_of(render_report(facts(novelty=NOVELTY)))
+
+
+def test_without_a_test_split_neighbours_are_not_said_to_have_been_learned_from() -> None:
+    """They may have been held out in the same fold: the head that was wrong had not seen them."""
+    near = (Neighbour(None, "dog/7.jpg", "dog", 0.8),)
+    held_out = facts(mistakes=(replace(facts().mistakes[0], neighbours=near),))
+    in_folds = replace(held_out, test=None, cross_validated=held_out.test)
+
+    assert "learned from, most alike" in words_of(render_report(held_out))
+    assert "learned from" not in words_of(render_report(in_folds)).split("Mistakes", 2)[-1].split("Limits")[0]
+    assert "most alike of the others" in words_of(render_report(in_folds))
+
+
+def test_the_last_step_of_the_learning_curve_is_not_called_a_doubling() -> None:
+    """Halves are rounded up to whole groups: of five, three."""
+    points = (replace(CURVE.points[0], samples=6.0), replace(CURVE.points[1], samples=10.0))
+    told = words_of(render_report(facts(learning_curve=replace(CURVE, points=points))))
+
+    assert "Going from 6 to 10 pictures" in told
+    assert "last doubling" not in told

@@ -77,6 +77,8 @@ def test_an_evaluation_tells_all_its_numbers(tmp_path: Path) -> None:
         "macro F1            0.5833 (95 % interval",
         "weighted F1         0.6000",
         "area under ROC      0.8333",
+        "area under P-R of 'ant'  0.8333",
+        "area under P-R of 'bee'  0.9167",
     ):
         assert told in text
     assert "bee  accuracy 0.6667  precision 0.6667  F1 0.6667" in text
