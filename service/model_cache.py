@@ -60,18 +60,15 @@ class ModelCache:
             self._prune(parent, used=version)
         return path
 
-    def remember(self, name: str, version: str) -> None:
+    def remember(self, name: str, version: str, go_on: Callable[[], None]) -> None:
         """Note which version of a model is served."""
-        write_atomically(self._folder / name / CURRENT_FILE, f"{version}\n".encode())
+        with self._held(self._folder / name, go_on):
+            write_atomically(self._folder / name / CURRENT_FILE, f"{version}\n".encode())
 
     def remembered(self) -> Mapping[str, str]:
         """The version of each model that was served last, where it is still there."""
-        found: dict[str, str] = {}
-        for file in self._folder.glob(f"*/{CURRENT_FILE}"):
-            with contextlib.suppress(BundleError):
-                if (file.parent / (version := read_current(file.parent))).is_dir():
-                    found[file.parent.name] = version
-        return found
+        found = {file.parent.name: _remembered_in(file.parent) for file in self._folder.glob(f"*/{CURRENT_FILE}")}
+        return {name: version for name, version in found.items() if version is not None}
 
     def forget(self, name: str, go_on: Callable[[], None]) -> None:
         """Remove all of a model."""
@@ -95,11 +92,19 @@ class ModelCache:
             yield
 
     def _prune(self, parent: Path, *, used: str) -> None:
-        kept = {used, *self.remembered().values()}
+        kept = {used, _remembered_in(parent)}
         by_use = sorted(list_versions(parent), key=lambda version: (parent / version).stat().st_mtime, reverse=True)
         for version in by_use[self._keep :]:
             if version not in kept:
                 _remove(parent / version)
+
+
+def _remembered_in(parent: Path) -> str | None:
+    try:
+        version = read_current(parent)
+    except BundleError:
+        return None
+    return version if (parent / version).is_dir() else None
 
 
 def _is_whole(path: Path, expected: str | None) -> bool:

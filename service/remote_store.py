@@ -108,7 +108,7 @@ class RemoteStore:
 
     def remember(self, name: str, version: str) -> None:
         """Note that this version is served."""
-        self._cache.remember(name, version)
+        self._cache.remember(name, version, self._go_on)
 
     def remembered(self) -> Mapping[str, str]:
         """Versions that were served last, and are still kept."""

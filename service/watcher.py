@@ -15,7 +15,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from service.back_off import BackOff
-from service.errors import StoreUnreachable
+from service.errors import StoreError, StoreUnreachable
 from service.follower import Follower, Surroundings
 from service.generation import Generation
 from service.model_store import ModelStore
@@ -89,7 +89,10 @@ class Watcher:
 
     def poll(self) -> None:
         """Look once at what models there are, and at each. Nothing that is found there raises."""
+        before = self._followers
         self._list()
+        for name in before.keys() - self._followers.keys():
+            self._forget(name)
         for follower in self._followers.values():
             follower.look()
 
@@ -116,6 +119,15 @@ class Watcher:
             except Exception:  # a thread that dies would freeze the model at its version, unnoticed
                 logger.exception("poll failed", extra={"model": follower.name})
             self._stop.wait(self._interval_s)
+        if not self._stop.is_set():  # gone; here, because it waits for what is still being fetched
+            self._forget(follower.name)
+
+    def _forget(self, name: str) -> None:
+        if name not in self._followers:
+            try:
+                self._store.forget(name)
+            except (OSError, StoreError) as error:
+                logger.warning("copies stay", extra={"model": name, "error": str(error)})
 
     def _list(self) -> list[Follower]:
         """Bring the followers in line with the models there are. Returns those that are new."""
@@ -129,7 +141,6 @@ class Watcher:
         self._followers = dict(sorted({**kept, **new}.items()))
         for follower in left:
             follower.leave()
-            self._store.forget(follower.name)
             logger.warning("model gone", extra={"model": follower.name})
         return list(new.values())
 

@@ -42,7 +42,7 @@ def open_place(location: str, *, patience_s: float) -> RemotePlace:
 
     Raises:
         PackageMissing: fsspec needs a package that is not installed.
-        AddressUnusable: nobody knows such addresses, or this one is not well-formed.
+        AddressUnusable: nobody knows such addresses, this one is not well-formed, or the keys to it are not.
     """
     options: dict[str, Any] = {}
     try:
@@ -58,8 +58,8 @@ def open_place(location: str, *, patience_s: float) -> RemotePlace:
     except ImportError as error:
         scheme = urlsplit(location).scheme.lower()
         raise PackageMissing(shown(location), _PACKAGES.get(scheme, f"for fsspec's {scheme}://")) from error
-    except ValueError as error:
-        raise AddressUnusable(shown(location), without_secrets(str(error), location)) from error
+    except Exception as error:  # ValueError for what nobody knows; keys that are looked for raise whatever they like
+        raise AddressUnusable(shown(location), what_failed(error, location)) from error
     return RemotePlace(files, path, location)
 
 

@@ -103,6 +103,18 @@ def test_a_server_whose_tag_changes_without_the_file_is_believed_by_content(
     assert site.statuses("/current") == [200, 200]
 
 
+def test_versions_of_the_same_second_are_told_apart_where_only_dates_are_told(
+    bundle: Bundle, site: Site, store: RemoteStore
+) -> None:
+    site.tells = "date"
+    other = publish_bundle(site.folder, labels=("red", "green"))
+    for each in (bundle, other):
+        os.utime(each.path / METADATA_FILE, (2_000_000_000, 2_000_000_000))
+
+    assert store.content(NAME, bundle.version) == bundle.metadata.content_sha256
+    assert store.content(NAME, other.version) == other.metadata.content_sha256
+
+
 FAULTS: list[tuple[Fault, str, type[Exception], str]] = [
     ("500", MODEL_FILE, StoreUnreachable, "the server answers 500"),
     ("403", MODEL_FILE, StoreUnreachable, "the server answers 403"),

@@ -153,7 +153,10 @@ def test_a_model_whose_files_never_come_holds_up_no_other_and_no_end(models_dir:
         until(lambda: "apes" in shelf.served)
 
 
-def test_a_model_that_goes_while_it_is_loaded_does_not_come_back(models_dir: Path) -> None:
+def test_a_model_that_goes_while_it_is_loaded_does_not_come_back(
+    models_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And while its files are still on their way, new models are noticed."""
     store = Fetched(models_dir)
     shelf = Shelf(models_dir, store=store, interval_s=0.01)
     store.slow = {"apes": threading.Event()}
@@ -161,8 +164,11 @@ def test_a_model_that_goes_while_it_is_loaded_does_not_come_back(models_dir: Pat
     with shelf.watcher:
         until(lambda: store.waiting == ["apes"])
         shutil.rmtree(models_dir / "apes")
-        until(lambda: store.forgotten == ["apes"])
+        until(lambda: "model gone" in caplog.messages)
+        shelf.point("bees", FIRST)
+        until(lambda: shelf.served == {"bees": FIRST})
         store.slow["apes"].set()
-        until(lambda: shelf.tried == [FIRST])
+        until(lambda: store.forgotten == ["apes"])
 
-    assert shelf.registry.known() == []
+    assert shelf.tried == [FIRST, FIRST]
+    assert shelf.registry.known() == ["bees"]
