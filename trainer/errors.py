@@ -350,7 +350,8 @@ class UnknownBackbone(UsageError):
     def __init__(self, *names: str, choices: Sequence[str]) -> None:
         self.names, self.choices = names, choices
         unknown = f"backbone {names[0]!r}" if len(names) == 1 else f"backbones {', '.join(map(repr, names))}"
-        super().__init__(f"unknown {unknown}; choose {'one ' if len(names) == 1 else ''}of {', '.join(choices)}.")
+        pairs = " Two side by side can be compared, with `compare`, but not trained." if "+" in "".join(names) else ""
+        super().__init__(f"unknown {unknown}; choose {'one ' if len(names) == 1 else ''}of {', '.join(choices)}.{pairs}")
 
 
 class SeveralUnusable(UsageError):

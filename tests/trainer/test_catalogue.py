@@ -106,3 +106,9 @@ def test_no_size_below_torchvisions_smallest_is_allowed(entry: BackboneEntry) ->
 
 def test_only_nano_and_the_transformer_have_no_middle_stage() -> None:
     assert {name for name in backbone_names() if not get_entry(name).middle_stages} == {NANO, "vit_b_16"}
+
+
+def test_a_pair_is_told_to_be_for_comparing_only() -> None:
+    """`compare` shows pairs, so somebody will try to train one."""
+    with pytest.raises(UnknownBackbone, match=r"'mobilenet_v2\+nano'.* Two side by side can be compared"):
+        get_entry("mobilenet_v2+nano")
