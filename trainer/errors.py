@@ -349,9 +349,10 @@ class UnknownBackbone(UsageError):
 
     def __init__(self, *names: str, choices: Sequence[str]) -> None:
         self.names, self.choices = names, choices
-        unknown = f"backbone {names[0]!r}" if len(names) == 1 else f"backbones {', '.join(map(repr, names))}"
+        told, one = ", ".join(map(repr, names)), len(names) == 1
         pairs = " Two side by side can be compared, with `compare`, but not trained." if "+" in "".join(names) else ""
-        super().__init__(f"unknown {unknown}; choose {'one ' if len(names) == 1 else ''}of {', '.join(choices)}.{pairs}")
+        known = f"choose {'one ' if one else ''}of {', '.join(choices)}"
+        super().__init__(f"unknown backbone{'' if one else 's'} {told}; {known}.{pairs}")
 
 
 class SeveralUnusable(UsageError):
