@@ -9,6 +9,7 @@ from trainer.cross_validation import CrossValidation, cross_validate
 from trainer.data_findings import find_in_data, tell_worth_a_look
 from trainer.feature_library import FeatureLibrary
 from trainer.featurize import Features
+from trainer.final_fit import final_fit
 from trainer.findings import Finding
 from trainer.gates import check_accuracy
 from trainer.head import HeadFit
@@ -27,7 +28,7 @@ from trainer.recipe_telling import tell_searched
 from trainer.run_backbone import RunBackbone
 from trainer.samples import PassedOver
 from trainer.settings import TrainSettings
-from trainer.training import Measured, Training, arrange, final_fit, measure, require_learnable
+from trainer.training import Measured, Training, arrange, measure, require_learnable
 
 
 @dataclass(frozen=True)

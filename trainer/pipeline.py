@@ -10,6 +10,7 @@ from trainer.bundle_files import Run, headline_metrics
 from trainer.counting import counted
 from trainer.differences import Differences
 from trainer.feature_tally import FeatureTally
+from trainer.final_fit import rows_of_final
 from trainer.findings import Finding
 from trainer.golden_pictures import make_golden
 from trainer.intake import leave_out_unreadable, read_audited
@@ -28,7 +29,6 @@ from trainer.run_record import Timings
 from trainer.served_graph import attach_head
 from trainer.settings import TrainSettings
 from trainer.torch_features import known_torch_features
-from trainer.training import rows_of_final
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from trainer.bundle_files import Run, metadata_fields
 from trainer.calibration import reliability_bins
 from trainer.coverage import coverage_curve, suggested_thresholds
 from trainer.evaluation import Evaluation
+from trainer.final_fit import rows_of_final
 from trainer.head import HeadFit
 from trainer.held_out import held_out_answers
 from trainer.learning_curve import LearningCurve, learning_curve, quick_strength
@@ -23,7 +24,7 @@ from trainer.report_findings import show_findings
 from trainer.report_words import right_of
 from trainer.sgd_settings import without_idle
 from trainer.thumbnails import Thumbnails
-from trainer.training import Measured, Training, rows_of_final
+from trainer.training import Measured, Training
 
 _MIRROR = "weights_url"
 

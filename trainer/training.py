@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -212,37 +211,6 @@ def _balance_of(
     groups = [training.groups[row] for row in selection.tolist()]
     rows = plan.rows_of(searched.recipe).take(selection)
     return measure_balance(searched.fit, rows, training.targets[selection], groups, options)
-
-
-def final_fit(
-    training: Training,
-    measured: Measured,
-    on: Literal["all", "train"],
-    *,
-    seed: int,
-    threads: int,
-    balance: bool = False,
-    sgd: SgdOptions | None = None,
-) -> HeadFit:
-    """The head to publish: on every split with all that was chosen, or the measured one itself.
-
-    Args:
-        training: with the features of the recipe that was chosen.
-        measured: what was chosen, and on which rows.
-        on: the splits to fit on; "train" keeps the measured head.
-        seed, threads, balance, sgd: as of `measure`.
-    """
-    if on == "train" or not len(measured.test_rows):
-        return measured.fit
-    everything = np.arange(len(training.samples))
-    return training.fit(
-        everything, seed=seed, threads=threads, kind=measured.fit.kind, balance=balance, sgd=sgd, like=measured.fit
-    )
-
-
-def rows_of_final(training: Training, measured: Measured, final: HeadFit) -> NDArray[np.int64]:
-    """The rows that the published head was fitted on."""
-    return training.rows("train", "validation") if final is measured.fit else np.arange(len(training.samples))
 
 
 def _canonical(sample: Sample) -> tuple[str, str, str]:
