@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
@@ -46,8 +46,6 @@ class Metrics:
     """
 
     def __init__(self, counts: RequestCounts, observed: Observed) -> None:
-        # The time of each counter's making: as many lines again, and of no use.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._counts, self._observed = counts, observed
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)

@@ -45,6 +45,15 @@ class ServiceProcess:
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, trust_env=False, timeout=30)
 
+    def wait_until_alive(self) -> None:
+        with self.client() as client:
+            until(lambda: client.get("/health/live").status_code == httpx.codes.OK)
+
+    def workers(self) -> list[int]:
+        """The ids of the processes that it has started."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return sorted(int(pid) for task in tasks for pid in task.read_text().split())
+
     def wait_until_ready(self) -> None:
         with self.client() as client:
             until(lambda: client.get("/health/ready").status_code == httpx.codes.OK)
@@ -57,10 +66,14 @@ class ServiceProcess:
 
 @contextlib.contextmanager
 def running_process(
-    models_dir: Path | str, *arguments: str, log: Path | None = None, environment: Mapping[str, str] = MappingProxyType({})
+    models_dir: Path | str,
+    *arguments: str,
+    log: Path | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    python: str = sys.executable,
 ) -> Iterator[ServiceProcess]:
     """Started on a free port; stopped at the end if the test has not done so. Its log goes to `log`."""
-    command = [sys.executable, "-m", "service", "--models-dir", str(models_dir), "--port", "0", *arguments]
+    command = [python, "-m", "service", "--models-dir", str(models_dir), "--port", "0", *arguments]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FINIAL_")}
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(log.open("w")) if log else None

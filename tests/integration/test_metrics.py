@@ -1,0 +1,124 @@
+"""What /metrics says is what happened, to the unit."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.settings import ServiceSettings
+from shared.bundle import Bundle
+from tests.service.bundles import publish_bundle
+from tests.service.pictures import RED, picture
+from tests.service.running import running_app
+from tests.service.waiting import until
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def scraped(client: httpx.AsyncClient) -> Mapping[str, float]:
+    answer = await client.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    lines = [line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#")]
+    assert len(dict(lines)) == len(lines)  # no time series twice
+    return {name: float(value) for name, value in lines}
+
+
+async def test_requests_are_counted_by_route_and_status_as_the_client_saw_them(
+    models_dir: Path, bundle: Bundle
+) -> None:
+    async with running_app(ServiceSettings(models_dir=models_dir, max_upload=2048)) as (_, client):
+        for _ in range(3):
+            await client.post("/predict", files={"file": picture(RED)})
+        await client.post("/models/nobody/predict", files={"file": picture(RED)})
+        await client.post("/models/colours/predict", content=b"no picture", headers={"Content-Type": "image/png"})
+        await client.post("/predict", content=bytes(3000), headers={"Content-Type": "image/png"})
+        await client.get("/no/such/route")
+        await client.get("/health/ready")
+        await client.put("/predict")
+        found = await scraped(client)
+        again = await scraped(client)
+
+    requests = {name: value for name, value in found.items() if name.startswith("finial_requests_total")}
+    assert requests == {
+        'finial_requests_total{route="/predict",status="200"}': 3,
+        'finial_requests_total{route="/predict",status="413"}': 1,
+        'finial_requests_total{route="/predict",status="405"}': 1,
+        'finial_requests_total{route="/models/{name}/predict",status="404"}': 1,
+        'finial_requests_total{route="/models/{name}/predict",status="415"}': 1,
+        'finial_requests_total{route="/health/ready",status="200"}': 1,
+        'finial_requests_total{route="other",status="404"}': 1,
+    }
+    assert found['finial_refused_total{reason="upload-too-large"}'] == 1
+    assert found["finial_in_flight"] == 1  # the scrape itself
+    assert again['finial_requests_total{route="/metrics",status="200"}'] == 1
+
+
+async def test_what_is_served_is_told_and_a_swap_is_seen(models_dir: Path, bundle: Bundle) -> None:
+    async with running_app(ServiceSettings(models_dir=models_dir, poll_interval_s=0.05)) as (app, client):
+        before = await scraped(client)
+        newer = publish_bundle(models_dir, labels=("red", "green"))
+        registry = app.state.runtime.registry
+        until(lambda: registry.require("colours").version == newer.version)
+        after = await scraped(client)
+
+    assert served(before) == {("float32", "CPUExecutionProvider", bundle.version)}
+    assert served(after) == {("float32", "CPUExecutionProvider", newer.version)}
+    assert before['finial_reloads_total{model="colours",outcome="loaded"}'] == 1
+    assert after['finial_reloads_total{model="colours",outcome="loaded"}'] == 2
+    assert before['finial_device_info{policy="cpu",provider="CPUExecutionProvider",reason=""}'] == 1
+    assert before["finial_ready"] == 1
+    assert before["process_resident_memory_bytes"] > 1e6
+
+
+async def test_lanes_and_leases_add_up(models_dir: Path, bundle: Bundle) -> None:
+    async with running_app(ServiceSettings(models_dir=models_dir, lanes=2)) as (_, client):
+        for _ in range(4):
+            await client.post("/predict", files={"file": picture(RED)})
+        found = await scraped(client)
+
+    assert (found["finial_lanes"], found["finial_lanes_leased"]) == (2, 0)
+    assert found['finial_leases_total{outcome="granted"}'] == 4
+    assert found['finial_runs_total{lane="wide"}'] + found['finial_runs_total{lane="narrow"}'] == 4
+
+
+async def test_names_that_clients_make_up_are_in_no_label(models_dir: Path, bundle: Bundle) -> None:
+    """Else whoever asks for a million models makes a million time series."""
+    async with running_app(ServiceSettings(models_dir=models_dir)) as (_, client):
+        await scraped(client)
+        lines = len(await scraped(client))
+        await client.post("/models/first/predict", content=b"x", headers={"Content-Type": "image/png"})
+        once = len(await scraped(client))
+        for number in range(50):
+            await client.post(f"/models/made-up-{number}/predict", content=b"x", headers={"Content-Type": "image/png"})
+            await client.get(f"/made/up/{number}")
+            await client.request("MADEUP", "/predict")
+        many = await scraped(client)
+
+    assert not re.search("made.up", str(many))
+    assert len(many) <= once + 2 * 20  # the routes `other` and /predict, each with its histogram
+    assert once > lines
+
+
+async def test_pictures_run_together_are_counted(models_dir: Path, bundle: Bundle) -> None:
+    settings = ServiceSettings(models_dir=models_dir, micro_batching="on")
+    async with running_app(settings) as (_, client):
+        for _ in range(3):
+            await client.post("/predict", files={"file": picture(RED)})
+        found = await scraped(client)
+
+    assert found['finial_batched_pictures_total{model="colours"}'] == 3
+    assert found['finial_batches_total{model="colours"}'] == 3
+
+
+def served(found: Mapping[str, float]) -> set[tuple[str, ...]]:
+    """(precision, provider, version) of the model `colours`."""
+    pattern = r'finial_generation_info{model="colours",precision="(.*)",provider="(.*)",version="(.*)"}'
+    matches = [re.fullmatch(pattern, name) for name in found]
+    return {match.groups() for match in matches if match}
