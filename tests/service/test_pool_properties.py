@@ -50,6 +50,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.waiting: list[Caller] = []  # in the order they came
         self.turns: list[str] = []  # queues; the first one is next
         self.leased: list[Caller] = []
+        self.everyone: list[Caller] = []
         self.counts: Counter[str] = Counter()
 
     # --- what may happen ---
@@ -62,6 +63,7 @@ class PoolMachine(RuleBasedStateMachine):
     )
     def come(self, *, queue: str, patience_s: float, loop_has_gone: bool) -> Caller:
         caller = Caller(queue, self.clock() + patience_s, loop_has_gone)
+        self.everyone.append(caller)
         self.drop_expired()
         refusal = self.expected_refusal(queue)
         self.counts["asked"] += 1
@@ -203,7 +205,7 @@ class PoolMachine(RuleBasedStateMachine):
             return
         held = sum(each.cores for each in self.leased)
         assert held <= self.lanes
-        assert all(each.cores for each in self.leased), "nothing lost"
+        assert {each for each in self.everyone if each.cores} == set(self.leased), "nothing lost, nothing doubled"
         assert sum(each.cores > 1 for each in self.leased) <= 1, "one is wide at most"
         if self.waiting:
             assert held == self.lanes, "never idle while someone waits"
