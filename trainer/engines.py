@@ -47,6 +47,7 @@ class OnnxEngine:
 
     Attributes:
         feature_size: D.
+        provider: that was obtained.
 
     Raises:
         SessionError: the graph is not opened as asked.
@@ -55,8 +56,9 @@ class OnnxEngine:
     def __init__(self, graph: bytes, *, provider: Provider = "auto") -> None:
         runtime = require_one_runtime()
         self._session = open_session(graph, provider=provider, threads=1)
-        self.identity = f"{runtime} {importlib.metadata.version(runtime)} {self._session.provider}"
-        if self._session.provider == CUDA:
+        self.provider = self._session.provider
+        self.identity = f"{runtime} {importlib.metadata.version(runtime)} {self.provider}"
+        if self.provider == CUDA:
             self.identity += " without TF32"
         self.batch_size = 1
         self.feature_size = self._session.shape_of(FEATURES)[1] or 0

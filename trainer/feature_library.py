@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.cpu_features import Cpu, read_cpu
+from shared.session import CUDA
 from trainer.backbones import BackboneEntry
 from trainer.completion import Caches, Done, by_digest, complete, open_caches
 from trainer.counting import counted
@@ -78,6 +79,11 @@ class FeatureLibrary:
     def base(self) -> FeatureChoice:
         """What the settings ask for, and the preset of the weights where they leave it open."""
         return self.backbone.choice
+
+    @property
+    def computes_on_gpu(self) -> bool:
+        """Whether float32 features are those of a GPU here."""
+        return OnnxEngine(self.backbone.graph, provider=self.settings.provider).provider == CUDA
 
     def candidates(self) -> tuple[FeatureChoice, ...]:
         """What is worth a try, the cheapest first; see `candidate_choices`. Choices of equal pixels are one."""

@@ -144,6 +144,8 @@ def settle_precision(
     searched = measured.searched
     if wanted == "float32":
         return measured, FLOAT32
+    if wanted == "auto" and library.computes_on_gpu:
+        return measured, PrecisionChoice(wanted, "float32", "float32, because a GPU computes here: int8 is for CPUs.")
     try:
         in_int8 = _keeping_tried(measure_plan(_int8_plan(plan, searched, library)), searched, training)
     except QuantisationFailed as error:

@@ -8,6 +8,7 @@ import pytest
 
 from service.classifier import classify_picture
 from service.loading import open_generation
+from service.pool import Pool, in_seconds
 from shared.bundle import FEATURES, INPUT_NAME, read_bundle
 from shared.decode import TRAINER_LIMITS, DecodeLimits, decode
 from shared.preprocess import preprocess
@@ -64,7 +65,8 @@ def test_the_service_answers_what_the_trainer_computes(trained: TrainResult, pic
     scorer = Scorer(trained.bundle.path, threads=1, provider="cpu", progress=Quiet())
 
     for path in sorted(pictures.rglob("*.*"))[::7]:
-        answer = classify_picture(path.read_bytes(), generation, limits=DecodeLimits(), count=9)
+        with Pool(lanes=1, max_waiting=0).lease(in_seconds(30)) as lane:
+            answer = classify_picture(path.read_bytes(), generation, lane, limits=DecodeLimits(), count=9)
         expected = scorer.score_one(path).probabilities
         assert expected is not None
         scores = {one.label: one.score for one in answer.predictions}

@@ -47,10 +47,24 @@ class Library:
 
     progress: Quiet = field(default_factory=Quiet)
     cpu: Cpu = CPU
+    computes_on_gpu: bool = False
     backbone: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(weights=SimpleNamespace(sha256="0" * 64)))
 
     def cost_of(self, choice: FeatureChoice) -> float:
         return (choice.spec.height / 224) ** 2
+
+
+def test_where_a_gpu_computes_auto_stays_with_float32_and_says_why() -> None:
+    """int8 would be timed on the CPU, which does not serve there."""
+    measured = measure(TRAINING, seed=0, threads=1, folds=0, plan=PLAN)
+
+    def never(_plan: Plan) -> Measured:
+        raise AssertionError("nothing is to be measured in int8")
+
+    taken, choice = settle_precision("auto", TRAINING, PLAN, measured, Library(computes_on_gpu=True), never)  # type: ignore[arg-type]
+
+    assert taken is measured
+    assert (choice.taken, choice.reason) == ("float32", "float32, because a GPU computes here: int8 is for CPUs.")
 
 
 @pytest.fixture(scope="module")
