@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 from service.errors import (
     HeadersTooLarge,
     HeadersTooSlow,
+    RequestBrokenOff,
     RequestMalformed,
     ServiceError,
     TooManyConnections,
@@ -101,7 +102,7 @@ class Connection(HttpToolsProtocol):
         if not self._refused:
             if not self._has_half_a_request:
                 return False
-            self._refuse(RequestMalformed("it breaks off: the connection was closed before its end"))
+            self._refuse(RequestBrokenOff())
         self.cycle.more_body = False  # so nobody waits to read it away
         self.cycle.message_event.set()
         return not self.transport.is_closing()

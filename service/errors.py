@@ -89,6 +89,16 @@ class RequestMalformed(ServiceError):
         )
 
 
+class RequestBrokenOff(ServiceError):
+    """The connection was closed in the middle of a request; nearly always the client is not there any more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the request breaks off: the connection was closed before its end. Keep it open, and send as many bytes as "
+            "Content-Length says."
+        )
+
+
 class UnsupportedHttpVersion(ServiceError):
     """Another version of HTTP."""
 

@@ -8,6 +8,8 @@ import anyio
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.errors import RequestBrokenOff
+
 CLIENT_GONE = 499
 """The status under which requests are counted whose client left before an answer began. It never goes over the wire."""
 
@@ -54,8 +56,8 @@ class RequestCounts:
         """
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
-        if status in REFUSED:
-            self._refused.labels(problem or str(status)).inc()
+        if problem and status in REFUSED:  # one without a problem is a health check's answer
+            self._refused.labels(problem).inc()
 
 
 def note_problem(scope: Scope, name: str) -> None:
@@ -105,6 +107,7 @@ class _Watched:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and not self._counted:
             gone = self._gone or (self._body_complete and await self._has_gone())
+            gone = gone or isinstance(self._scope.get("state", {}).get("refusal"), RequestBrokenOff)
             self.count(CLIENT_GONE if gone else message["status"])
         await self._send(message)
 

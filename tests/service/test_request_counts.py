@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.errors import RequestBrokenOff
 from service.request_counts import CountRequests, RequestCounts, note_problem
 from tests.service.asgi import Client, call, reads_everything, reads_nothing, scope_of
 
@@ -85,6 +86,17 @@ def test_a_mistake_is_no_refusal(status: int) -> None:
     found = counted(answering(status, problem="no-picture"), Patient([b"a"]))
 
     assert [name for name in found if "refused" in name] == []
+
+
+def test_a_health_check_that_says_no_refuses_nobody() -> None:
+    assert [name for name in counted(answering(503), Patient([b"a"])) if "refused" in name] == []
+
+
+def test_a_request_that_breaks_off_is_a_client_that_has_gone() -> None:
+    """Though an answer is written, in case that only one direction was closed."""
+    scope = scope_of() | {"state": {"refusal": RequestBrokenOff()}}
+
+    assert counted(answering(400), Patient([b"a"]), scope)['finial_requests_total{route="other",status="499"}'] == 1
 
 
 def test_an_error_that_nobody_handles_is_counted_as_500_and_passed_on() -> None:
