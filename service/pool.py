@@ -164,9 +164,9 @@ class Pool:
     def _lane_of(self, waiter: Waiter) -> Lane:
         with self._lock:
             self._budget.give_up(waiter)  # nothing if its fate is decided; else its own clock was a little ahead
-            waited_s, waiting = self._clock() - waiter.entered, self._budget.stats().waiting
         if waiter.fate is Fate.GRANTED:
             return Lane(self, waiter)
         if waiter.fate is Fate.DISMISSED:
             raise PoolClosed
-        raise PoolTimeout(f"no lane was free within {waited_s:.2g} s; {waiting} requests are waiting")
+        waited_s = self._clock() - waiter.entered
+        raise PoolTimeout(f"no lane was free within {waited_s:.2g} s; {self.stats().waiting} requests are waiting")

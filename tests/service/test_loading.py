@@ -111,3 +111,27 @@ def test_a_model_that_the_cpu_would_compute_wrongly_is_refused(models_dir: Path)
     with pytest.raises(RequirementMissing, match=r"requires a CPU with vnni, found x86_64 avx2"):
         open_generation("colours", bundle.path, cpu=Cpu("x86_64", frozenset({"avx2"})))
     assert open_generation("colours", bundle.path, cpu=Cpu("x86_64", frozenset({"avx_vnni"}))).version == bundle.version
+
+
+@pytest.mark.parametrize(
+    ("cores", "wide_lane_max_mb", "can_widen"), [(2, 256, True), (2, 1, True), (2, 0, False), (1, 256, False)]
+)
+def test_a_wide_session_is_opened_where_there_are_cores_for_it_and_the_model_is_not_too_large(
+    cores: int,
+    wide_lane_max_mb: int,
+    can_widen: bool,
+    bundle: Bundle,  # noqa: FBT001
+) -> None:
+    """It is a second copy of the weights."""
+    generation = open_generation("colours", bundle.path, cores=cores, wide_lane_max_mb=wide_lane_max_mb)
+
+    assert generation.can_widen == can_widen
+
+
+def test_a_wide_run_answers_as_a_narrow_one(bundle: Bundle) -> None:
+    generation = open_generation("colours", bundle.path, cores=2)
+    images = np.full((1, 16, 16, 3), (10, 200, 90), np.uint8)
+
+    narrow, wide = (generation.run(images, wide=wide).probabilities for wide in (False, True))
+
+    np.testing.assert_allclose(wide, narrow, atol=1e-6)
