@@ -291,8 +291,8 @@ def test_two_labels_are_told_apart_and_neither_is_the_positive_one() -> None:
     two = facts(test=evaluate(probabilities, np.array([0, 0, 1, 1, 1]), ("cat", "dog")))
     three = facts(("cat", "dog", "eel"), test=evaluate(np.eye(3), np.arange(3), ("cat", "dog", "eel")))
 
-    assert "Told apart (area under the ROC curve) 83.3 %" in words_of(render_report(two))
-    assert "precision-recall curve: cat 83.3 %, dog 91.7 %" in words_of(render_report(two))
+    assert "Area under the ROC curve 83.3 %" in words_of(render_report(two))
+    assert "told apart; precision-recall: cat 83.3 %, dog 91.7 %" in words_of(render_report(two))
     assert (
         "area under the ROC curve of 83.3 %; under the precision-recall curve: cat 83.3 %, dog 91.7 %"
         in render_card(two)
