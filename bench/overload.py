@@ -1,10 +1,10 @@
 """Ten times more requests than the service can answer: what becomes of each, how soon, and what it leaves behind.
 
     python -m bench.overload MODELS                       10 times its capacity for 30 s
-    python -m bench.overload MODELS --seconds 300 -- --max-waiting 16 --request-timeout-s 2
+    python -m bench.overload MODELS --seconds 300 --options --max-waiting 16 --request-timeout-s 2
 
 Requests arrive at a steady rate, whether or not earlier ones have been answered: clients that wait for each other would
-hide the overload. What follows `--` are options of the service. Client and service share the machine's cores.
+hide the overload. What follows `--options` is for the service. Client and service share the machine's cores.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import uvloop
 
+from bench.arguments import service_arguments
 from bench.drawn import picture_of
 from bench.http_client import Ledger, Line, arriving, asking, post
 from bench.serving import Metrics, Served, machine, serving
@@ -118,10 +119,8 @@ def _figures(found: Overload, seconds: float) -> dict[str, object]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = service_arguments(__doc__)
     parser.add_argument("models", type=Path)
-    parser.add_argument("options", nargs="*", help="of the service, after `--`")
-    parser.add_argument("--picture", type=Path)
     parser.add_argument("--times", type=float, default=10.0)
     parser.add_argument("--seconds", type=float, default=30.0)
     return parser.parse_args()

@@ -18,6 +18,7 @@ from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
 
+from bench.arguments import service_arguments
 from bench.serving import machine, processor_s, serving
 
 LARGEST = 10
@@ -89,9 +90,8 @@ def _imports_ms() -> dict[str, float]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = service_arguments(__doc__)
     parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="of the service; stands last")
     parser.add_argument("--runs", type=int, default=10)
     return parser.parse_args()
 

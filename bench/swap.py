@@ -1,10 +1,10 @@
 """Swaps of a model under load: requests that fail, answers that are mixed up, memory that stays, seconds until served.
 
     python -m bench.swap MODELS/NAME                      100 swaps under 16 clients
-    python -m bench.swap MODELS/NAME --swaps 1000 --clients 4 -- --lanes 1
+    python -m bench.swap MODELS/NAME --swaps 1000 --clients 4 --options --lanes 1
 
 The bundle is published twice into a folder of its own, once with other labels, so that an answer shows which version it
-came from; `current` then names one and the other in turn. What follows `--` are options of the service.
+came from; `current` then names one and the other in turn.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import uvloop
 
+from bench.arguments import service_arguments
 from bench.drawn import picture_of
 from bench.http_client import Ledger, asking, post
 from bench.serving import Served, machine, serving
@@ -108,10 +109,8 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = service_arguments(__doc__)
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("options", nargs="*", help="of the service, after `--`")
-    parser.add_argument("--picture", type=Path)
     parser.add_argument("--swaps", type=int, default=100)
     parser.add_argument("--clients", type=int, default=16)
     return parser.parse_args()
