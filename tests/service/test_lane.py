@@ -42,7 +42,7 @@ def test_in_company_each_has_its_own_core() -> None:
 
 
 @pytest.mark.parametrize(("others", "is_wide"), [(0, True), (1, True), (2, False), (3, False)])
-def test_a_few_on_many_cores_leave_none_idle(others: int, is_wide: bool) -> None:  # noqa: FBT001
+def test_a_few_on_many_cores_leave_none_idle(*, others: int, is_wide: bool) -> None:
     """Two requests on four cores that had one each would take twice as long as they need."""
     pool = Pool(lanes=4, max_waiting=9)
     with contextlib.ExitStack() as stack:

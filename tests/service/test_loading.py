@@ -117,10 +117,7 @@ def test_a_model_that_the_cpu_would_compute_wrongly_is_refused(models_dir: Path)
     ("cores", "wide_lane_max_mb", "can_widen"), [(2, 256, True), (2, 1, True), (2, 0, False), (1, 256, False)]
 )
 def test_a_wide_session_is_opened_where_there_are_cores_for_it_and_the_model_is_not_too_large(
-    cores: int,
-    wide_lane_max_mb: int,
-    can_widen: bool,
-    bundle: Bundle,  # noqa: FBT001
+    *, cores: int, wide_lane_max_mb: int, can_widen: bool, bundle: Bundle
 ) -> None:
     """It is a second copy of the weights."""
     generation = open_generation("colours", bundle.path, cores=cores, wide_lane_max_mb=wide_lane_max_mb)

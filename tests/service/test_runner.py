@@ -11,7 +11,7 @@ IMAGES = np.zeros((1, 16, 16, 3), np.uint8)
 
 
 @pytest.mark.parametrize(("wide", "runs"), [(False, (1, 0)), (True, (0, 1))])
-def test_a_run_goes_to_the_session_of_its_width(wide: bool, runs: tuple[int, int]) -> None:  # noqa: FBT001
+def test_a_run_goes_to_the_session_of_its_width(*, wide: bool, runs: tuple[int, int]) -> None:
     narrow_session, wide_session = FakeSession(), FakeSession()
     runner = SessionRunner(narrow_session, wide_session)  # type: ignore[arg-type]
 
