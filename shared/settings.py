@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn, Self
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
+from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict, SettingsError
 
 from shared.addresses import shown
 from shared.config_file import Config, read_config
@@ -37,6 +37,7 @@ class FinialSettings(BaseSettings):
         cli_avoid_json=True,
         cli_hide_none_type=True,
         cli_show_env_vars=True,
+        cli_exit_on_error=False,
     )
 
     help_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -75,6 +76,8 @@ class FinialSettings(BaseSettings):
                     _sentence(cls, arguments, config, detail) for detail in _merged(error.errors(include_url=False))
                 ),
             )
+        except SettingsError as error:
+            _end(program, _in_short(str(error)))
         except ConfigInvalid as error:
             _end(program, str(error))
 
@@ -118,6 +121,14 @@ def _variable(option: str) -> str:
     """What the environment says of an option; an empty variable counts as not set, and case does not matter."""
     wanted = f"{ENVIRONMENT_PREFIX}{option}".upper()
     return next((value for name, value in os.environ.items() if name.upper() == wanted and value), "")
+
+
+def _in_short(complaint: str) -> str:
+    """What argparse says of arguments that it cannot read, without the list of all options before it."""
+    said = complaint.rpartition("error parsing CLI: ")[2].removeprefix("argument ")
+    said = said.replace("ignored explicit argument", "takes no value, found")
+    hint = "; switches such as --json take no value" if said.startswith("unrecognized arguments") else ""
+    return f"{said}{hint}"
 
 
 def _merged(details: Sequence[Any]) -> list[dict[str, Any]]:

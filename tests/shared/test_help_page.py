@@ -69,3 +69,24 @@ def test_a_file_whose_name_begins_like_an_option_comes_after_two_dashes() -> Non
     settings = Settings.from_command_line(["--seed", "3", "--", "--data", "-h"], program="do")
 
     assert (settings.data, settings.more, settings.seed) == (Path("--data"), ["-h"], 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["data", "--seed"], "--seed: expected one argument"),
+        (["data", "--json=maybe"], "takes no value, found 'maybe'"),
+        ([], "the following arguments are required: DATA"),
+    ],
+)
+def test_arguments_that_cannot_be_read_are_told_in_a_line(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not behind forty lines that list every option."""
+    with pytest.raises(SystemExit) as stop:
+        Settings.from_command_line(arguments, program="python -m finial do")
+
+    shown = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 2
+    assert told in shown[0] and shown[0].startswith("python -m finial do: ")
+    assert shown[1:] == ["Try `python -m finial do --help`."]
