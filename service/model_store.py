@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -75,13 +75,14 @@ class LocalStore:
 
     Args:
         folder: holds one folder per model.
+        pause: waits so many seconds.
     """
 
     recheck_s = 0.0
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, pause: Callable[[float], object] = time.sleep) -> None:
         self.origin = str(folder)
-        self._folder = folder
+        self._folder, self._pause = folder, pause
         self._known_as: tuple[int, int] | None = None
 
     def names(self) -> frozenset[str]:
@@ -106,7 +107,7 @@ class LocalStore:
         try:
             return read_current(self._folder / name)
         except BundleInvalid:  # somebody may be writing it in place; renaming one there, as `publish` does, is better
-            time.sleep(_WRITTEN_WITHIN_S)
+            self._pause(_WRITTEN_WITHIN_S)
             return read_current(self._folder / name)
 
     def obtain(self, name: str, version: str) -> Path:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,11 +49,9 @@ def test_a_current_that_is_being_written_in_place_is_read_again(bundle: Bundle, 
     """`echo VERSION > current` empties the file before it fills it."""
     file = models_dir / "colours" / CURRENT_FILE
     file.write_text(bundle.version[:10])
-    writing = threading.Timer(0.01, file.write_text, [f"{bundle.version}\n"])
-    writing.start()
+    store = LocalStore(models_dir, pause=lambda _: file.write_text(f"{bundle.version}\n"))
 
-    assert LocalStore(models_dir).current("colours") == bundle.version
-    writing.join()
+    assert store.current("colours") == bundle.version
 
 
 def test_a_current_that_stays_torn_is_told(bundle: Bundle, models_dir: Path) -> None:

@@ -34,7 +34,7 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def store_of(site: Site, cache: Path, *, timeout_s: float = 5.0, keep: int = 3) -> RemoteStore:
+def store_of(site: Site, cache: Path, *, timeout_s: float = 30.0, keep: int = 3) -> RemoteStore:
     return open_remote_store(site.url, cache_dir=cache, keep=keep, timeout_s=timeout_s)
 
 
@@ -135,14 +135,15 @@ FAULTS: list[tuple[Fault, str, type[Exception], str]] = [
 def test_whatever_the_server_does_is_told_leaves_nothing_behind_and_is_over_when_it_is_mended(
     fault: Fault, end: str, error: type[Exception], told: str, bundle: Bundle, site: Site, cache: Path
 ) -> None:
-    store = store_of(site, cache, timeout_s=0.3)
+    store = store_of(site, cache, timeout_s=0.3 if fault == "hangs" else 30)
     site.faults[end] = fault
     with pytest.raises(error, match=told):
         store.obtain(NAME, bundle.version)
     assert kept(cache) == []
 
     site.faults.clear()
-    assert store.obtain(NAME, bundle.version).name == bundle.version
+    mended = store_of(site, cache) if fault == "hangs" else store  # one that waits longer: machines are slow at times
+    assert mended.obtain(NAME, bundle.version).name == bundle.version
 
 
 def test_a_server_that_drips_is_given_up(bundle: Bundle, site: Site, cache: Path) -> None:
