@@ -1,10 +1,14 @@
 """`python -m service`: serve every model of a folder.
 
-Exit codes: 0 stopped by a signal, 2 usage or settings, 130 interrupted before it could serve.
+Exit codes: 0 stopped by a signal, 1 a worker cannot start or hangs at the end, 2 usage or settings,
+130 interrupted before it could serve.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
 
 PROGRAM = "python -m service"
 EXIT_DONE, EXIT_USAGE, EXIT_INTERRUPTED = 0, 2, 130
@@ -12,11 +16,19 @@ EXIT_DONE, EXIT_USAGE, EXIT_INTERRUPTED = 0, 2, 130
 
 def main(arguments: Sequence[str]) -> int:
     """Read the settings and serve. Returns the exit code."""
+    # The first process of a container is not ended by a signal that it does not handle.
+    before = signal.signal(signal.SIGTERM, _end)
     try:
         return _run(arguments)
     except KeyboardInterrupt:  # once it serves, a signal is its ordinary end
         sys.stderr.write(f"{PROGRAM}: interrupted before it could serve.\n")
         return EXIT_INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(EXIT_DONE)
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -26,7 +38,6 @@ def _run(arguments: Sequence[str]) -> int:
     settings = ServiceSettings.from_command_line(arguments, program=PROGRAM)
     from service.listener import announce, open_listener
     from service.logs import configure_logging
-    from service.server import serve
     from shared.errors import RuntimeConflict
     from shared.session import require_one_runtime
 
@@ -42,6 +53,12 @@ def _run(arguments: Sequence[str]) -> int:
     configure_logging()
     with listener:
         announce(listener)
+        if settings.workers > 1:
+            from service.workers import supervise
+
+            return supervise(settings, listener)
+        from service.server import serve
+
         serve(settings, listener)
     return EXIT_DONE
 

@@ -16,7 +16,7 @@ from service.runtime import Lifecycle, Runtime, open_runtime
 from service.settings import ServiceSettings
 from service.upload_limit import UploadBounds, UploadLimit
 
-FIRST_LOOK_S, _LOOK_EVERY_S = 60.0, 0.02
+LOOK_EVERY_S = 0.02
 
 
 def create_app(settings: ServiceSettings, lifecycle: Lifecycle | None = None) -> FastAPI:
@@ -32,9 +32,8 @@ def create_app(settings: ServiceSettings, lifecycle: Lifecycle | None = None) ->
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with open_runtime(settings, lifecycle, counts) as runtime:
             app.state.runtime = runtime
-            if lifecycle.waits_for_models:
-                await _first_look(runtime)
-            yield
+            async with _telling_of_models(runtime), _answering_siblings(runtime):
+                yield
 
     app = FastAPI(
         title="Finial",
@@ -53,12 +52,32 @@ def create_app(settings: ServiceSettings, lifecycle: Lifecycle | None = None) ->
     return app
 
 
-async def _first_look(runtime: Runtime) -> None:
-    """Return when the models were looked at, or when that takes too long to be kept waiting for."""
-    for _ in range(int(FIRST_LOOK_S / _LOOK_EVERY_S)):
-        if runtime.watcher.has_looked:
-            return
-        await asyncio.sleep(_LOOK_EVERY_S)
+@contextlib.asynccontextmanager
+async def _telling_of_models(runtime: Runtime) -> AsyncIterator[None]:
+    """Tell when the models were looked at; begin only then where others serve meanwhile."""
+    telling = asyncio.create_task(_tell_of_models(runtime))
+    if runtime.lifecycle.waits_for_models:
+        await telling
+    try:
+        yield
+    finally:
+        telling.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _answering_siblings(runtime: Runtime) -> AsyncIterator[None]:
+    if runtime.lifecycle.siblings is None:
+        yield
+    else:
+        async with runtime.lifecycle.siblings.answering(runtime.metrics.text):
+            yield
+
+
+async def _tell_of_models(runtime: Runtime) -> None:
+    while not runtime.watcher.has_looked and not runtime.lifecycle.draining:
+        await asyncio.sleep(LOOK_EVERY_S)
+    if runtime.watcher.has_looked:
+        runtime.lifecycle.on_looked()
 
 
 def _upload_bounds(settings: ServiceSettings) -> UploadBounds:

@@ -18,7 +18,7 @@ _DROP_NEW = (
     (0x06, 0, 0, 0xFFFFFFFF),  # else let it pass whole
 )
 """A classic BPF program. Source: Documentation/networking/filter.rst of Linux; the flags of RFC 9293, 3.1."""
-_SETTLE_S = 0.05
+_SETTLE_S = 0.2
 """How long a handshake that had begun may take to end."""
 
 

@@ -116,7 +116,7 @@ async def ready(runtime: RuntimeDep, response: Response) -> HealthAnswer:
 @router.get("/metrics", tags=["health"], response_class=PlainTextResponse)
 async def metrics(runtime: RuntimeDep) -> Response:
     """Counts and state for Prometheus, in its text format."""
-    return Response(runtime.metrics.text(), media_type=CONTENT_TYPE)
+    return Response(await runtime.metrics_text(), media_type=CONTENT_TYPE)
 
 
 @router.head("/", include_in_schema=False)

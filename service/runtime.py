@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +19,7 @@ from service.siblings import Siblings
 from service.stores import open_store
 from service.telemetry import Metrics
 from service.watcher import Watcher
+from service.worker_metrics import join_workers
 from shared.cores import usable_cores
 from shared.decode import DecodeLimits
 
@@ -33,6 +34,7 @@ class Lifecycle:
         shares_listener: other processes accept from the same listener, and go on when this one ends.
         waits_for_models: accept connections only when the models were looked at: others serve meanwhile.
         siblings: the workers of the service, where there are several.
+        on_looked: called when the models were looked at.
     """
 
     draining: bool = False
@@ -40,6 +42,7 @@ class Lifecycle:
     shares_listener: bool = False
     waits_for_models: bool = False
     siblings: Siblings | None = None
+    on_looked: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,12 @@ class Runtime:
     def metrics(self) -> Metrics:
         """What Prometheus is told."""
         return Metrics(self.counts, self)
+
+    async def metrics_text(self) -> bytes:
+        """The same of all workers, where there are several."""
+        own = self.metrics.text()
+        siblings = self.lifecycle.siblings
+        return own if siblings is None else join_workers(await siblings.texts(own))
 
 
 @contextlib.contextmanager

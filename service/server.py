@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
 from typing import cast
@@ -40,12 +40,20 @@ class Server(uvicorn.Server):
         lifecycle: shared with the app.
         drain_delay_s: how long it still accepts connections, so that balancers can notice.
         grace_s: how long requests in flight may take after that.
+        on_started: called when connections are accepted.
     """
 
     def __init__(
-        self, config: uvicorn.Config, *, lifecycle: Lifecycle, drain_delay_s: float = 0.0, grace_s: float = 20.0
+        self,
+        config: uvicorn.Config,
+        *,
+        lifecycle: Lifecycle,
+        drain_delay_s: float = 0.0,
+        grace_s: float = 20.0,
+        on_started: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(config)
+        self._on_started = on_started
         self._lifecycle, self._drain_delay_s, self._grace_s = lifecycle, drain_delay_s, grace_s
         self._drain_until: float | None = None
         self._finishing = False
@@ -58,6 +66,11 @@ class Server(uvicorn.Server):
             self._drain_delay_s = 0.0
         self._lifecycle.draining = True
         super().handle_exit(sig, frame)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the app, then the door."""
+        await super().startup(sockets=sockets)
+        self._on_started()
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to stop accepting connections now; asked ten times a second."""
@@ -73,7 +86,8 @@ class Server(uvicorn.Server):
         self._finishing = True
         watchdog = _end_if_stuck(self._grace_s + STUCK_S)
         for listener in sockets or []:
-            await let_in_the_last(listener)
+            if not self._lifecycle.shares_listener:
+                await let_in_the_last(listener)
         for server in self.servers:
             server.close()
         for listener in sockets or []:
@@ -107,9 +121,15 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def serve(settings: ServiceSettings, listener: socket.socket) -> None:
+def serve(
+    settings: ServiceSettings,
+    listener: socket.socket,
+    *,
+    lifecycle: Lifecycle | None = None,
+    on_started: Callable[[], None] = lambda: None,
+) -> None:
     """Serve on a listening socket until a signal comes, then end cleanly."""
-    lifecycle = Lifecycle()
+    lifecycle = lifecycle or Lifecycle()
     limits = ConnectionLimits(
         max_connections=settings.max_connections,
         head_bytes=settings.max_headers,
@@ -128,8 +148,15 @@ def serve(settings: ServiceSettings, listener: socket.socket) -> None:
         backlog=BACKLOG,
         timeout_keep_alive=math.ceil(settings.keep_alive_s),
     )
-    server = Server(config, lifecycle=lifecycle, drain_delay_s=settings.drain_delay_s, grace_s=settings.grace_s)
-    server.run(sockets=[listener])
+    server = Server(
+        config,
+        lifecycle=lifecycle,
+        drain_delay_s=settings.drain_delay_s,
+        grace_s=settings.grace_s,
+        on_started=on_started,
+    )
+    with server.capture_signals():  # from here on a signal is never lost on the way to the loop
+        server.run(sockets=[listener])
 
 
 def _end_if_stuck(after_s: float) -> threading.Timer:

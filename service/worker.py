@@ -1,0 +1,61 @@
+"""`python -m service.worker`: one worker of several; started by `service.workers`, by nobody else.
+
+Reads its assignment from standard input, says on standard output how far it is, and ends when its input ends.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from functools import partial
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from service.runtime import Lifecycle
+
+
+def main() -> int:
+    """Serve until the supervisor wants or has an end, or a signal comes. Returns the exit code."""
+    signal.signal(signal.SIGTERM, _end)
+    from service.workers import LOOKED, SERVES, Assignment
+
+    assignment = Assignment.model_validate_json(sys.stdin.buffer.readline())
+    from service.logs import configure_logging
+    from service.runtime import Lifecycle
+    from service.server import serve
+    from service.siblings import Siblings
+
+    configure_logging(worker=assignment.index)
+    lifecycle = Lifecycle(
+        shares_listener=True,
+        waits_for_models=assignment.waits_for_models,
+        on_looked=partial(_say, LOOKED),
+        siblings=Siblings(assignment.folder, own=assignment.index, count=assignment.count),
+    )
+    threading.Thread(target=_end_with_the_supervisor, args=(lifecycle,), daemon=True, name="supervisor").start()
+    with socket.socket(fileno=assignment.listener) as listener:
+        serve(assignment.settings, listener, lifecycle=lifecycle, on_started=partial(_say, SERVES))
+    return 0
+
+
+def _end_with_the_supervisor(lifecycle: "Lifecycle") -> None:
+    """The end of the input means that the whole service ends, so nobody else will accept from the listener."""
+    os.read(sys.stdin.fileno(), 1)
+    lifecycle.shares_listener = False
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _say(what: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the supervisor has gone; its end is noticed by the other pipe
+        os.write(sys.stdout.fileno(), what + b"\n")
+
+
+def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

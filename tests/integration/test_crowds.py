@@ -1,0 +1,115 @@
+"""More clients than the service takes, and clients that hold what they have: bounded, and the probes get through."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from service.connection import CROWD_RESERVE
+from tests.service.bundles import publish_bundle
+from tests.service.pictures import RED, picture
+from tests.service.raw_http import LIVE, RawClient, connected, head
+from tests.service.running import ServiceProcess, running_process
+from tests.service.waiting import until
+
+PICTURE = picture(RED)
+POST = head(f"Content-Length: {len(PICTURE)}") + PICTURE
+MAX_CONNECTIONS, MAX_UPLOAD = 3, 64 * 1024
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    models_dir = tmp_path_factory.mktemp("models")
+    publish_bundle(models_dir)
+    limits = ("--max-connections", str(MAX_CONNECTIONS), "--max-upload", "64KiB", "--max-uploads", "64KiB")
+    with running_process(models_dir, *limits, "--send-timeout-s", "0.3") as process:
+        process.wait_until_ready()
+        yield process
+
+
+@contextlib.contextmanager
+def crowd(service: ServiceProcess, count: int) -> Iterator[list[RawClient]]:
+    """So many clients that are served and stay."""
+    until(lambda: _is_empty(service))
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connected(service.port)) for _ in range(count)]
+        for client in clients:
+            client.send(LIVE)
+            assert client.answer().status == 200
+        yield clients
+
+
+def _is_empty(service: ServiceProcess) -> bool:
+    """Whether those of the last test are gone."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(MAX_CONNECTIONS):
+            client = stack.enter_context(connected(service.port))
+            client.send(POST)
+            if client.answer().status != 200:
+                return False
+    return True
+
+
+def test_one_client_too_many_is_told_to_come_back(service: ServiceProcess) -> None:
+    with crowd(service, MAX_CONNECTIONS), connected(service.port) as late:
+        late.send(POST)
+
+        answer = late.answer()
+        assert (answer.status, answer.problem, answer.closes) == (503, "too-many-connections", True)
+        assert answer.headers["retry-after"] == "1"
+        assert late.is_closed()
+
+
+def test_those_who_were_there_are_served_on(service: ServiceProcess) -> None:
+    with crowd(service, MAX_CONNECTIONS) as clients, connected(service.port):
+        clients[0].send(POST)
+
+        assert clients[0].answer().status == 200
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+def test_probes_are_answered_in_a_crowd(service: ServiceProcess, path: str) -> None:
+    """A service that is only busy must not be restarted."""
+    with crowd(service, MAX_CONNECTIONS), connected(service.port) as probe:
+        probe.send(head(line=f"GET {path} HTTP/1.1"))
+
+        assert probe.answer().status == 200
+
+
+def test_a_flood_is_refused_without_being_read(service: ServiceProcess) -> None:
+    with crowd(service, MAX_CONNECTIONS + CROWD_RESERVE), connected(service.port) as late:
+        assert late.answer().problem == "too-many-connections"
+        assert late.is_closed()
+
+
+def test_all_uploads_together_are_bounded(service: ServiceProcess) -> None:
+    with crowd(service, 2) as (first, second):
+        first.send(head(f"Content-Length: {MAX_UPLOAD}"), bytes(MAX_UPLOAD - 100))
+        until(lambda: _is_refused(second))
+        first.send(bytes(100))
+        assert first.answer().status == 415
+        with connected(service.port) as third:
+            third.send(POST)
+            assert third.answer().status == 200, "what the first held is free again"
+
+
+def _is_refused(client: RawClient) -> bool:
+    client.send(head(f"Content-Length: {len(PICTURE) + 100}"), PICTURE, bytes(100))
+    answer = client.answer()
+    assert answer.problem in ("", "too-many-uploads")
+    return answer.problem == "too-many-uploads"
+
+
+def test_a_client_that_takes_no_answer_is_cut_off(service: ServiceProcess) -> None:
+    """Its answers would be held for as long as it likes."""
+    ask = head(line="GET /openapi.json HTTP/1.1")
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", service.port))
+        connection.settimeout(10)
+        with pytest.raises(ConnectionError):
+            for _ in range(10_000):
+                connection.sendall(ask)
+                time.sleep(0.005)  # one at a time: too many at once are refused for another reason
