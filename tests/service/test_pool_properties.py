@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from service.errors import PoolClosed, PoolTimeout, TooManyWaiting
 from service.pool import Pool
@@ -14,7 +14,8 @@ from tests.service.fakes import FakeClock
 
 QUEUES = ("cats", "dogs", "birds")
 MAX_WAITING = 3
-PATIENCE_S = (0.0, 1.0, 5.0)
+PATIENCE_S = (0.0, 1.0, 5.0, 60.0)
+WHICH = st.integers(0, 7)
 
 
 @dataclass(eq=False)
@@ -41,9 +42,7 @@ class Caller:
 class PoolMachine(RuleBasedStateMachine):
     """Callers come, run narrow or wide, fail, give up and time out in any order; a simple model is kept beside."""
 
-    callers = Bundle("callers")
-
-    @initialize(lanes=st.integers(1, 6))
+    @initialize(lanes=st.sampled_from([1, 2, 2, 3, 4, 6]))
     def open_pool(self, lanes: int) -> None:
         self.clock, self.lanes, self.closed = FakeClock(), lanes, False
         self.pool = Pool(lanes=lanes, max_waiting=MAX_WAITING, clock=self.clock)
@@ -56,12 +55,11 @@ class PoolMachine(RuleBasedStateMachine):
     # --- what may happen ---
 
     @rule(
-        target=callers,
         queue=st.sampled_from(QUEUES),
         patience_s=st.sampled_from(PATIENCE_S),
         loop_has_gone=st.sampled_from([False] * 9 + [True]),
     )
-    def come(self, *, queue: str, patience_s: float, loop_has_gone: bool) -> Caller:
+    def come(self, *, queue: str, patience_s: float, loop_has_gone: bool) -> None:
         caller = Caller(queue, self.clock() + patience_s, loop_has_gone)
         self.everyone.append(caller)
         self.drop_expired()
@@ -72,10 +70,9 @@ class PoolMachine(RuleBasedStateMachine):
         except (TooManyWaiting, PoolClosed) as error:
             assert type(error) is refusal
             self.counts[refusal.__name__] += 1
-            return caller
+            return
         assert refusal is None
         self.take_place(caller, patience_s)
-        return caller
 
     def take_place(self, caller: Caller, patience_s: float) -> None:
         if caller.cores:
@@ -90,9 +87,27 @@ class PoolMachine(RuleBasedStateMachine):
         else:
             self.counts["timed out"] += 1
 
-    @rule(caller=consumes(callers))
+    @precondition(lambda self: self.leased)
+    @rule(which=WHICH)
+    def end_lease(self, which: int) -> None:
+        """Its work is done, or failed, perhaps in the middle of a run."""
+        self.leave(self.leased[which % len(self.leased)])
+
+    @precondition(lambda self: self.waiting)
+    @rule(which=WHICH)
+    def give_up(self, which: int) -> None:
+        """The client has gone, or its deadline has passed."""
+        self.leave(self.waiting[which % len(self.waiting)])
+
+    @precondition(lambda self: self.everyone)
+    @rule(which=WHICH)
+    def leave_again(self, which: int) -> None:
+        """Whoever holds and awaits nothing may leave as often as it likes."""
+        caller = self.everyone[which % len(self.everyone)]
+        if caller not in self.leased and caller not in self.waiting:
+            self.leave(caller)
+
     def leave(self, caller: Caller) -> None:
-        """The end of a lease, a failure in the middle of a run, a timeout, or a caller who gave up."""
         if caller.waiter is None:
             return
         if caller in self.waiting:
@@ -103,8 +118,10 @@ class PoolMachine(RuleBasedStateMachine):
         self.pool.leave(caller.waiter)
         self.check_grants(expected)
 
-    @rule(caller=callers, useful=st.booleans())
-    def begin_run(self, *, caller: Caller, useful: bool) -> None:
+    @precondition(lambda self: self.leased)
+    @rule(which=WHICH, useful=st.sampled_from([True, True, False]))
+    def begin_run(self, *, which: int, useful: bool) -> None:
+        caller = self.leased[which % len(self.leased)]
         if caller.waiter is None or caller.cores != 1:
             return
         free = self.lanes - sum(each.cores for each in self.leased)
@@ -114,18 +131,22 @@ class PoolMachine(RuleBasedStateMachine):
         assert caller.cores == (1 + free if wide else 1)
         self.counts["wide" if wide else "narrow"] += 1
 
-    @rule(caller=callers)
-    def end_run(self, caller: Caller) -> None:
+    @precondition(lambda self: self.leased)
+    @rule(which=WHICH)
+    def end_run(self, which: int) -> None:
+        caller = self.leased[which % len(self.leased)]
         if caller.waiter is None:
             return
         expected = self.expected_grants(max(0, caller.cores - 1))
         self.pool.narrow(caller.waiter)
-        assert caller.cores == (caller in self.leased)
+        assert caller.cores == 1
         self.check_grants(expected)
 
-    @rule(caller=callers)
-    def check_deadline(self, caller: Caller) -> None:
-        if caller not in self.leased or caller.waiter is None:
+    @precondition(lambda self: self.leased)
+    @rule(which=WHICH)
+    def check_deadline(self, which: int) -> None:
+        caller = self.leased[which % len(self.leased)]
+        if caller.waiter is None:
             return
         late = caller.deadline <= self.clock()
         try:
@@ -151,7 +172,7 @@ class PoolMachine(RuleBasedStateMachine):
     def let_time_pass(self, seconds: float) -> None:
         self.clock.advance(seconds)
 
-    @precondition(lambda self: hasattr(self, "pool") and len(self.leased) >= self.lanes)
+    @precondition(lambda self: len(self.leased) >= self.lanes)
     @rule(chance=st.integers(0, 9))
     def close(self, chance: int) -> None:
         if chance:
@@ -246,4 +267,4 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 TestPool = PoolMachine.TestCase
-TestPool.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+TestPool.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
