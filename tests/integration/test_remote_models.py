@@ -122,6 +122,19 @@ def test_a_process_that_is_killed_while_it_fetches_leaves_nothing_that_is_served
 
 
 @pytest.mark.slow
+def test_workers_fetch_a_version_once_and_serve_it_all(site: Site, models_dir: Path, cache: Path) -> None:
+    arguments = ("--models", "colours", "--workers", "2", *QUICK, "--cache-dir", str(cache))
+    version = publish_bundle(models_dir).version
+    with running_process(site.url, *arguments) as service, service.client() as client:
+        until(lambda: client.get("/metrics").text.count(f'version="{version}"') == 2)
+        later = publish_bundle(models_dir).version
+        until(lambda: client.get("/metrics").text.count(f'version="{later}"') == 2)
+        assert service.stop() == 0
+
+    assert site.statuses(f"/{MODEL_FILE}") == [200, 200]
+
+
+@pytest.mark.slow
 def test_models_come_from_s3(bucket: str, tmp_path: Path, cache: Path) -> None:
     """They appear, change, go bad and disappear as its folders do; and when it is away, they stay."""
     models = tmp_path / "models"
