@@ -59,7 +59,7 @@ METHOD_NOT_ALLOWED = Kind(405, "method-not-allowed", "The route does not know th
 KINDS: dict[type[FinialError], Kind] = {
     NoPicture: Kind(400, "no-picture", "The request has no picture"),
     RequestMalformed: Kind(400, "bad-request", "The request is not well-formed HTTP"),
-    RequestBrokenOff: Kind(400, "bad-request", "The request is not well-formed HTTP"),
+    RequestBrokenOff: Kind(400, "request-broken-off", "The request breaks off"),
     UploadMalformed: Kind(400, "bad-multipart", "The multipart body is not well-formed"),
     UnknownModel: Kind(404, "unknown-model", "There is no such model"),
     HeadersTooSlow: Kind(408, "headers-too-slow", "The headers did not arrive in time"),

@@ -44,6 +44,10 @@ class Lifecycle:
     siblings: Siblings | None = None
     on_looked: Callable[[], None] = lambda: None
 
+    def break_down(self, reason: str) -> None:
+        """Say that only a restart helps; the first reason stays."""
+        self.broken = self.broken or reason
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -100,7 +104,7 @@ def open_runtime(
         open_generation,
         cores=min(cores, lanes),
         wide_lane_max_mb=settings.wide_lane_max_mb,
-        batching=Batching(settings.micro_batching, settings.max_batch, partial(setattr, lifecycle, "broken")),
+        batching=Batching(settings.micro_batching, settings.max_batch, lifecycle.break_down),
     )
     watcher = Watcher(
         registry,

@@ -291,7 +291,7 @@ def test_a_body_that_is_shorter_than_announced_is_refused(client: RawClient, ann
     client.half_close()
 
     answer = client.answer()
-    assert (answer.status, answer.problem, answer.closes) == (400, "bad-request", True)
+    assert (answer.status, answer.problem, answer.closes) == (400, "request-broken-off", True)
     assert client.is_closed()
 
 

@@ -12,7 +12,7 @@ PATIENCE_S = 20.0
 
 
 def tagged(tag: int) -> NDArray[np.uint8]:
-    """A picture, uint8 (1, 1, 1, 3), that is told from others by its tag, 1 to 65535; 0 is a blank one."""
+    """A picture, uint8 (1, 1, 1, 3), told from others by a tag, 1 to 65535, in its first pixel; 0 is a blank one."""
     return np.array([tag // 256, tag % 256, 0], np.uint8).reshape(1, 1, 1, 3)
 
 
@@ -36,7 +36,7 @@ class GatedSession:
         self.changed = threading.Condition()
 
     def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        tags = [int(red) * 256 + int(green) for red, green, _ in images.reshape(len(images), 3)]
+        tags = [int(red) * 256 + int(green) for red, green, _ in images[:, 0, 0]]
         if self._gated and any(tags):
             self._wait_for_pass(tags)
         if self.died_of is not None:

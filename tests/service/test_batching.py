@@ -1,0 +1,197 @@
+"""Which models run pictures together, and how requests go through one that does."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.batching import Batching, MicroBatching
+from service.classifier import Classifier
+from service.errors import PoolTimeout
+from service.generation import Generation
+from service.loading import open_generation
+from service.micro_batch import MicroBatcher
+from service.pool import Pool, in_seconds
+from service.registry import Registry
+from service.settings import ServiceSettings
+from shared.bundle import Bundle
+from shared.decode import DecodeLimits
+from shared.errors import RunFailed
+from shared.session import CPU, CUDA
+from tests.service.fakes import FakeSession, fake_generation
+from tests.service.gated_session import PATIENCE_S, GatedSession
+from tests.service.pictures import GREEN, RED, picture
+from tests.service.running import running_app
+
+
+class GatedColours(GatedSession):
+    """Held as its parent, and sure that everything is the second of three labels."""
+
+    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        count = len(super().run(images, outputs)[0])
+        return [np.tile(np.array([0.2, 0.7, 0.1], np.float32), (count, 1))]
+
+
+class Declared(FakeSession):
+    """A session of which only its provider and its declared batch matter."""
+
+    def __init__(self, provider: str, batch: int | None = None) -> None:
+        super().__init__()
+        self.provider, self.batch = provider, batch
+
+    def shape_of(self, _name: str) -> tuple[int | None, ...]:
+        return (self.batch, 16, 16, 3)
+
+
+@pytest.mark.parametrize(
+    ("when", "provider", "suits"),
+    [
+        ("auto", CPU, False),
+        ("auto", CUDA, True),
+        ("on", CPU, True),
+        ("on", CUDA, True),
+        ("off", CPU, False),
+        ("off", CUDA, False),
+    ],
+)
+def test_pictures_are_run_together_on_a_gpu_or_where_asked(when: MicroBatching, provider: str, *, suits: bool) -> None:
+    assert Batching(when, 16).suits(Declared(provider)) is suits  # type: ignore[arg-type]
+
+
+def test_a_graph_that_takes_one_picture_at_a_time_is_given_one() -> None:
+    assert not Batching("on", 16).suits(Declared(CPU, batch=1))  # type: ignore[arg-type]
+    assert not Batching("on", 1).suits(Declared(CPU))  # type: ignore[arg-type]
+
+
+def test_a_device_that_cannot_hold_the_largest_batch_says_so_when_the_model_is_loaded(bundle: Bundle) -> None:
+    class Small(FakeSession):
+        def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+            raise RunFailed(images.shape, detail="") from MemoryError("out of memory")
+
+    with pytest.raises(
+        RunFailed, match=r"\(16, 16, 16, 3\) \(out of memory; perhaps it can with a smaller --max-batch"
+    ):
+        Batching("on", 16).open(Small(), ["probabilities"], bundle)  # type: ignore[arg-type]
+
+
+def test_a_model_answers_the_same_in_a_batch_but_for_the_last_bits(bundle: Bundle) -> None:
+    """This model's mean adds up in another order in a batch; those of real backbones here happen not to."""
+    images = np.random.default_rng(0).integers(0, 256, (12, 1, 16, 16, 3), np.uint8)
+    alone = open_generation("colours", bundle.path)
+    together = open_generation("colours", bundle.path, cores=2, batching=Batching("on", 4))
+
+    assert (alone.batches, together.batches) == (False, True)
+    pending = [together.submit(each, deadline=in_seconds(PATIENCE_S)) for each in images]
+    answers = [each.result(PATIENCE_S).probabilities for each in pending]
+    assert np.allclose(answers, [alone.run(each).probabilities for each in images], rtol=0, atol=1e-5)
+    together.retire()
+
+
+# --- requests ---
+
+
+async def reached(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+@contextmanager
+def classifying(session: GatedColours, *, lanes: int = 1) -> Iterator[tuple[Classifier, Pool, Generation]]:
+    batcher = MicroBatcher(session)  # type: ignore[arg-type]
+    generation = Generation("colours", fake_generation().bundle, batcher)
+    registry, pool = Registry(), Pool(lanes=lanes, max_waiting=64)
+    registry.put(generation)
+    with ThreadPoolExecutor(lanes) as executor:
+        yield Classifier(registry=registry, pool=pool, executor=executor, limits=DecodeLimits()), pool, generation
+        session.let_go(1000)
+        registry.close()
+    assert batcher.join(PATIENCE_S)
+
+
+def test_no_lane_is_held_while_a_picture_is_run_elsewhere() -> None:
+    """One core decodes picture after picture while the device computes; else a batch would never exceed the cores."""
+    session = GatedColours()
+
+    async def crowd(classifier: Classifier, pool: Pool) -> list[str]:
+        calls = [
+            asyncio.create_task(classifier.classify(picture(GREEN), model="colours", count=1, deadline=in_seconds(30)))
+            for _ in range(6)
+        ]
+        await reached(lambda: session.inside and pool.stats().granted_total == len(calls) and not pool.stats().leased)
+        session.let_go(1000)
+        return [answer.predictions[0].label for answer in await asyncio.gather(*calls)]
+
+    with classifying(session) as (classifier, pool, _):
+        assert asyncio.run(crowd(classifier, pool)) == ["green"] * 6
+    assert sorted(map(len, session.answered)) == [1, 5]
+
+
+def test_a_caller_who_leaves_takes_the_picture_back() -> None:
+    session = GatedColours()
+
+    async def leave(classifier: Classifier, generation: Generation) -> None:
+        first, second = (
+            asyncio.create_task(classifier.classify(picture(RED), model="colours", count=1, deadline=in_seconds(30)))
+            for _ in range(2)
+        )
+        await reached(lambda: generation.batch_stats().waiting == 1)  # type: ignore[union-attr]
+        first.cancel()
+        second.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+        session.let_go(1000)
+        await reached(lambda: generation.batch_stats().dropped == 1)  # type: ignore[union-attr]
+
+    with classifying(session) as (classifier, _, generation):
+        asyncio.run(leave(classifier, generation))
+    assert list(map(len, session.answered)) == [1]
+
+
+def test_a_device_that_does_not_answer_keeps_nobody_beyond_the_deadline() -> None:
+    session = GatedColours()
+
+    with classifying(session) as (classifier, _, _), pytest.raises(PoolTimeout, match="before the device had answered"):
+        asyncio.run(classifier.classify(picture(RED), model="colours", count=1, deadline=in_seconds(0.2)))
+
+
+def test_a_version_that_is_retired_answers_what_it_was_handed() -> None:
+    """A swap drops no request, though the generation's lease ends with the lane."""
+    session = GatedColours()
+
+    async def swap(classifier: Classifier, generation: Generation) -> str:
+        call = asyncio.create_task(classifier.classify(picture(RED), model="colours", count=1, deadline=in_seconds(30)))
+        await reached(lambda: session.inside)
+        generation.retire()
+        await reached(lambda: generation.closed)
+        session.let_go(1000)
+        return (await call).predictions[0].label
+
+    with classifying(session) as (classifier, _, generation):
+        assert asyncio.run(swap(classifier, generation)) == "green"
+
+
+@pytest.mark.anyio
+async def test_a_runner_that_dies_makes_the_process_not_alive(models_dir: Path, bundle: Bundle) -> None:
+    """Only a restart helps, and whoever restarts looks at /health/live."""
+    session = GatedColours(gated=False)
+    async with running_app(ServiceSettings(models_dir=models_dir)) as (app, client):
+        runtime = app.state.runtime
+        batching = Batching("on", 4, runtime.lifecycle.break_down)
+        batcher = batching.open(session, ["probabilities"], bundle)  # type: ignore[arg-type]
+        runtime.registry.put(Generation("colours", bundle, batcher))
+        assert (await client.get("/health/live")).status_code == httpx.codes.OK
+
+        session.died_of = SystemExit("the device fell off the bus")
+        answer = await client.post("/predict", files={"file": picture(RED)})
+        live, ready = await client.get("/health/live"), await client.get("/health/ready")
+
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:finial:problem:broken")
+    assert (live.status_code, ready.status_code) == (503, 503)
+    assert live.json()["status"] == "broken"
+    assert "the device fell off the bus" in live.json()["reason"] == ready.json()["reason"]
