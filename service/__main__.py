@@ -4,6 +4,7 @@ Exit codes: 0 stopped by a signal, 1 a worker cannot start or hangs at the end, 
 130 interrupted before it could serve.
 """
 
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -18,12 +19,14 @@ def main(arguments: Sequence[str]) -> int:
     """Read the settings and serve. Returns the exit code."""
     # The first process of a container is not ended by a signal that it does not handle.
     before = signal.signal(signal.SIGTERM, _end)
+    gc.disable()  # what is imported stays: there is nothing to collect
     try:
         return _run(arguments)
     except KeyboardInterrupt:  # once it serves, a signal is its ordinary end
         sys.stderr.write(f"{PROGRAM}: interrupted before it could serve.\n")
         return EXIT_INTERRUPTED
     finally:
+        gc.enable()
         signal.signal(signal.SIGTERM, before)
 
 
@@ -57,7 +60,7 @@ def _run(arguments: Sequence[str]) -> int:
             from service.workers import supervise
 
             return supervise(settings, listener)
-        from service.server import serve
+        from service.start import serve
 
         serve(settings, listener)
     return EXIT_DONE

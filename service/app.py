@@ -12,25 +12,30 @@ from service.refusals import Refusals
 from service.request_counts import CountRequests, RequestCounts
 from service.request_ids import RequestIds
 from service.routes import router
-from service.runtime import Lifecycle, Runtime, open_runtime
+from service.runtime import Lifecycle, Opened, Runtime, open_runtime
 from service.settings import ServiceSettings
 from service.upload_limit import UploadBounds, UploadLimit
 
 LOOK_EVERY_S = 0.02
 
 
-def create_app(settings: ServiceSettings, lifecycle: Lifecycle | None = None) -> FastAPI:
-    """Put the service together; models are loaded when its lifespan starts.
+def create_app(settings: ServiceSettings, opened: Opened | None = None) -> FastAPI:
+    """Put the service together.
 
     Args:
         settings: read once, by whoever starts the process.
-        lifecycle: shared with the server that runs the app, which says when to drain.
+        opened: a runtime whose models are being loaded already, which is closed with the app; by default one of its
+            own is opened when its lifespan starts.
     """
-    lifecycle, counts = lifecycle or Lifecycle(), RequestCounts()
+    lifecycle = opened.runtime.lifecycle if opened else Lifecycle()
+    counts = opened.runtime.counts if opened else RequestCounts()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with open_runtime(settings, lifecycle, counts) as runtime:
+        with contextlib.ExitStack() as stack:
+            if opened:
+                stack.enter_context(opened.closing.pop_all())
+            runtime = opened.runtime if opened else stack.enter_context(open_runtime(settings, lifecycle, counts))
             app.state.runtime = runtime
             async with _telling_of_models(runtime), _answering_siblings(runtime):
                 yield

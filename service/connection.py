@@ -76,9 +76,8 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin: the first head is awaited from here on."""
         super().connection_made(transport)
-        above = len(self.connections) - self._limits.max_connections
-        self._crowded = above > 0
-        if above > CROWD_RESERVE:
+        self._crowded = self._above > 0
+        if self._above > CROWD_RESERVE:
             self._refuse(TooManyConnections(self._limits.max_connections))
         else:
             self._await_head()
@@ -144,6 +143,7 @@ class Connection(HttpToolsProtocol):
         state = self.scope["state"]
         state[HAS_MORE] = self._has_pipelined
         state[REFUSAL] = fault_of(version, self.headers)
+        self._crowded &= self._above > 0
         if self._crowded and not self.url.startswith(tuple(path.encode() for path in _ALWAYS_ANSWERED)):
             state[REFUSAL] = state[REFUSAL] or TooManyConnections(self._limits.max_connections)
         super().on_headers_complete()
@@ -182,6 +182,11 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     # --- within ---
+
+    @property
+    def _above(self) -> int:
+        """How many connections there are beyond the bound."""
+        return len(self.connections) - self._limits.max_connections
 
     @property
     def _is_idle(self) -> bool:

@@ -90,6 +90,14 @@ class Runtime:
         return own if siblings is None else join_workers(await siblings.texts(own))
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A runtime that is open already, and what closes it; whoever takes that over closes it."""
+
+    runtime: Runtime
+    closing: contextlib.ExitStack
+
+
 @contextlib.contextmanager
 def open_runtime(
     settings: ServiceSettings, lifecycle: Lifecycle, counts: RequestCounts | None = None

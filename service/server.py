@@ -19,8 +19,7 @@ import uvicorn
 from service.app import create_app
 from service.connection import Connection, ConnectionLimits
 from service.listener import BACKLOG, let_in_the_last
-from service.runtime import Lifecycle
-from service.settings import ServiceSettings
+from service.runtime import Lifecycle, Opened
 
 EXIT_STUCK = 1
 STUCK_S = 10.0
@@ -121,15 +120,9 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def serve(
-    settings: ServiceSettings,
-    listener: socket.socket,
-    *,
-    lifecycle: Lifecycle | None = None,
-    on_started: Callable[[], None] = lambda: None,
-) -> None:
-    """Serve on a listening socket until a signal comes, then end cleanly."""
-    lifecycle = lifecycle or Lifecycle()
+def run(opened: Opened, listener: socket.socket, *, on_started: Callable[[], None] = lambda: None) -> None:
+    """Serve with a runtime on a listening socket until a signal comes, then end cleanly."""
+    settings, lifecycle = opened.runtime.settings, opened.runtime.lifecycle
     limits = ConnectionLimits(
         max_connections=settings.max_connections,
         head_bytes=settings.max_headers,
@@ -137,7 +130,7 @@ def serve(
         send_s=settings.send_timeout_s,
     )
     config = uvicorn.Config(
-        create_app(settings, lifecycle),
+        create_app(settings, opened),
         loop="uvloop",
         http=cast("type[asyncio.Protocol]", partial(Connection, limits=limits)),
         ws="none",

@@ -4,6 +4,7 @@ Reads its assignment from standard input, says on standard output how far it is,
 """
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 def main() -> int:
     """Serve until the supervisor wants or has an end, or a signal comes. Returns the exit code."""
     signal.signal(signal.SIGTERM, _end)
+    gc.disable()  # what is imported stays: there is nothing to collect
     from service.workers import LOOKED, SERVES, Assignment
 
     assignment = Assignment.model_validate_json(sys.stdin.buffer.readline())
     from service.logs import configure_logging
     from service.runtime import Lifecycle
-    from service.server import serve
     from service.siblings import Siblings
+    from service.start import serve
 
     configure_logging(worker=assignment.index)
     lifecycle = Lifecycle(
