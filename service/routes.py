@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from service.departures import cancelled_when_gone
 from service.errors import PoolError
 from service.openapi import ANY_PROBLEM, UPLOAD, upload_problems
 from service.pool import in_seconds
@@ -138,15 +139,16 @@ async def _predict(
         found = await runtime.classifier.classify(picture, model=name, count=top_k, deadline=deadline)
         return PredictAnswer.of(found, request_id=request_id)
 
-    if len(pictures) == 1:
-        return await answer(pictures[0])
-    results: list[PredictAnswer | Problem] = []
-    # One after the other: a request holds one lane at most, however many pictures it brings.
-    for picture in pictures:
-        try:
-            results.append(await answer(picture))
-        except (PictureError, PoolError) as error:
-            if isinstance(error, PoolError) and not results:
-                raise  # nothing was done for it; refused as a whole, it can simply be sent again
-            results.append(problem_of(error, request_id=request_id))
-    return PredictManyAnswer(results=results)
+    async with cancelled_when_gone(request.receive):
+        if len(pictures) == 1:
+            return await answer(pictures[0])
+        results: list[PredictAnswer | Problem] = []
+        # One after the other: a request holds one lane at most, however many pictures it brings.
+        for picture in pictures:
+            try:
+                results.append(await answer(picture))
+            except (PictureError, PoolError) as error:
+                if isinstance(error, PoolError) and not results:
+                    raise  # nothing was done for it; refused as a whole, it can simply be sent again
+                results.append(problem_of(error, request_id=request_id))
+        return PredictManyAnswer(results=results)

@@ -39,12 +39,13 @@ async def test_a_client_that_goes_leaves_nothing_behind_at_any_stage(models_dir:
         before_mb = service.memory_mb()
         for _ in range(ROUNDS):
             await go_at_each_stage(service)
-        after_mb = service.memory_mb()
+        after_mb, outcomes = service.memory_mb(), service.metrics().by("finial_leases_total", "outcome")
         assert service.stop() == 0
 
     events = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     assert [event for event in events if event["level"] not in ("debug", "info")] == []
     assert after_mb - before_mb < MOST_GROWTH_MB
+    assert outcomes["gave_up"] >= ROUNDS, "who goes while waiting gives its place to others"
 
 
 async def go_at_each_stage(service: Served) -> None:
