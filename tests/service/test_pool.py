@@ -8,6 +8,7 @@ import pytest
 
 from service.errors import PoolClosed, PoolTimeout, TooManyWaiting
 from service.pool import Pool, in_seconds
+from tests.service.fakes import FakeClock
 from tests.service.waiting import until
 
 
@@ -218,3 +219,50 @@ async def test_a_thread_may_hand_its_lane_to_a_task() -> None:
 async def hold(pool: Pool) -> None:
     async with pool.lease_async(in_seconds(30)):
         pass
+
+
+def test_one_who_leaves_after_the_deadline_has_timed_out_and_one_who_leaves_before_gave_up() -> None:
+    """Noticed or not: the two counts tell too few cores from impatient clients."""
+    clock = FakeClock()
+    pool = Pool(lanes=1, max_waiting=2, clock=clock)
+    pool.enter("", clock.now + 60, lambda: None)
+    late, impatient = (pool.enter("", clock.now + seconds, lambda: None) for seconds in (1, 60))
+    clock.advance(1)
+
+    pool.leave(late)
+    pool.leave(impatient)
+
+    assert (pool.stats().timed_out_total, pool.stats().gave_up_total) == (1, 1)
+
+
+def test_one_whose_deadline_has_passed_keeps_nobody_out() -> None:
+    """Those who do not know yet that they are too late still stand in the line, but do not count."""
+    clock, told = FakeClock(), []
+    pool = Pool(lanes=1, max_waiting=1, clock=clock)
+    pool.enter("", clock.now + 60, lambda: None)
+    pool.enter("", clock.now + 1, lambda: told.append("late"))
+    with pytest.raises(TooManyWaiting):
+        pool.check_admission()
+
+    clock.advance(1)
+    pool.check_admission()
+    pool.enter("", clock.now + 60, lambda: told.append("in time"))
+
+    assert told == ["late"]
+    assert (pool.stats().timed_out_total, pool.stats().waiting, pool.stats().waiting_by_model) == (1, 1, {"": 1})
+
+
+def test_one_who_cannot_be_woken_holds_up_nobody() -> None:
+    """Its event loop has ended: the lane that it was granted goes to the next one."""
+
+    def fail() -> None:
+        raise RuntimeError("Event loop is closed")
+
+    pool, told = Pool(lanes=1, max_waiting=2), []
+    first = pool.enter("", in_seconds(30), lambda: None)
+    pool.enter("", in_seconds(30), fail)
+    pool.enter("", in_seconds(30), lambda: told.append("granted"))
+
+    pool.leave(first)
+
+    assert (told, pool.stats().leased, pool.stats().granted_total) == (["granted"], 1, 3)

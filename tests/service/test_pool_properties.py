@@ -269,4 +269,4 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 TestPool = PoolMachine.TestCase
-TestPool.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
+TestPool.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
