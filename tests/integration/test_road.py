@@ -226,6 +226,7 @@ def test_pictures_elsewhere_and_a_cold_cache_give_the_same_bytes(
     assert content_of(tmp_path / result["bundle"]) == content_of(trained.bundle.path)
 
 
+@pytest.mark.usefixtures("trained")  # so that the pictures are in the cache
 def test_one_changed_picture_is_one_to_compute_and_a_relabelled_one_none(
     tmp_path: Path, work: Path, pictures: Path
 ) -> None:
