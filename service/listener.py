@@ -3,12 +3,16 @@
 import asyncio
 import ctypes
 import json
+import logging
+import resource
 import select
 import socket
 import struct
 import sys
 
 BACKLOG = 2048
+
+logger = logging.getLogger(__name__)
 
 _ATTACH_FILTER = 26  # SO_ATTACH_FILTER of Linux; Python names it not
 _DROP_NEW = (
@@ -30,6 +34,16 @@ def open_listener(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def allow_descriptors(count: int) -> None:
+    """Raise this process's own limit of open files as far as the system lets it; many systems begin with 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < count:
+        logger.warning("too few open files are allowed", extra={"allowed": wanted, "wanted": count})
 
 
 def announce(listener: socket.socket) -> None:

@@ -18,10 +18,12 @@ import uvicorn
 
 from service.app import create_app
 from service.connection import Connection, ConnectionLimits
-from service.listener import BACKLOG, let_in_the_last
+from service.listener import BACKLOG, allow_descriptors, let_in_the_last
 from service.runtime import Lifecycle, Opened
 
 EXIT_STUCK = 1
+OTHER_DESCRIPTORS = 512
+"""Files that are open besides connections: models, pipes, logs, refusals in a flood."""
 STUCK_S = 10.0
 """How much longer than the grace the end may take before the process is ended from within."""
 
@@ -123,6 +125,7 @@ class Server(uvicorn.Server):
 def run(opened: Opened, listener: socket.socket, *, on_started: Callable[[], None] = lambda: None) -> None:
     """Serve with a runtime on a listening socket until a signal comes, then end cleanly."""
     settings, lifecycle = opened.runtime.settings, opened.runtime.lifecycle
+    allow_descriptors(settings.max_connections + OTHER_DESCRIPTORS)
     limits = ConnectionLimits(
         max_connections=settings.max_connections,
         head_bytes=settings.max_headers,
