@@ -2,6 +2,9 @@
 
 import weakref
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from service.waiting_line import Waiter, WaitingLine
 
 
@@ -80,3 +83,24 @@ def test_emptying_names_everyone() -> None:
 
     assert list(line.empty()) == [first, dog, second]
     assert len(line) == 0
+
+
+COMINGS = st.lists(st.tuples(st.integers(0, 20), st.none() | st.integers(0, 9)), min_size=5, max_size=40)
+
+
+@given(comings=COMINGS, now=st.integers(0, 20))
+@settings(max_examples=300, deadline=None)
+def test_whoever_came_and_went_those_expire_whose_deadline_has_passed_and_no_others(
+    comings: list[tuple[int, int | None]], now: int
+) -> None:
+    line, stays = WaitingLine(), []
+    for deadline, leaving in comings:
+        stays.append(waiter(deadline=float(deadline)))
+        line.join(stays[-1])
+        if leaving is not None:
+            line.leave(stays.pop(leaving % len(stays)))
+
+    expired = line.expire(float(now))
+
+    assert set(expired) == {each for each in stays if each.deadline <= now}
+    assert list(line.empty()) == [each for each in stays if each.deadline > now]
