@@ -162,6 +162,7 @@ def test_the_gpu_override_is_valid_and_asks_for_one_gpu(project: Project) -> Non
 
     assert text.count("RUNTIME: onnxruntime-gpu") == 2
     assert text.count("driver: nvidia") == 2
+    assert text.count("FINIAL_DEVICE: require-gpu") == text.count("FINIAL_PROVIDER: cuda") == 1
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

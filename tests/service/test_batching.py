@@ -141,7 +141,7 @@ def test_a_caller_who_leaves_takes_the_picture_back() -> None:
             asyncio.create_task(classifier.classify(picture(RED), model="colours", count=1, deadline=in_seconds(30)))
             for _ in range(2)
         )
-        await reached(lambda: generation.batch_stats().waiting == 1)  # type: ignore[union-attr]
+        await reached(lambda: session.inside and generation.batch_stats().waiting == 1)  # type: ignore[union-attr]
         first.cancel()
         second.cancel()
         await asyncio.gather(first, second, return_exceptions=True)

@@ -1,6 +1,5 @@
 """Micro-batching: who waits is run together; nobody waits for company, for another's fault, or for ever."""
 
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -213,7 +212,6 @@ def test_a_batcher_that_is_closed_gives_its_session_up() -> None:
         batcher.run(tagged(1), wide=False)
 
     assert not hasattr(batcher, "_session")
-    assert "micro-batch" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_batch_of_less_than_one_is_refused() -> None:
