@@ -5,6 +5,7 @@ Exit codes: 0 stopped by a signal, 1 a worker cannot start or hangs at the end, 
 """
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     # The first process of a container is not ended by a signal that it does not handle.
     before = signal.signal(signal.SIGTERM, _end)
     gc.disable()  # what is imported stays: there is nothing to collect
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looked for in every installed package, else
     try:
         return _run(arguments)
     except KeyboardInterrupt:  # once it serves, a signal is its ordinary end
