@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import anyio
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -106,17 +105,22 @@ class _Watched:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and not self._counted:
-            gone = self._gone or (self._body_complete and await self._has_gone())
+            gone = self._gone or (self._body_complete and self._has_gone())
             gone = gone or isinstance(self._scope.get("state", {}).get("refusal"), RequestBrokenOff)
             self.count(CLIENT_GONE if gone else message["status"])
         await self._send(message)
 
-    async def _has_gone(self) -> bool:
+    def _has_gone(self) -> bool:
         """Whether the client left while its request was computed; all that is left to receive is that."""
-        with anyio.CancelScope() as scope:
-            scope.cancel()  # what is known already is received all the same
-            await self.receive()
-        return self._gone
+        waiting = self.receive()
+        try:
+            waiting.send(
+                None
+            )  # what is known already is received at once; a cancelled task would cost 20 times as much
+        except StopIteration:
+            return self._gone
+        waiting.close()
+        return False
 
     def count(self, status: int) -> None:
         if self._counted:
