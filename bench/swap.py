@@ -28,6 +28,7 @@ from shared.publish import publish, resolve, rollback, seal, staging_folder
 
 WARM_UP_SWAPS = 20
 SWAPPED_WITHIN_S = 30.0
+SETTLES_IN_S = 2.0
 OTHER = "-b"
 
 
@@ -74,9 +75,9 @@ async def _measure(service: Served, models_dir: Path, path: Path, arguments: arg
     turns = [*arguments.versions] * (max(WARM_UP_SWAPS, arguments.swaps) // 2)
     async with asking(service.port, [post(picture_of(arguments.picture))], clients=arguments.clients) as ledger:
         await swap(models_dir, path.name, turns[:WARM_UP_SWAPS], ledger)
-        before_mb = service.memory_mb()
+        before_mb = await _settled_mb(service)
         seconds = await swap(models_dir, path.name, turns[: arguments.swaps], ledger)
-        after_mb = service.memory_mb()
+        after_mb = await _settled_mb(service)
     return {
         "swaps": len(seconds),
         "clients": arguments.clients,
@@ -89,6 +90,12 @@ async def _measure(service: Served, models_dir: Path, path: Path, arguments: arg
         "memory_after_mb": round(after_mb, 1),
         "memory_ratio": round(after_mb / before_mb, 3),
     }
+
+
+async def _settled_mb(service: Served) -> float:
+    """Memory when the version before has had time to end its last requests and go."""
+    await asyncio.sleep(SETTLES_IN_S)
+    return service.memory_mb()
 
 
 def main() -> None:
