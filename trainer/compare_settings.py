@@ -8,6 +8,7 @@ from pydantic_settings import CliPositionalArg, NoDecode
 
 from shared.preprocess import Fit
 from shared.session import Provider
+from trainer.locations import Location
 from trainer.recipe import Precision
 from trainer.settings import (
     DATA_HELP,
@@ -15,7 +16,6 @@ from trainer.settings import (
     LABELS_HELP,
     Fraction,
     GroupBy,
-    Location,
     Seed,
     TrainerSettings,
     TrainSettings,

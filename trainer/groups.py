@@ -32,7 +32,9 @@ def find_groups(samples: Sequence[Sample], alike: Iterable[Sequence[int]] = ()) 
     return tuple(smallest[joined.root(sample.digest)] for sample in samples)
 
 
-def name_groups(group_by: str, names: Sequence[str], cells: Sequence[Mapping[str, str]]) -> tuple[str | None, ...]:
+def name_groups(
+    group_by: str, names: Sequence[str], cells: Sequence[Mapping[str, str]], *, may_be_one: bool = False
+) -> tuple[str | None, ...]:
     """What `--group-by` makes of pictures: the name of each one's group, None for one that is a group of its own.
 
     Args:
@@ -40,6 +42,7 @@ def name_groups(group_by: str, names: Sequence[str], cells: Sequence[Mapping[str
             that it matches. Or "column:NAME": what the table says in that column.
         names: of the pictures, relative to the data folder.
         cells: what the table says of each picture, by column; empty where there is no table.
+        may_be_one: whether all pictures may be of one group, as those of a test set may.
 
     Raises:
         GroupsWithoutTable: a column of no table. GroupColumnMissing: the table has no such column.
@@ -47,7 +50,7 @@ def name_groups(group_by: str, names: Sequence[str], cells: Sequence[Mapping[str
     """
     column = column_of(group_by)
     groups = _by_pattern(group_by, names) if column is None else _by_column(column, cells)
-    if len(groups) > 1 and len(set(groups)) == 1:
+    if len(groups) > 1 and len(set(groups)) == 1 and not (may_be_one and groups[0]):
         raise GroupingSaysNothing(group_by, groups[0], names[0])
     return groups
 

@@ -1,9 +1,16 @@
 """Where data is, as a user writes it: what an archive or a table is called, and the data in it."""
 
+import os
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
+from pydantic import BeforeValidator
+
 from shared.addresses import local_path
+
+Location = Annotated[str, BeforeValidator(lambda value: os.fspath(value) if isinstance(value, os.PathLike) else value)]
+"""A path, or an address such as s3://bucket/flowers.zip, whose two slashes a Path would make one."""
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz")
 

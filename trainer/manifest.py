@@ -31,6 +31,7 @@ def read_manifest(
     cache_dir: Path,
     max_missing: float = 0.1,
     rehash: bool = False,
+    as_test: bool = False,
     progress: Progress | None = None,
 ) -> Manifest:
     """Find the pictures under `data`, their labels, given splits and content hashes.
@@ -44,6 +45,7 @@ def read_manifest(
         cache_dir: where the hashes of known files are remembered.
         max_missing: the fraction of a table's rows that may name a file that is not there.
         rehash: read every file again, whatever is remembered.
+        as_test: it is a test set, which need not be split, and so may be a single group.
         progress: told how the hashing goes; silent by default.
 
     Raises:
@@ -59,7 +61,7 @@ def read_manifest(
     _require_printable(reading)
     _require_few_missing(reading, max_missing)
     cache = StatCache(cache_dir, local.path, warn=progress.warn)
-    groups = _groups(reading, group_by)
+    groups = _groups(reading, group_by, may_be_one=as_test)
     wanted = [
         (file, label, split, group)
         for file, label, split, group in zip(reading.pictures, reading.label_of, reading.split_of, groups, strict=True)
@@ -98,11 +100,12 @@ def _read_labels(data: Path, labels: str) -> tuple[Reading, str, tuple[PassedOve
     return reading, reading.origin, ()
 
 
-def _groups(reading: Reading, group_by: str | None) -> tuple[str | None, ...]:
+def _groups(reading: Reading, group_by: str | None, *, may_be_one: bool) -> tuple[str | None, ...]:
     names = [picture.name for picture in reading.pictures]
-    if group_by is not None:
-        require_one_group(reading, group_by)
-    return name_groups(group_by, names, reading.cells_of) if group_by is not None else (None,) * len(names)
+    if group_by is None:
+        return (None,) * len(names)
+    require_one_group(reading, group_by)
+    return name_groups(group_by, names, reading.cells_of, may_be_one=may_be_one)
 
 
 def _other_tables(found: FoundFiles, reading: Reading) -> list[PassedOver]:
