@@ -4,7 +4,7 @@ Unreadable pictures are found where they are decoded, in featurize; afterwards t
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.files import sha256_of
@@ -57,8 +57,12 @@ def audit_manifest(manifest: Manifest, *, max_conflicting: float = 0.1) -> Audit
 
 
 def examine_manifest(manifest: Manifest) -> Audit:
-    """Drop what contradicts itself and count duplicates, whether anything can be learned from the rest or not."""
-    together = [tuple(samples) for samples in _by_digest(manifest.samples).values() if len(samples) > 1]
+    """Drop what contradicts itself and count duplicates, whether anything can be learned from the rest or not.
+
+    A named test set is looked at by itself: what it shares with the rest is for `twins` to tell.
+    """
+    parts = [[one for one in manifest.samples if manifest.is_test(one.name) == part] for part in manifest.parts]
+    together = [tuple(same) for samples in parts for same in _by_digest(samples).values() if len(same) > 1]
     conflicts = tuple(samples for samples in together if _conflict(samples))
     kept = manifest.without([sample.name for samples in conflicts for sample in samples])
     return Audit(
@@ -71,13 +75,12 @@ def examine_manifest(manifest: Manifest) -> Audit:
 
 def find_obstacles(audit: Audit, *, max_conflicting: float = 0.1) -> tuple[BadData, ...]:
     """All that makes learning from the audited samples impossible, as the errors that `audit_manifest` raises."""
-    kept, dropped = audit.manifest, len(audit.conflicting)
-    obstacles: list[BadData] = []
-    if dropped > max_conflicting * (total := len(kept.samples) + dropped):
-        obstacles.append(ConflictingLabels(audit.conflicting, total=total, max_conflicting=max_conflicting))
+    kept = audit.manifest
+    obstacles: list[BadData] = list(_too_many_conflicts(audit, max_conflicting))
     if len(kept.labels) < 2:
         return (*obstacles, SingleClass(kept.labels, labels_from=kept.labels_from))
-    different = Counter(label for label, _ in {(sample.label, sample.digest) for sample in kept.samples})
+    to_learn = [sample for sample in kept.samples if not kept.is_test(sample.name)]
+    different = Counter(label for label, _ in {(sample.label, sample.digest) for sample in to_learn})
     small = {label: different[label] for label in kept.labels if different[label] < _PICTURES_PER_CLASS}
     if small:
         obstacles.append(ClassTooSmall(small, at_least=_PICTURES_PER_CLASS))
@@ -86,6 +89,16 @@ def find_obstacles(audit: Audit, *, max_conflicting: float = 0.1) -> tuple[BadDa
     if held_out := [label for label in kept.labels if label not in learned and label not in small]:
         obstacles.append(LabelNotInTrain(held_out))
     return tuple(obstacles)
+
+
+def _too_many_conflicts(audit: Audit, max_conflicting: float) -> Iterator[ConflictingLabels]:
+    """Of the pictures to learn from, and of a named test set."""
+    kept = audit.manifest
+    for part in kept.parts:
+        dropped = [name for name in audit.conflicting if kept.is_test(name) == part]
+        total = sum(kept.is_test(sample.name) == part for sample in kept.samples) + len(dropped)
+        if len(dropped) > max_conflicting * total:
+            yield ConflictingLabels(dropped, total=total, max_conflicting=max_conflicting)
 
 
 def _by_digest(samples: Sequence[Sample]) -> dict[str, list[Sample]]:

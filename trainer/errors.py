@@ -149,6 +149,32 @@ class GroupingSaysNothing(UsageError):
         )
 
 
+# --- a named test set ---
+
+
+class TwoTestSets(UsageError):
+    """--test names a test set, and DATA gives one of its own."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"--test: DATA has a test split of its own ({len(names)} of its pictures, the first is {names[0]}), and "
+            "there can be only one test set. Leave out --test, or let DATA be the pictures to learn from only."
+        )
+
+
+class UnknownTestLabels(BadData):
+    """The named test set has labels that DATA has not."""
+
+    def __init__(self, unknown: Mapping[str, int], *, known: Sequence[str]) -> None:
+        named = _some([f"{label!r}, of {count}" for label, count in unknown.items()])
+        super().__init__(
+            f"pictures that --test names have labels that DATA has not: {named}; DATA has "
+            f"{_some([repr(label) for label in known], most=12)}. A head cannot be right about a label that it never "
+            "saw: add such pictures to DATA, take them out of the test set, or say with --test-labels where its "
+            "labels come from."
+        )
+
+
 # --- archives, data elsewhere ---
 
 

@@ -7,10 +7,11 @@ from trainer.audit import Audit, audit_manifest
 from trainer.counting import counted
 from trainer.featurize import Features
 from trainer.manifest import Manifest, PassedOver, read_manifest
+from trainer.named_test import with_test_set
 from trainer.progress import Progress
 from trainer.settings import AuditSettings, EvaluateSettings, TrainSettings
 from trainer.telling import name_each
-from trainer.unusable import refuse_too_many
+from trainer.unusable import refuse_too_many_of_each
 
 
 def read_told(
@@ -43,7 +44,7 @@ def name_not_read(manifest: Manifest, progress: Progress) -> None:
 
 
 def read_audited(settings: TrainSettings, progress: Progress) -> Audit:
-    """The manifest of `settings.data` and what was found in it, before any picture is decoded.
+    """The manifest of `settings.data`, with `settings.test`, and what was found in it, before any picture is decoded.
 
     Raises:
         BadData: there is nothing to learn from, or too much of it cannot be used.
@@ -51,11 +52,11 @@ def read_audited(settings: TrainSettings, progress: Progress) -> Audit:
     manifest = read_told(
         settings, progress, max_missing=settings.max_bad, group_by=settings.group_by, rehash=settings.rehash
     )
+    manifest = with_test_set(manifest, settings, progress)
     name_not_read(manifest, progress)
     _name_unreadable(manifest.unreadable, progress)
     if manifest.unreadable:
-        total = len(manifest.samples) + len(manifest.unreadable)
-        refuse_too_many(manifest.unreadable, total=total, max_bad=settings.max_bad)
+        refuse_too_many_of_each(manifest, manifest.unreadable, max_bad=settings.max_bad)
     audit = audit_manifest(manifest, max_conflicting=settings.max_bad)
     name_each(progress, "under more than one label, left out", audit.conflicting)
     return audit
@@ -68,8 +69,7 @@ def leave_out_unreadable(audit: Audit, features: Features, *, max_bad: float, pr
         BadData: too many cannot be used, or what is left cannot be learned from.
     """
     unreadable = (*audit.manifest.unreadable, *features.unreadable)
-    total = len(audit.manifest.samples) + len(audit.manifest.unreadable)
-    refuse_too_many(unreadable, total=total, max_bad=max_bad)
+    refuse_too_many_of_each(audit.manifest, unreadable, max_bad=max_bad)
     _name_unreadable(features.unreadable, progress)
     left = audit_manifest(audit.manifest.of_rows(features.readable), max_conflicting=1.0)
     return replace(left, conflicts=audit.conflicts)

@@ -67,7 +67,7 @@ def with_mlnet_options(settings: TrainSettings, progress: Progress) -> TrainSett
     if settings.head not in ("auto", "sgd"):
         raise UsageError(f"--mlnet-options is about --head sgd, not {settings.head}; leave out one of the two.")
     options = read_mlnet_options(settings.mlnet_options)
-    table = list(take_over(options, test_share=settings.split[2]))
+    table = list(take_over(options, test_share=0.0 if settings.test else settings.split[2]))
     _tell(table, options, progress)
     fields = TrainSettings.model_fields
     given = {fields[name].alias or name: getattr(settings, name) for name in settings.model_fields_set}

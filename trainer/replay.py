@@ -14,6 +14,7 @@ from trainer.backbones import BackboneEntry, Weights, choose_backbone, find_weig
 from trainer.differences import Differences, compare
 from trainer.errors import ReplayRefused, ReplayWeightsMissing, WeightsMissing
 from trainer.feature_settings import chooses_cost
+from trainer.named_test import NAMED_TEST, fold_shares
 from trainer.samples import Sample
 from trainer.settings import TrainSettings
 from trainer.sgd_settings import without_idle
@@ -52,6 +53,7 @@ class Earlier:
         """
         metadata = self.bundle.metadata
         recorded = {name: value for name, value in metadata.settings.items() if name in TrainSettings.model_fields}
+        recorded |= self._shares(given)
         mine = {TrainSettings.model_fields[name].alias or name: getattr(given, name) for name in given.model_fields_set}
         if given.weights is None:
             recorded["backbone"] = metadata.backbone.name
@@ -68,6 +70,17 @@ class Earlier:
                 self.bundle.path, detail, from_bundle=_named_in(detail, {**recorded, **dict.fromkeys(mine)})
             ) from error
         return merged
+
+    def _shares(self, given: TrainSettings) -> dict[str, Any]:
+        """Its shares of DATA, of which nothing is tested on where a test set is named.
+
+        Raises:
+            ReplayRefused: it had a test set of its own, and none is named.
+        """
+        if given.test is None and self.bundle.metadata.settings.get(NAMED_TEST):
+            detail = "it was tested on a set of its own, and a bundle does not say where pictures lie; name it: --test"
+            raise ReplayRefused(self.bundle.path, detail, from_bundle=())
+        return {} if given.test is None else {"split": fold_shares(self.bundle.metadata.split.shares)}
 
     @property
     def reason(self) -> str:

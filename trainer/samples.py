@@ -16,7 +16,8 @@ class Sample:
 
     Attributes:
         path: where the file is.
-        name: its path relative to the data folder, with forward slashes; unique, and always valid Unicode.
+        name: its path relative to the data folder, with forward slashes; unique, and always valid Unicode. One of a
+            named test set has that set's mark before it.
         label: the class name.
         digest: SHA-256 of the file's bytes, 64 hex digits.
         split: the split that the data gives it, None if it gives none.
@@ -39,6 +40,44 @@ class PassedOver:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A sample that the named test set has too, and that is therefore not learned from.
+
+    Attributes:
+        sample: that was left out.
+        like: the sample of the test set.
+        how: what the one is to the other, words that the latter's name follows: "the same file as".
+    """
+
+    sample: Sample
+    like: Sample
+    how: str
+
+    @property
+    def text(self) -> str:
+        """Why it was left out, for a reader; two labels of one picture are said."""
+        other = "" if self.sample.label == self.like.label else f", there {self.like.label}, here {self.sample.label}"
+        return f"{self.how} {self.like.name}{other}"
+
+
+@dataclass(frozen=True)
+class NamedTest:
+    """The test set that `--test` names. Its samples are those of the manifest whose names begin with the mark.
+
+    Attributes:
+        name: of its folder, table or archive, without its place.
+        labels_from: where its labels come from, as of a manifest.
+        mark: what the names of its samples begin with, and no other name does.
+        twins: samples that were left out because it has them too; empty until pictures have been compared.
+    """
+
+    name: str
+    labels_from: str
+    mark: str
+    twins: tuple[Twin, ...] = ()
+
+
 @dataclass(frozen=True)
 class Manifest:
     """All samples of a run.
@@ -51,6 +90,7 @@ class Manifest:
         labels_from: a sentence part saying where labels come from, and whether that was guessed.
         unreadable: labelled pictures that cannot be opened, sorted by name; without bytes they are no samples, but
             they count as unusable, and their labels are among `labels`.
+        test: the named test set, whose samples are among these; None where none is named.
     """
 
     samples: tuple[Sample, ...]
@@ -59,6 +99,16 @@ class Manifest:
     missing: tuple[str, ...]
     labels_from: str
     unreadable: tuple[PassedOver, ...] = ()
+    test: NamedTest | None = None
+
+    @property
+    def parts(self) -> tuple[bool, ...]:
+        """What `is_test` can be: the pictures to learn from and a named test set are judged each by itself."""
+        return (False,) if self.test is None else (False, True)
+
+    def is_test(self, name: str) -> bool:
+        """Whether the file of this name is of the named test set."""
+        return self.test is not None and name.startswith(self.test.mark)
 
     @cached_property
     def digest(self) -> str:

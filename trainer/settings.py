@@ -1,6 +1,5 @@
 """The options of every verb, each declared once: flag, FINIAL_* variable and TOML key at the same time."""
 
-import os
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -16,13 +15,12 @@ from shared.session import Provider
 from shared.settings import FinialSettings
 from trainer.feature_settings import FeatureSettings
 from trainer.groups import valid_grouping
-from trainer.locations import stem
+from trainer.locations import Location, stem
+from trainer.named_test_settings import NamedTestSettings
 from trainer.sgd_settings import SgdSettings
 
 Engine = Literal["onnxruntime", "torch"]
 HeadChoice = Literal["auto", "probe", "prototype", "blend", "mlp", "sgd"]
-Location = Annotated[str, BeforeValidator(lambda value: os.fspath(value) if isinstance(value, os.PathLike) else value)]
-"""A path, or an address such as s3://bucket/flowers.zip, whose two slashes a Path would make one."""
 
 DATA_HELP = (
     "Labelled pictures: a folder, a TSV/CSV table, a .zip or .tar(.gz) of either, or an s3:// or https:// address."
@@ -57,7 +55,7 @@ class TrainerSettings(FinialSettings):
     """What every verb that computes shares."""
 
     help_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "Data": ("labels", "group_by", "only", "limit", "max_bad", "rehash"),
+        "Data": ("labels", "test", "test_labels", "group_by", "only", "limit", "max_bad", "rehash"),
         "Backbone": ("backbone", "backbones", "max_latency", "weights", "weights_url", "nano", "engine", "provider"),
         "Features": ("image_size", "fit", "taps", "mirror", "views", "precision", "precisions", "max_cost"),
         "Split and head": ("split", "folds", "seed", "head", "search", "balance", "final_fit", "from_"),
@@ -97,7 +95,7 @@ class BackboneChoice(FinialSettings):
     nano: bool = Field(True, description="--no-nano never falls back to the embedded backbone.")
 
 
-class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings, SgdSettings):
+class TrainSettings(TrainerSettings, BackboneChoice, NamedTestSettings, FeatureSettings, SgdSettings):
     """Train on a folder (or table) of labelled pictures and publish a bundle."""
 
     max_latency: Milliseconds | None = Field(
@@ -172,6 +170,7 @@ class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings, SgdSetting
             ValueError: it names the options by their flags.
         """
         self.check_sgd(self.head)
+        self.check_shares(self.split, asked="split" in self.model_fields_set)
         self.check_cost(search=self.search)
         if self.engine == "torch" and self.precision != "float32":
             raise ValueError(f"--precision {self.precision}: --engine torch has no int8, only onnxruntime has")
@@ -195,7 +194,7 @@ class TrainSettings(TrainerSettings, BackboneChoice, FeatureSettings, SgdSetting
         return self.name or _slug(self.data)
 
 
-class AuditSettings(TrainerSettings, BackboneChoice):
+class AuditSettings(TrainerSettings, BackboneChoice, NamedTestSettings):
     """Look through labelled pictures for what would spoil a training, without training."""
 
     data: CliPositionalArg[Location] = Field(description=DATA_HELP)
