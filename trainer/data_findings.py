@@ -58,7 +58,7 @@ def find_in_data(
             *poor,
             *doubted,
             *tell(Kind.OUTLIERS, (one for one in _outliers(training) if one.names[0] not in named)),
-            *find_imbalance(training.samples, training.groups),
+            *_imbalance(audit, training),
         )
     )
 
@@ -74,6 +74,12 @@ def tell_worth_a_look(findings: Sequence[Finding], progress: Progress) -> None:
                 kind=finding.kind,
                 count=finding.total,
             )
+
+
+def _imbalance(audit: Audit, training: Training) -> tuple[Finding, ...]:
+    """Of what is learned from in the end: of all splits, but for a named test set."""
+    rows = [row for row, sample in enumerate(training.samples) if not audit.manifest.is_test(sample.name)]
+    return find_imbalance([training.samples[row] for row in rows], [training.groups[row] for row in rows])
 
 
 def _lower(title: str) -> str:

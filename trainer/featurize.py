@@ -1,7 +1,7 @@
 """Samples -> features and statistics: from the cache where they are known, else computed, each picture once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -46,6 +46,12 @@ class Features:
     unreadable: tuple[PassedOver, ...]
     featurized: int
     from_cache: int
+
+    def of_rows(self, rows: Sequence[int]) -> "Features":
+        """Those of some rows, in this order; what was computed, and what cannot be read, stays."""
+        chosen = np.asarray(rows, dtype=np.int64)
+        readable = tuple(self.readable[row] for row in rows)
+        return replace(self, values=self.values[chosen], statistics=self.statistics.take(rows), readable=readable)
 
 
 def featurize(

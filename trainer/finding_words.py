@@ -49,6 +49,12 @@ WORDS: Mapping[Kind, Words] = {
         "Copies of one picture, or pictures that --group-by joins, lie in splits that the data keeps apart; what is "
         "trained on tests nothing, so the whole group goes to the split that is held out more strictly.",
     ),
+    Kind.IN_TEST_SET: Words(
+        Severity.HANDLED,
+        "Pictures that the named test set has too",
+        "A picture of the test set, a copy of one, or one that --group-by joins with it. What is trained on tests "
+        "nothing, so they are not learned from; the test set stays as it is.",
+    ),
     Kind.WRONG_EXTENSION: Words(
         Severity.HANDLED,
         "Names that say another format",

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     EXACT_DUPLICATES = "exact-duplicates"
     NEAR_DUPLICATES = "near-duplicates"
     ACROSS_SPLITS = "duplicates-across-splits"
+    IN_TEST_SET = "in-the-test-set"
     WRONG_EXTENSION = "wrong-extension"
     ROTATED = "exif-rotated"
     PASSED_OVER = "passed-over"

@@ -1,8 +1,10 @@
 """Learning, as `train` does it: from usable pictures and their features to a measured head and the one to publish."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from trainer.audit import Audit
 from trainer.cross_validation import CrossValidation, cross_validate
@@ -26,9 +28,9 @@ from trainer.recipe_plan import make_plan
 from trainer.recipe_search import Plan
 from trainer.recipe_telling import tell_searched
 from trainer.run_backbone import RunBackbone
-from trainer.samples import PassedOver
 from trainer.settings import TrainSettings
 from trainer.training import Measured, Training, arrange, measure, require_learnable
+from trainer.twins import Usable, keep_apart
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,18 @@ class Learned:
     compared: Comparison | None
 
 
+def find_usable(audit: Audit, features: Features, progress: Progress) -> Usable:
+    """Compare pictures, and leave out what a named test set has too; `features` has a row for each audited sample.
+
+    Raises:
+        BadData: what is left cannot be learned from.
+    """
+    likeness = compare_pictures(audit.manifest, features.statistics, progress)
+    return keep_apart(Usable(audit, features, likeness), progress)
+
+
 def learn(
-    audit: Audit,
-    features: Features,
+    usable: Usable,
     backbone: RunBackbone,
     settings: TrainSettings,
     progress: Progress,
@@ -69,8 +80,7 @@ def learn(
     """Group, split, choose a recipe, fit and measure, then fit again on everything.
 
     Args:
-        audit: what is learned from.
-        features: of the backbone's base choice, a row for each audited sample.
+        usable: what is learned from, with features of the backbone's base choice.
         backbone: gives other features, where the settings leave it open which to take.
         settings: of the run.
         progress: shows it.
@@ -82,10 +92,9 @@ def learn(
         LabelNotInTrain: a label would be tested without having been learned.
         GateFailed: the accuracy is below what was asked for, or below the current version's.
     """
-    likeness = compare_pictures(audit.manifest, features.statistics, progress)
-    training = _arrange(audit, features, likeness, settings, progress)
+    training = _arrange(usable, settings, progress)
     calibration = [training.samples[row] for row in training.rows("train").tolist()]
-    square = features.statistics.all_square
+    square = usable.features.statistics.all_square
     library = FeatureLibrary(backbone, training.samples, settings, progress, on_metrics, calibration, square)
     plan = make_plan(library, training, settings)
     measure_plan = partial(
@@ -111,7 +120,8 @@ def learn(
         recorded=recorded,
     )
     if settings.folds:
-        nested = _nested(training, plan_in(precision.taken, plan), settings, progress)
+        rows = _rows_for_nested(training, is_test_named=usable.audit.manifest.test is not None)
+        nested = _nested(training, plan_in(precision.taken, plan), rows, settings, progress)
         measured = replace(measured, folds=nested)
     recipe = measured.searched.recipe
     if measured.fit.note:
@@ -130,30 +140,37 @@ def learn(
             balance=settings.balance,
             sgd=settings.sgd_options,
         )
-    return Learned(likeness, training, library, recipe, precision, measured, final, compared)
+    return Learned(usable.likeness, training, library, recipe, precision, measured, final, compared)
 
 
-def _nested(training: Training, plan: Plan, settings: TrainSettings, progress: Progress) -> CrossValidation:
+def _rows_for_nested(training: Training, *, is_test_named: bool) -> NDArray[np.int64]:
+    """The rows that nested folds are made of: all, but for a named test set, which no head learns from."""
+    return training.rows("train", "validation") if is_test_named else np.arange(len(training.samples))
+
+
+def _nested(
+    training: Training, plan: Plan, rows: NDArray[np.int64], settings: TrainSettings, progress: Progress
+) -> CrossValidation:
     """The numbers of `--folds`: in each fold all is chosen anew but the backbone and its precision."""
     return cross_validate(
-        plan,
-        training.targets,
-        training.groups,
+        replace(plan, rows_of=lambda recipe: plan.rows_of(recipe).take(rows)),
+        training.targets[rows],
+        [training.groups[row] for row in rows.tolist()],
         training.labels,
         folds=settings.folds,
         seeds=(settings.seed,),
         threads=settings.thread_count,
         balance=settings.balance,
         sgd=settings.sgd_options,
-        validation=training.rows("validation"),
+        validation=np.flatnonzero(np.isin(rows, training.rows("validation"))),
         progress=progress,
     )
 
 
-def look_through(
-    audit: Audit, unreadable: Sequence[PassedOver], features: Features, learned: Learned, progress: Progress
-) -> tuple[Finding, ...]:
+def look_through(usable: Usable, learned: Learned, progress: Progress) -> tuple[Finding, ...]:
     """Everything that was found in the data; what a person should look at is said."""
+    audit, features = usable.audit, usable.features
+    unreadable = (*audit.manifest.unreadable, *features.unreadable)
     with progress.phase("look through pictures"):
         judged = judge_measured(learned.training, learned.measured)
         findings = find_in_data(audit, unreadable, features.statistics, learned.likeness, learned.training, judged)
@@ -161,9 +178,8 @@ def look_through(
     return findings
 
 
-def _arrange(
-    audit: Audit, features: Features, likeness: Likeness, settings: TrainSettings, progress: Progress
-) -> Training:
+def _arrange(usable: Usable, settings: TrainSettings, progress: Progress) -> Training:
+    audit, features, likeness = usable.audit, usable.features, usable.likeness
     training = arrange(
         audit.manifest, features.values, alike=likeness.groups, shares=settings.split, seed=settings.seed
     )

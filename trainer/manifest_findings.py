@@ -14,7 +14,7 @@ from trainer.errors import (
 )
 from trainer.finding_words import tell
 from trainer.findings import Finding, Kind, Mention, Severity
-from trainer.samples import PassedOver, Sample
+from trainer.samples import PassedOver, Sample, Twin
 
 _OBSTACLES: dict[type[BadData], tuple[Kind, str]] = {
     TooManyUnusable: (Kind.TOO_MANY_UNUSABLE, "Too many unreadable pictures"),
@@ -34,6 +34,7 @@ def find_in_manifest(audit: Audit, unreadable: Sequence[PassedOver]) -> tuple[Fi
         *tell(Kind.CONFLICTING, _largest_first(audit.conflicts)),
         *tell(Kind.MISSING, (Mention((name,)) for name in manifest.missing)),
         *tell(Kind.EXACT_DUPLICATES, _largest_first(audit.copies)),
+        *tell(Kind.IN_TEST_SET, map(_twin, manifest.test.twins if manifest.test else ())),
         *tell(Kind.PASSED_OVER, map(_with_reason, manifest.passed_over)),
     )
 
@@ -52,6 +53,10 @@ def mention_set(samples: Sequence[Sample], detail: str = "", figure: float | Non
 
 def _with_reason(one: PassedOver) -> Mention:
     return Mention((one.name,), one.reason)
+
+
+def _twin(twin: Twin) -> Mention:
+    return Mention((twin.sample.name,), twin.text, labels=(twin.sample.label,))
 
 
 def _largest_first(sets: Sequence[Sequence[Sample]]) -> Iterator[Mention]:

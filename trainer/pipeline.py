@@ -15,10 +15,11 @@ from trainer.findings import Finding
 from trainer.golden_pictures import make_golden
 from trainer.intake import leave_out_unreadable, read_audited
 from trainer.learned_novelty import LearnedNovelty, learn_novelty
-from trainer.learning import Learned, learn, look_through
+from trainer.learning import Learned, find_usable, learn, look_through
 from trainer.live_metrics import OnMetrics
 from trainer.manifest import Manifest
 from trainer.mlnet_options import with_mlnet_options
+from trainer.named_test import settle_shares
 from trainer.parity import prove_parity_with, tell_difference
 from trainer.precision import recorded_choice
 from trainer.progress import Progress
@@ -88,7 +89,7 @@ def train(
     progress, timings, tally = progress or Progress(), Timings(), FeatureTally()
     settings = with_mlnet_options(settings, progress)
     earlier = read_earlier(settings.from_) if settings.from_ else None
-    settings = earlier.settings(settings) if earlier else settings
+    settings = settle_shares(earlier.settings(settings) if earlier else settings)
     require_writable(settings.models_dir)
     progress.say(f"Training the model {settings.model_name!r}.", model=settings.model_name)
     with timings.measure("read"):
@@ -102,12 +103,12 @@ def train(
         audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=progress)
     with timings.measure("fit"):
         recorded = recorded_choice(earlier.bundle.metadata) if earlier else None
-        learned = learn(audit, features, backbone, settings, progress, on_metrics, recorded=recorded)
+        usable = find_usable(audit, features, progress)
+        learned = learn(usable, backbone, settings, progress, on_metrics, recorded=recorded)
         _tell_renderings(tally, progress)
     with timings.measure("audit"):
-        unreadable = (*audit.manifest.unreadable, *features.unreadable)
-        findings = look_through(audit, unreadable, features, learned, progress)
-    run = _attach(settings, audit.manifest, backbone, picked, learned, findings, timings, progress)
+        findings = look_through(usable, learned, progress)
+    run = _attach(settings, usable.audit.manifest, backbone, picked, learned, findings, timings, progress)
     published = publish_run(run, progress)
     return TrainResult(
         bundle=published.bundle,
