@@ -21,6 +21,7 @@ from trainer.head import HeadFit, write_head
 from trainer.held_out import held_out_answers
 from trainer.learned_novelty import LearnedNovelty
 from trainer.manifest import Manifest
+from trainer.named_test import NAMED_TEST
 from trainer.not_worse import Comparison
 from trainer.precision import PrecisionChoice
 from trainer.recipe import FeatureChoice
@@ -31,7 +32,19 @@ from trainer.training import Measured, Training
 
 # Where the run took place and how it was told to talk is not part of how the model was made.
 _SETTINGS_LEFT_OUT = frozenset(
-    {"data", "models_dir", "cache_dir", "config", "json_", "keep_versions", "rehash", "from_", "weights", "weights_url"}
+    {
+        "data",
+        "test",
+        "models_dir",
+        "cache_dir",
+        "config",
+        "json_",
+        "keep_versions",
+        "rehash",
+        "from_",
+        "weights",
+        "weights_url",
+    }
 )
 
 
@@ -87,6 +100,7 @@ def write_bundle_files(folder: Path, run: Run) -> None:
     write_atomically(folder / SPLIT_FILE, _split_file(run.training, run.measured))
     write_golden(folder, run.golden)
     facts = {**run.tally.as_json(), "data": shown(run.settings.data)}
+    facts |= {"test": shown(run.settings.test)} if run.settings.test else {}
     facts |= {"precision": run.precision.as_json(), "backbone": run.picked.as_json() if run.picked else None}
     facts |= {"not_worse": run.compared.as_json() if run.compared else None}
     record = run_record(run.timings, threads=run.settings.thread_count, **facts)
@@ -117,7 +131,15 @@ def metrics_of(run: Run) -> dict[str, Any]:
         "balance": measured.balance.as_json() if measured.balance else None,
         "novelty": run.novelty.as_json(),
         "int8": asdict(in_int8) if in_int8 else None,
-    }
+    } | _named_test(run.manifest)
+
+
+def _named_test(manifest: Manifest) -> dict[str, Any]:
+    """Where a test set was named: how many pictures it has, and how many of the others were left out for it."""
+    if manifest.test is None:
+        return {}
+    count = sum(manifest.is_test(sample.name) for sample in manifest.samples)
+    return {NAMED_TEST: {"n": count, "left_out_of_training": len(manifest.test.twins)}}
 
 
 def headline_metrics(run: Run) -> dict[str, Any]:
@@ -135,6 +157,7 @@ def headline_metrics(run: Run) -> dict[str, Any]:
         "measured_on": "test" if run.measured.test else "cross_validated",
         **{key: numbers[key] for key in wanted},
         "untested": list(evaluation.untested),
+        **_named_test(run.manifest),
         **nested,
     }
 
@@ -176,7 +199,8 @@ def metadata_fields(run: Run) -> Mapping[str, Any]:
             seed=settings.seed, shares=settings.split, counts=dict(sorted(Counter(run.training.splits).items()))
         ),
         "settings": settings.model_dump(mode="json", exclude=set(_SETTINGS_LEFT_OUT))
-        | {"threads": settings.thread_count},  # those that were used: with others, the last bits may differ
+        | {"threads": settings.thread_count}  # those that were used: with others, the last bits may differ
+        | ({NAMED_TEST: True} if settings.test else {}),
         "tools": tool_versions(),
     }
 

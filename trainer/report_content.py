@@ -16,6 +16,7 @@ from trainer.mix_ups import PicturedMixUp
 from trainer.novelty_report import NoveltyReport
 from trainer.recipe import HeadKind
 from trainer.recipe_search import Tried
+from trainer.samples import NamedTest
 
 MOST_LISTED = 100
 
@@ -177,6 +178,7 @@ class ReportFacts:
         compared: the backbones that one was picked from, the most accurate first; empty where it was named.
         precision: what the model computes in and why, a sentence; "" where nobody asked.
         requirements: what the model requires of a CPU; empty where any will do.
+        named_test: the test set that `--test` named; None where it is a split of the data.
     """
 
     name: str
@@ -206,6 +208,7 @@ class ReportFacts:
     compared: tuple[Compared, ...] = ()
     precision: str = ""
     requirements: tuple[str, ...] = ()
+    named_test: NamedTest | None = None
 
     @property
     def group_by(self) -> str | None:

@@ -61,6 +61,7 @@ def report_facts(run: Run) -> ReportFacts:
         compared=run.picked.compared if run.picked else (),
         precision=run.precision.reason if run.precision.wanted != "float32" else "",
         requirements=tuple(run.precision.requirements),
+        named_test=run.manifest.test,
     )
 
 

@@ -64,6 +64,7 @@ def _accuracy_lines(metrics: Mapping[str, Any]) -> list[str]:
     if folds := metrics.get("folds"):
         lines.append(
             f"Folds     {_with_interval(folds)} over {folds['folds']} nested folds of all {folds['n']:,} pictures"
+            + (" but the test set's" if metrics.get("named_test") else "")
         )
     return lines
 
