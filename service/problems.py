@@ -86,14 +86,14 @@ KINDS: dict[type[FinialError], Kind] = {
 
 def problem_of(error: FinialError, *, request_id: str) -> Problem:
     """The problem that an error of ours is, for an answer or for an entry in a list of results."""
-    kind = _kind_of(error)
+    kind = kind_of(error)
     detail = str(error) if kind is not INTERNAL else _INTERNAL_DETAIL
     return _problem(kind, detail, request_id)
 
 
 def problem_response(error: FinialError, scope: Scope) -> Response:
     """The answer that an error of ours is, for whoever stands outside of the app."""
-    return _respond(_kind_of(error), str(error), Request(scope))
+    return respond(kind_of(error), str(error), scope)
 
 
 def install_problems(app: FastAPI) -> None:
@@ -108,7 +108,8 @@ def install_problems(app: FastAPI) -> None:
 _INTERNAL_DETAIL = "Something unexpected happened; it was logged under this request id. Trying again may help."
 
 
-def _kind_of(error: FinialError) -> Kind:
+def kind_of(error: FinialError) -> Kind:
+    """Which kind of problem an error is."""
     return next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), INTERNAL)
 
 
@@ -119,9 +120,10 @@ def _problem(kind: Kind, detail: str, request_id: str) -> Problem:
     )
 
 
-def _respond(kind: Kind, detail: str, request: Request, headers: dict[str, str] | None = None) -> Response:
-    request_id = request_id_of(request.scope)
-    note_problem(request.scope, kind.slug)
+def respond(kind: Kind, detail: str, scope: Scope, headers: dict[str, str] | None = None) -> Response:
+    """The answer that a problem is; the counts are told of it."""
+    request_id = request_id_of(scope)
+    note_problem(scope, kind.slug)
     problem = _problem(kind, detail, request_id)
     headers = {**(headers or {}), HEADER: request_id}  # an unexpected error is answered outside of RequestIds
     if kind.retry_after_s is not None:
@@ -130,29 +132,29 @@ def _respond(kind: Kind, detail: str, request: Request, headers: dict[str, str] 
 
 
 async def _answer_finial_error(request: Request, error: FinialError) -> Response:
-    if (kind := _kind_of(error)) is INTERNAL:
+    if (kind := kind_of(error)) is INTERNAL:
         raise error  # not meant for clients: logged and answered as unexpected
-    return _respond(kind, str(error), request)
+    return respond(kind, str(error), request.scope)
 
 
 async def _answer_bad_parameter(request: Request, error: RequestValidationError) -> Response:
     found = "; ".join(f"{e['loc'][-1]}: {e['msg']}, found {str(e.get('input'))[:80]!r}" for e in error.errors())
-    return _respond(BAD_PARAMETER, f"the parameter {found}. /openapi.json says what is accepted.", request)
+    return respond(BAD_PARAMETER, f"the parameter {found}. /openapi.json says what is accepted.", request.scope)
 
 
 async def _answer_http_error(request: Request, error: HTTPException) -> Response:
     where = f"{request.method} {request.url.path[:200]}"
     headers = dict(error.headers or {})
     if error.status_code == NOT_FOUND.status:
-        return _respond(
-            NOT_FOUND, f"{where}: no such route. Pictures go to POST /predict; /docs lists the rest.", request
+        return respond(
+            NOT_FOUND, f"{where}: no such route. Pictures go to POST /predict; /docs lists the rest.", request.scope
         )
     if error.status_code == METHOD_NOT_ALLOWED.status:
         allowed = headers.get("Allow", "another method")
-        return _respond(METHOD_NOT_ALLOWED, f"{where}: this route knows {allowed}.", request, headers)
+        return respond(METHOD_NOT_ALLOWED, f"{where}: this route knows {allowed}.", request.scope, headers)
     phrase = http.HTTPStatus(error.status_code).phrase
     kind = Kind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
-    return _respond(kind, str(error.detail), request, headers)
+    return respond(kind, str(error.detail), request.scope, headers)
 
 
 async def _answer_nobody(_request: Request, _error: ClientDisconnect) -> Response:
@@ -161,4 +163,5 @@ async def _answer_nobody(_request: Request, _error: ClientDisconnect) -> Respons
 
 
 async def _answer_unexpected(request: Request, _error: Exception) -> Response:
-    return _respond(INTERNAL, _INTERNAL_DETAIL, request)
+    # uvicorn closes the connection after it; the client is to know.
+    return respond(INTERNAL, _INTERNAL_DETAIL, request.scope, {"Connection": "close"})

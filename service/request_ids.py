@@ -16,6 +16,11 @@ def request_id_of(scope: Scope) -> str:
     return str(scope.get("state", {}).get("request_id", ""))
 
 
+def named(given: str) -> str:
+    """What a request is called: as its client calls it, if that is sane; else a fresh name."""
+    return given if _SANE.fullmatch(given) else uuid.uuid4().hex
+
+
 class RequestIds:
     """ASGI middleware: puts the id into the request's state and into the answer's headers."""
 
@@ -27,8 +32,7 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if _SANE.fullmatch(given) else uuid.uuid4().hex
+        request_id = named(Headers(scope=scope).get(HEADER, ""))
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def send_with_id(message: Message) -> None:

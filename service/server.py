@@ -17,7 +17,9 @@ from typing import cast
 import uvicorn
 
 from service.app import create_app
-from service.connection import Connection, ConnectionLimits
+from service.connection import ConnectionLimits
+from service.gate import Gate
+from service.gated_connection import GatedConnection
 from service.listener import BACKLOG, allow_descriptors, let_in_the_last
 from service.runtime import Lifecycle, Opened
 
@@ -132,10 +134,12 @@ def run(opened: Opened, listener: socket.socket, *, on_started: Callable[[], Non
         head_s=settings.headers_timeout_s,
         send_s=settings.send_timeout_s,
     )
+    runtime = opened.runtime
+    gate = Gate(runtime.classifier, runtime.counts, is_draining=lambda: lifecycle.draining)
     config = uvicorn.Config(
         create_app(settings, opened),
         loop="uvloop",
-        http=cast("type[asyncio.Protocol]", partial(Connection, limits=limits)),
+        http=cast("type[asyncio.Protocol]", partial(GatedConnection, limits=limits, gate=gate)),
         ws="none",
         lifespan="on",
         log_config=None,

@@ -203,6 +203,7 @@ async def test_the_unexpected_is_a_problem_without_a_stack_trace(
     response = await client.post("/predict", files=ONE_FILE)
 
     assert (response.status_code, slug_in(response)) == (500, "internal-error")
+    assert response.headers["connection"] == "close", "uvicorn closes it, so the client must know"
     assert "NoneType" not in response.text
 
 

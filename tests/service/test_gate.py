@@ -1,0 +1,124 @@
+"""The gate turns away whom the routes would refuse for want of a place, and nobody else."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from starlette.types import Scope
+
+from service.classifier import Classifier
+from service.errors import ModelNotLoaded, NoModel, PoolClosed, TooManyWaiting
+from service.gate import PREDICT, PREDICT_WITH, Gate
+from service.pool import Pool, in_seconds
+from service.registry import Registry
+from service.request_counts import RequestCounts
+from service.routes import router
+from shared.decode import DecodeLimits
+from tests.service.asgi import scope_of
+from tests.service.fakes import fake_generation
+from tests.service.test_request_counts import samples
+
+
+class Place:
+    """One lane, nobody may wait, one model, and the gate before them."""
+
+    def __init__(self) -> None:
+        self.registry, self.pool, self.counts = Registry(), Pool(lanes=1, max_waiting=0), RequestCounts()
+        self.draining = False
+        with ThreadPoolExecutor() as executor:
+            classifier = Classifier(
+                registry=self.registry,
+                pool=self.pool,
+                executor=executor,
+                limits=DecodeLimits(max_bytes=1, max_pixels=1),
+            )
+        self.gate = Gate(classifier, self.counts, is_draining=lambda: self.draining)
+
+    def refused(self, scope: Scope | None = None) -> type[Exception] | None:
+        turned = self.gate.turned_away(scope or scope_of())
+        return turned and type(turned.error)
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    place = Place()
+    place.registry.put(fake_generation())
+    yield place
+    place.registry.close()
+
+
+@pytest.fixture
+def full(place: Place) -> Iterator[Place]:
+    with place.pool.lease(in_seconds(30)):
+        yield place
+
+
+def test_while_there_is_a_place_nobody_is_turned_away(place: Place) -> None:
+    assert place.refused() is None
+    assert place.pool.stats().refused_total == 0
+
+
+@pytest.mark.parametrize("path", ["/predict", "/models/colours/predict"])
+def test_when_all_places_are_taken_everybody_is(full: Place, path: str) -> None:
+    assert full.refused(scope_of(path=path)) is TooManyWaiting
+    assert full.pool.stats().refused_total == 1, "counted by the pool as when the route asks"
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        scope_of(method="GET"),
+        scope_of(method="PUT"),
+        scope_of(path="/predict/"),
+        scope_of(path="/models/predict"),
+        scope_of(path="/models//predict"),
+        scope_of(path="/models/a/b/predict"),
+        scope_of(path="/models/no-such-model/predict"),
+        scope_of(path="/elsewhere"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_in_itself_is_told_so_by_the_app(full: Place, scope: Scope) -> None:
+    assert full.refused(scope) is None
+
+
+def test_while_draining_the_app_answers_since_it_closes_connections(full: Place) -> None:
+    full.draining = True
+
+    assert full.refused() is None
+
+
+def test_without_a_model_everybody_is_turned_away() -> None:
+    place = Place()
+
+    assert place.refused() is NoModel
+
+
+def test_a_model_that_could_not_be_loaded_turns_its_callers_away(place: Place) -> None:
+    place.registry.expect("shapes")
+
+    assert place.refused(scope_of(path="/models/shapes/predict")) is ModelNotLoaded
+
+
+def test_a_closed_pool_turns_everybody_away(place: Place) -> None:
+    place.pool.close()
+
+    assert place.refused() is PoolClosed
+
+
+def test_who_is_turned_away_is_counted_under_the_route(full: Place) -> None:
+    for path in ("/predict", "/models/colours/predict"):
+        turned = full.gate.turned_away(scope_of(path=path))
+        assert turned is not None
+        full.gate.count(turned, turned.answer.status)
+
+    found = samples(full.counts)
+    assert found['finial_requests_total{route="/predict",status="503"}'] == 1
+    assert found['finial_requests_total{route="/models/{name}/predict",status="503"}'] == 1
+    assert found['finial_refused_total{reason="queue-full"}'] == 2
+
+
+def test_the_gated_routes_are_the_apps() -> None:
+    posts = {getattr(route, "path", "") for route in router.routes if "POST" in getattr(route, "methods", ())}
+
+    assert {PREDICT, PREDICT_WITH} == posts
