@@ -11,9 +11,9 @@ from trainer.compared import Compared, table_of
 from trainer.comparing import compare_backbones
 from trainer.errors import NoMiddleStage, NothingFastEnough, NothingToCompare, SizeRefused, TapUnusable
 from trainer.feature_tally import FeatureTally
+from trainer.intervals import standard_error
 from trainer.progress import Progress
 from trainer.recipe import Precision
-from trainer.recipe_search import standard_error
 from trainer.run_backbone import RunBackbone, open_backbone
 from trainer.settings import TrainSettings
 
@@ -62,7 +62,7 @@ def settle_backbone(
         return settings, None
     opened = open_all(settings, progress, open_one=open_one)
     precision: Precision = "int8" if settings.precision == "int8" else "float32"
-    _, compared = compare_backbones(
+    training, compared = compare_backbones(
         audit,
         [replace(backbone, tally=tally or backbone.tally) for _, backbone in opened],
         settings,
@@ -70,7 +70,7 @@ def settle_backbone(
         precisions=(precision,),
         splits=("train", "validation"),
     )
-    chosen, reason = pick(compared, settings.max_latency)
+    chosen, reason = pick(compared, training.groups, settings.max_latency)
     progress.say(table_of(compared))
     wish = next(wish for wish, backbone in opened if backbone.entry.name == chosen.backbones[0])
     update: dict[str, Any] = {"max_latency": None}
@@ -84,13 +84,14 @@ def with_reason(backbone: RunBackbone, choice: BackboneChoice | None) -> RunBack
     return backbone if choice is None else replace(backbone, reason=choice.reason)
 
 
-def pick(compared: Sequence[Compared], max_latency_ms: float | None) -> tuple[Compared, str]:
+def pick(compared: Sequence[Compared], groups: Sequence[str], max_latency_ms: float | None) -> tuple[Compared, str]:
     """The fastest that is fast enough and whose log loss is within one standard error of the best one's, and why.
 
     Two backbones side by side are not picked: what they gain is for a person to judge by its cost.
 
     Args:
         compared: their losses are paired by picture.
+        groups: of the pictures; one is one witness.
         max_latency_ms: of a single request; None for any.
 
     Raises:
@@ -104,7 +105,7 @@ def pick(compared: Sequence[Compared], max_latency_ms: float | None) -> tuple[Co
     if not eligible:
         raise NothingFastEnough(max_latency_ms or 0, fastest=single[0].name, latency_ms=single[0].latency_ms)
     best = min(eligible, key=lambda one: float(one.losses.mean()))
-    chosen = next(one for one in eligible if _as_good(one, best))
+    chosen = next(one for one in eligible if _as_good(one, best, groups))
     allowed = "" if max_latency_ms is None else f" within {max_latency_ms:g} ms"
     return chosen, (
         f"{chosen.name}, the fastest of {len(eligible)}{allowed} whose log loss is within one standard error of the "
@@ -113,9 +114,9 @@ def pick(compared: Sequence[Compared], max_latency_ms: float | None) -> tuple[Co
     )
 
 
-def _as_good(one: Compared, best: Compared) -> bool:
+def _as_good(one: Compared, best: Compared, groups: Sequence[str]) -> bool:
     differences = one.losses - best.losses
-    return float(differences.mean()) <= standard_error(differences)
+    return float(differences.mean()) <= standard_error(differences, groups)
 
 
 def open_all(

@@ -82,6 +82,25 @@ def _design_effect(right: NDArray[np.bool_], group: NDArray[np.int64], share: fl
     return spread / (len(right) * share * (1 - share))
 
 
+def standard_error(values: NDArray[np.float64], groups: Sequence[str] | NDArray[np.int64]) -> float:
+    """Of the mean of values, where those of one group are no independent witnesses; of a single group, infinite.
+
+    sqrt(G / (G - 1) * sum over the G groups of (their sum of excesses over the mean)^2) / N: where every group has one
+    value, the standard deviation by the square root of N.
+
+    Args:
+        values: shape (N,).
+        groups: N group ids, or numbers.
+
+    Source: W. G. Cochran, Sampling Techniques, 3rd edition (1977), 9A (clusters of unequal sizes).
+    """
+    _, index = np.unique(np.asarray(groups), return_inverse=True)
+    excess = np.bincount(index, weights=values - values.mean())
+    if len(excess) < 2:
+        return math.inf
+    return math.sqrt(len(excess) / (len(excess) - 1) * float(np.square(excess).sum())) / len(values)
+
+
 def _wilson(share: float, n: float) -> Interval:
     z_squared = Z_95**2
     centre = (share + z_squared / (2 * n)) / (1 + z_squared / n)

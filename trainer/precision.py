@@ -13,10 +13,11 @@ from trainer.errors import QuantisationFailed
 from trainer.feature_library import FeatureLibrary
 from trainer.golden_pictures import choose_golden
 from trainer.int8_graph import requirements_of
+from trainer.intervals import standard_error
 from trainer.metrics import accuracy, sample_losses
 from trainer.parity import relative_differences
 from trainer.recipe import FeatureChoice, Precision
-from trainer.recipe_search import Candidate, Plan, Searched, standard_error
+from trainer.recipe_search import Candidate, Plan, Searched
 from trainer.sample_bytes import read_sample
 from trainer.speed import time_single_requests
 from trainer.training import Measured, Training
@@ -224,7 +225,7 @@ def _keeping_tried(in_int8: Measured, searched: Searched, training: Training) ->
         accuracy=accuracy(fit.out_of_fold_probabilities, targets),
         log_loss=float(losses.mean()),
         difference=float((losses - best.losses).mean()),
-        difference_error=standard_error(losses - best.losses),
+        difference_error=standard_error(losses - best.losses, _groups_of(training)),
         reason="taken: the int8 form of the recipe that was chosen in float32",
         losses=losses,
     )
@@ -243,11 +244,16 @@ def _compare(training: Training, plan: Plan, measured: Measured, in_int8: Measur
         accuracy=after.accuracy,
         accuracy_float32=before.accuracy,
         difference=float(gained.mean()),
-        difference_error=standard_error(gained),
+        difference_error=standard_error(gained, _groups_of(training)),
         log_loss=after.log_loss,
         log_loss_float32=before.log_loss,
         features_differ_by=float(np.median(relative_differences(*rows))),
     )
+
+
+def _groups_of(training: Training) -> list[str]:
+    """Of the pictures that selection may see."""
+    return [training.groups[row] for row in training.rows("train", "validation").tolist()]
 
 
 def _right(measured: Measured, targets: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shared.preprocess import PreprocessSpec
 from trainer.fitting import FitOptions, OnStep, fit_head
 from trainer.head import HeadFit
+from trainer.intervals import standard_error
 from trainer.metrics import accuracy, sample_losses
 from trainer.recipe import FeatureChoice, FeatureRows, Recipe, plain_rows
 
@@ -62,7 +63,7 @@ class Tried:
         accuracy: out of fold, in [0, 1].
         log_loss: out of fold, calibrated, in nats.
         difference: of its log loss from that of the best recipe, paired by picture; 0 for the best.
-        difference_error: standard error of the difference.
+        difference_error: standard error of the difference, over groups.
         seconds: how long its fit took.
         chosen: whether it was taken.
         reason: why it was taken or not, a clause.
@@ -146,63 +147,62 @@ def search(
         return fits[candidate][0]
 
     def best_of(rivals: Sequence[Candidate]) -> Candidate:
-        return choose({one: _losses(fit_of(one), their_targets) for one in rivals})
+        return choose({one: _losses(fit_of(one), their_targets) for one in rivals}, their_groups)
 
     current = plan.candidates[0]
     if fit_of(current).folds:  # else there is nothing to compare by
         current = best_of(plan.candidates)
         for refinement in plan.refinements:
             current = best_of((current, *refinement(current.recipe)))
-    tried = _tell(fits, current, their_targets) if len(fits) > 1 else ()
+    tried = _tell(fits, current, their_targets, their_groups) if len(fits) > 1 else ()
     made = current if plan.then is None else plan.then(current)
     return Searched(made.recipe, made.name, fit_of(made), tried)
 
 
-def choose(losses: Mapping[Candidate, NDArray[np.float64]]) -> Candidate:
+def choose(losses: Mapping[Candidate, NDArray[np.float64]], groups: Sequence[str]) -> Candidate:
     """The cheapest to serve of those within one standard error of the lowest mean loss; of equally cheap, the lowest.
 
-    The error is that of the difference, paired by picture; where the lowest loss is that of a recipe with more `doubt`,
-    it is within as many. More work for every picture that will be served has to earn its place. Between recipes that
-    cost the same, such as a probe and a blend, which are one linear layer both, neither is simpler, and what is
-    likelier better is taken (docs/decisions/0019).
+    The error is that of the difference, paired by picture; a group of pictures is one witness. Where the lowest loss is
+    that of a recipe with more `doubt`, it is within as many. More work for every picture that will be served has to
+    earn its place. Between recipes that cost the same, such as a probe and a blend, which are one linear layer both,
+    neither is simpler, and what is likelier better is taken (docs/decisions/0019).
 
     Args:
         losses: of each candidate the loss of each picture, shape (N,).
+        groups: N group ids.
     """
     mean = {one: float(of_one.mean()) for one, of_one in losses.items()}
     best = min(mean, key=mean.__getitem__)
-    near = [one for one in losses if _within_error(losses[one] - losses[best], best.doubt)]
+    near = [one for one in losses if _within_error(losses[one] - losses[best], groups, best.doubt)]
     return min(near, key=lambda one: (one.cost, mean[one]))
 
 
-def _within_error(differences: NDArray[np.float64], errors: float = 1.0) -> bool:
-    return float(differences.mean()) <= errors * standard_error(differences)
-
-
-def standard_error(values: NDArray[np.float64]) -> float:
-    """Of the mean of independent values, shape (N,); 0 for a single one."""
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+def _within_error(differences: NDArray[np.float64], groups: Sequence[str], errors: float = 1.0) -> bool:
+    return float(differences.mean()) <= errors * standard_error(differences, groups)
 
 
 def _losses(fit: HeadFit, targets: NDArray[np.int64]) -> NDArray[np.float64]:
     return sample_losses(fit.out_of_fold_probabilities, targets)
 
 
-def _reason(one: Candidate, chosen: Candidate, behind: NDArray[np.float64]) -> str:
+def _reason(one: Candidate, chosen: Candidate, behind: NDArray[np.float64], groups: Sequence[str]) -> str:
     """Why it was taken or not; `behind` is how far each picture's loss is from that of the best one, shape (N,)."""
     if one == chosen and not behind.any():
         return "taken"
-    if one == chosen and not _within_error(behind):
+    if one == chosen and not _within_error(behind, groups):
         return "taken: the best is less simple, and not better beyond doubt"
     if one == chosen:
         return "taken: within one standard error of the best, or as cheap and better"
-    if _within_error(behind):
+    if _within_error(behind, groups):
         return f"no better beyond doubt, and {'more work' if one.cost > chosen.cost else 'no cheaper'}"
     return "worse beyond one standard error"
 
 
 def _tell(
-    fits: Mapping[Candidate, tuple[HeadFit, float]], chosen: Candidate, targets: NDArray[np.int64]
+    fits: Mapping[Candidate, tuple[HeadFit, float]],
+    chosen: Candidate,
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
 ) -> tuple[Tried, ...]:
     losses = {one: _losses(fit, targets) for one, (fit, _) in fits.items()}
     best = min(losses, key=lambda one: float(losses[one].mean()))
@@ -214,10 +214,10 @@ def _tell(
             accuracy=accuracy(fit.out_of_fold_probabilities, targets),
             log_loss=float(losses[one].mean()),
             difference=float((losses[one] - losses[best]).mean()),
-            difference_error=standard_error(losses[one] - losses[best]),
+            difference_error=standard_error(losses[one] - losses[best], groups),
             seconds=seconds,
             chosen=one == chosen,
-            reason=_reason(one, chosen, losses[one] - losses[best]),
+            reason=_reason(one, chosen, losses[one] - losses[best], groups),
             losses=losses[one],
         )
         for one, (fit, seconds) in fits.items()

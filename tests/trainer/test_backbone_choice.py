@@ -20,6 +20,7 @@ from trainer.settings import TrainSettings
 
 RANDOM = np.random.default_rng(0)
 LOSSES = RANDOM.gamma(1, 0.3, 200)
+PICTURES = [str(number) for number in range(200)]
 
 
 def one(name: str, latency_ms: float, losses: NDArray[np.float64], *, backbones: int = 1) -> Compared:
@@ -36,26 +37,39 @@ PAIR = one("pair", 4.0, LOSSES - 0.2, backbones=2)
 
 
 def test_the_fastest_within_one_standard_error_of_the_best_is_taken() -> None:
-    chosen, reason = pick([BEST, EQUAL, FASTEST], None)
+    chosen, reason = pick([BEST, EQUAL, FASTEST], PICTURES, None)
 
     assert chosen is EQUAL
     assert reason.startswith("equal, the fastest of 3 whose log loss is within one standard error of the best one's")
 
 
+def test_copies_of_a_picture_are_one_witness_for_a_backbone() -> None:
+    """Four series of which one speaks for the slower backbone: as 200 pictures, they would be beyond doubt."""
+    series = np.arange(200) % 4
+    slower = one("slower", 30.0, LOSSES - np.where(series == 0, 0.2, 0.01))
+    faster = one("faster", 10.0, LOSSES)
+
+    assert pick([slower, faster], PICTURES, None)[0] is slower
+    assert pick([slower, faster], [f"series {number}" for number in series], None)[0] is slower
+    only_one = one("slower", 30.0, LOSSES - np.where(series == 0, 0.2, 0.0))
+    assert pick([only_one, faster], PICTURES, None)[0] is only_one
+    assert pick([only_one, faster], [f"series {number}" for number in series], None)[0] is faster
+
+
 def test_what_takes_too_long_is_not_even_compared_with() -> None:
-    chosen, reason = pick([BEST, EQUAL, FASTEST], 10.0)
+    chosen, reason = pick([BEST, EQUAL, FASTEST], PICTURES, 10.0)
 
     assert chosen is FASTEST
     assert "the fastest of 1 within 10 ms" in reason
 
 
 def test_two_backbones_side_by_side_are_not_picked() -> None:
-    assert pick([PAIR, BEST], None)[0] is BEST
+    assert pick([PAIR, BEST], PICTURES, None)[0] is BEST
 
 
 def test_nothing_fast_enough_is_an_error_that_names_the_fastest() -> None:
     with pytest.raises(NothingFastEnough, match=r"--max-latency 1ms: the fastest here is fastest with 5\.0 ms"):
-        pick([BEST, FASTEST], 1.0)
+        pick([BEST, FASTEST], PICTURES, 1.0)
 
 
 @pytest.mark.parametrize(("given", "milliseconds"), [("20ms", 20.0), ("0.02s", 20.0), ("20", 20.0), (20, 20.0)])
@@ -102,7 +116,7 @@ def open_convolutions(wish: TrainSettings, progress: Progress) -> RunBackbone:
 
 def test_an_empty_table_is_no_crash() -> None:
     with pytest.raises(NothingToCompare, match="backbones fetch"):
-        pick([PAIR], None)
+        pick([PAIR], PICTURES, None)
 
 
 @pytest.mark.usefixtures("no_cached_weights")

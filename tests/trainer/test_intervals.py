@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.intervals import grouped_interval, repeated_folds_interval, students_t_95, wilson_interval
+from trainer.intervals import grouped_interval, repeated_folds_interval, standard_error, students_t_95, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,20 @@ def test_one_group_alone_says_nearly_nothing() -> None:
     low, high = grouped_interval(np.arange(100) < 80, ["site"] * 100)
 
     assert high - low > 0.9
+
+
+def test_the_standard_error_of_single_pictures_is_the_usual_one() -> None:
+    """1, 2, 3, 6: mean 3, sum of squares 14; sqrt(14 / 3) / 2."""
+    assert standard_error(np.array([1.0, 2.0, 3.0, 6.0]), ["a", "b", "c", "d"]) == pytest.approx(1.0801, abs=1e-4)
+
+
+def test_copies_of_a_picture_leave_the_standard_error_as_it_is() -> None:
+    """Here by hand for two series of two: excesses -3 and 3, sqrt(2 * 18) / 4."""
+    values = np.array([1.0, 2.0, 3.0, 6.0])
+
+    assert standard_error(values, ["a", "a", "b", "b"]) == pytest.approx(1.5)
+    assert standard_error(np.repeat(values, 9), np.repeat(np.arange(4), 9)) == pytest.approx(1.0801, abs=1e-4)
+
+
+def test_a_single_group_tells_nothing_of_its_error() -> None:
+    assert standard_error(np.array([1.0, 2.0]), ["a", "a"]) == np.inf

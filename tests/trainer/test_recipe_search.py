@@ -8,8 +8,9 @@ from shared.preprocess import PreprocessSpec
 from tests.trainer.blobs import make_blobs
 from trainer.cross_validation import cross_validate
 from trainer.fitting import FitOptions
+from trainer.intervals import standard_error
 from trainer.recipe import FeatureChoice, FeatureRows, Recipe, plain_rows
-from trainer.recipe_search import Candidate, Plan, Searched, choose, search, standard_error
+from trainer.recipe_search import Candidate, Plan, Searched, choose, search
 
 PRESET = Candidate(Recipe(FeatureChoice(PreprocessSpec())), "preset", 1.0)
 LARGER = Candidate(Recipe(FeatureChoice(PreprocessSpec(height=320, width=320, resize=366))), "larger", 2.0)
@@ -17,6 +18,7 @@ TAPPED = Candidate(Recipe(FeatureChoice(PreprocessSpec(), ("middle",))), "tapped
 
 FEATURES, TARGETS, GROUPS = make_blobs(90, features=12, classes=3, distance=0.6)
 LABELS = ("ant", "bee", "cat")
+PICTURES = [str(number) for number in range(100)]
 NOISE = np.random.default_rng(1).normal(size=FEATURES.shape).astype(np.float32)
 
 
@@ -45,28 +47,56 @@ def test_a_gain_within_one_standard_error_is_not_worth_more_work() -> None:
     a_little_better = losses - 0.002 + random.normal(0, 0.1, 100)
     a_lot_better = losses - 0.2
 
-    assert choose({PRESET: losses, LARGER: losses - 0.002 - (losses - losses.mean())}) == PRESET
-    assert choose({PRESET: losses, LARGER: a_little_better - a_little_better.mean() + losses.mean() - 0.002}) == PRESET
-    assert choose({PRESET: losses, LARGER: a_lot_better}) == LARGER
+    assert choose({PRESET: losses, LARGER: losses - 0.002 - (losses - losses.mean())}, PICTURES) == PRESET
+    assert (
+        choose({PRESET: losses, LARGER: a_little_better - a_little_better.mean() + losses.mean() - 0.002}, PICTURES)
+        == PRESET
+    )
+    assert choose({PRESET: losses, LARGER: a_lot_better}, PICTURES) == LARGER
 
 
 def test_of_recipes_that_cost_the_same_the_better_one_is_taken() -> None:
     losses = np.linspace(0.2, 0.8, 100)
 
-    assert choose({PRESET: losses, TAPPED: losses - 0.001 * np.sin(np.arange(100)) - 1e-4}) == TAPPED
-    assert choose({PRESET: losses, TAPPED: losses}) == PRESET
+    assert choose({PRESET: losses, TAPPED: losses - 0.001 * np.sin(np.arange(100)) - 1e-4}, PICTURES) == TAPPED
+    assert choose({PRESET: losses, TAPPED: losses}, PICTURES) == PRESET
 
 
 def test_what_is_less_simple_must_be_better_by_more_than_one_standard_error() -> None:
     """Of some trials one is an error ahead by chance: a perceptron taken so was worse in the outer folds."""
     losses = np.random.default_rng(0).uniform(0.2, 0.8, 100)
     gains = np.random.default_rng(1).normal(0, 0.1, 100)
-    one_and_a_half_errors_better = losses - (gains - gains.mean()) - 1.5 * standard_error(gains)
+    one_and_a_half_errors_better = losses - (gains - gains.mean()) - 1.5 * standard_error(gains, PICTURES)
     perceptron = replace(PRESET, name="perceptron", cost=1.001)
 
-    assert choose({PRESET: losses, perceptron: one_and_a_half_errors_better}) == perceptron
-    assert choose({PRESET: losses, replace(perceptron, doubt=2.0): one_and_a_half_errors_better}) == PRESET
-    assert choose({PRESET: losses, replace(perceptron, doubt=1.4): one_and_a_half_errors_better}).name == "perceptron"
+    assert choose({PRESET: losses, perceptron: one_and_a_half_errors_better}, PICTURES) == perceptron
+    assert choose({PRESET: losses, replace(perceptron, doubt=2.0): one_and_a_half_errors_better}, PICTURES) == PRESET
+    assert (
+        choose({PRESET: losses, replace(perceptron, doubt=1.4): one_and_a_half_errors_better}, PICTURES).name
+        == "perceptron"
+    )
+
+
+def test_a_series_is_one_witness_for_a_recipe() -> None:
+    """160 pictures of eight series, of which three speak for the dearer recipe: 3 of 8 is what chance alone gives."""
+    series = np.arange(160) % 8
+    gains = np.select([series < 3, series < 5], [0.3, -0.2], 0.0)
+    losses, pictures = np.full(160, 0.5), [str(number) for number in range(160)]
+
+    assert choose({PRESET: losses, LARGER: losses - gains}, pictures) == LARGER
+    assert choose({PRESET: losses, LARGER: losses - gains}, [f"series {number}" for number in series]) == PRESET
+
+
+def test_the_error_that_is_told_is_that_of_the_groups() -> None:
+    """Every picture four times over tells no more than once, whatever the folds."""
+    tried = plan(PRESET, LARGER, good=[LARGER])
+    of_four = [f"series {number // 4}" for number in range(len(TARGETS))]
+
+    found = search(tried, np.arange(len(TARGETS)), TARGETS, of_four, FitOptions(3, 0, 1)).tried
+
+    behind = found[0].losses - found[1].losses
+    assert found[0].difference_error == pytest.approx(standard_error(behind, of_four))
+    assert found[0].difference_error != pytest.approx(standard_error(behind, GROUPS), rel=0.01)
 
 
 def test_why_the_simpler_recipe_was_kept_is_told() -> None:
