@@ -698,14 +698,21 @@ class WorseThanCurrent(GateFailed):
 
 
 class NothingInCommon(GateFailed):
-    """--not-worse was asked for, but no picture was held out both by this run and by the one that is current."""
+    """--not-worse was asked for, but too little was held out both by this run and by the one that is current."""
 
-    def __init__(self, version: str, *, held_out_before: int, held_out: int, unknown: int) -> None:
+    def __init__(
+        self, version: str, *, held_out_before: int, held_out: int = 0, unknown: int = 0, n: int = 0, groups: int = 0
+    ) -> None:
         reason = f"none of the {held_out_before} pictures that it held out is among the {held_out} held out now"
-        if not held_out:
+        if not held_out_before:
+            reason = (
+                "it does not say what its held-out pictures were taken for (an earlier trainer made it, or it had none)"
+            )
+        elif not held_out:
             reason = "this run has neither a test split nor a cross-validation"
-        elif not held_out_before:
-            reason = "it does not say what its held-out pictures were taken for (an earlier trainer made it)"
+        elif n:
+            apart = f" in {groups} group{'s' * (groups > 1)}" if groups < n else ""
+            reason = f"both held out only {n} picture{'s' * (n > 1)}{apart}; of fewer than 5, chance explains any loss"
         elif unknown:
             reason = f"it knows the label of none of the {unknown} pictures that both held out"
         super().__init__(

@@ -11,7 +11,7 @@ import numpy as np
 
 from shared.bundle import read_bundle
 from shared.errors import BundleError, ModelMissing
-from shared.publish import resolve
+from shared.publish import read_current
 from trainer.errors import CurrentUnreadable, NothingInCommon, WorseThanCurrent
 from trainer.held_out import held_out_answers
 from trainer.progress import Progress
@@ -19,6 +19,22 @@ from trainer.split_file import read_held_out_predictions
 from trainer.training import Measured, Training
 
 _UNLIKELY = 0.05
+_FEWEST_GROUPS = 5  # that show anything: were all of 4 worse, fair coins would do so in 1 of 16 cases
+
+
+@dataclass(frozen=True)
+class Current:
+    """The version that is served, as far as a new one is compared with it.
+
+    Attributes:
+        version: its name.
+        labels: that it knows.
+        predicted: label that it gave to each picture that it held out, by digest; at least one.
+    """
+
+    version: str
+    labels: tuple[str, ...]
+    predicted: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,7 @@ class Comparison:
     Attributes:
         version: of the bundle that is current.
         n: pictures that both held out.
+        groups: that they are in.
         unknown: further such pictures, left out because the current model does not know their label.
         right, right_before: how many of the n are labelled right now, and by the current model.
         gained, lost: how many are right only now, and only before.
@@ -54,6 +71,7 @@ class Comparison:
 
     version: str
     n: int
+    groups: int
     unknown: int
     right: int
     right_before: int
@@ -76,8 +94,33 @@ class Comparison:
         return (
             f"of {self.n} pictures that this run and the current version {self.version} both held out{left_out}, "
             f"{self.right} are right, before {self.right_before}: {self.gained} only now, {self.lost} only before"
-            f"{groups} (exact McNemar test: as bad by chance in {100 * self.chance:.2g} %)"
+            f"{groups} (exact McNemar test: as bad by chance in {_percent(self.chance)})"
         )
+
+
+def read_comparable(model: Path) -> Current | None:
+    """The current version of a model, for a new one to be compared with; None where none is current.
+
+    Costs little, so that it can be asked before any work is done, too.
+
+    Raises:
+        CurrentUnreadable: the version that `current` names is gone or damaged, or it names none.
+        NothingInCommon: the current version does not say what it took its held-out pictures for.
+    """
+    try:
+        version = read_current(model)
+    except ModelMissing:
+        return None
+    except BundleError as error:
+        raise CurrentUnreadable(str(error)) from error
+    try:
+        bundle = read_bundle(model / version)
+        predicted = read_held_out_predictions(bundle.path)
+    except BundleError as error:
+        raise CurrentUnreadable(str(error)) from error
+    if not predicted:
+        raise NothingInCommon(version, held_out_before=0)
+    return Current(version, tuple(bundle.metadata.labels), predicted)
 
 
 def check_not_worse(training: Training, measured: Measured, model: Path, progress: Progress) -> Comparison | None:
@@ -94,22 +137,23 @@ def check_not_worse(training: Training, measured: Measured, model: Path, progres
 
     Raises:
         WorseThanCurrent: it is, and chance explains that in less than 5 % of cases.
-        NothingInCommon: there is no picture that both had not seen, so nobody knows.
-        CurrentUnreadable: the current bundle is damaged.
+        NothingInCommon: fewer than 5 groups of pictures had been seen by neither, so that no loss could be told.
+        CurrentUnreadable: the current bundle is gone or damaged.
     """
-    try:
-        current = read_bundle(resolve(model))
-        before = read_held_out_predictions(current.path)
-    except ModelMissing:
+    current = read_comparable(model)
+    if current is None:
         progress.say("Not worse: no version is current yet.")
         return None
-    except BundleError as error:
-        raise CurrentUnreadable(str(error)) from error
     answers = _answers(training, measured)
-    found = compare_answers(answers, before, known=current.metadata.labels, version=current.version)
-    if not found.n:
+    found = compare_answers(answers, current.predicted, known=current.labels, version=current.version)
+    if found.groups < _FEWEST_GROUPS:
         raise NothingInCommon(
-            current.version, held_out_before=len(before), held_out=len(answers), unknown=found.unknown
+            current.version,
+            held_out_before=len(current.predicted),
+            held_out=len(answers),
+            unknown=found.unknown,
+            n=found.n,
+            groups=found.groups,
         )
     if found.chance < _UNLIKELY and found.worse > found.better:
         raise WorseThanCurrent(found.text)
@@ -145,6 +189,7 @@ def compare_answers(
     return Comparison(
         version=version,
         n=len(judged),
+        groups=len({answer.group for answer in judged}),
         unknown=len(both) - len(judged),
         right=sum(now),
         right_before=sum(then),
@@ -169,6 +214,10 @@ def at_least_by_chance(heads: int, tosses: int) -> float:
         for k in range(heads, tosses + 1)
     ]
     return min(1.0, math.fsum(np.exp(logarithms).tolist()))
+
+
+def _percent(chance: float) -> str:
+    return "less than 0.1 %" if chance < 0.001 else f"{100 * chance:.1f} %"
 
 
 def _answers(training: Training, measured: Measured) -> list[Answer]:

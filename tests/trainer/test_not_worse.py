@@ -83,6 +83,15 @@ def test_a_loss_that_chance_explains_passes_and_is_told(tmp_path: Path) -> None:
 
     assert found is not None and (found.lost, found.gained, found.chance) == (4, 0, pytest.approx(1 / 16))
     assert len(progress.said) == 1 and "16 are right, before 20" in progress.said[0]
+    assert "(exact McNemar test: as bad by chance in 6.2 %)" in progress.said[0]
+
+
+@pytest.mark.parametrize(
+    ("right", "told"), [([True] * 20, "by chance in 100.0 %"), ([False] * 20, "by chance in less than 0.1 %")]
+)
+def test_the_chance_reads_as_a_per_cent_where_it_is_all_or_nothing(right: list[bool], told: str) -> None:
+    """Equal answers are the commonest case; "1e+02 %" is no number for a person."""
+    assert told in compare_answers(answers(right), earlier([True] * 20), known=LABELS, version="v").text
 
 
 def test_a_better_model_passes_however_much_it_differs(tmp_path: Path) -> None:
@@ -124,6 +133,33 @@ def test_a_run_that_measured_nothing_cannot_be_compared(tmp_path: Path) -> None:
         check_not_worse(*run([True] * 3, with_test=False), model, Quiet())
 
 
+@pytest.mark.parametrize("n", [1, 4])
+def test_a_gate_that_could_not_fail_does_not_say_that_it_passed(tmp_path: Path, n: int) -> None:
+    """Were all four of four pictures lost, chance would still explain it; so nobody has looked."""
+    model = publish(tmp_path, [True] * n)
+
+    with pytest.raises(NothingInCommon, match=f"only {n} picture.*fewer than 5"):
+        check_not_worse(*run([False] * n), model, Quiet())
+
+
+def test_twenty_copies_are_too_few_to_compare(tmp_path: Path) -> None:
+    """Pictures of one group are right together and wrong together: four groups show no more than four pictures."""
+    model = publish(tmp_path, [True] * 20)
+    training, measured = run([False] * 20)
+    in_four = replace(training, groups=tuple(digest(row % 4) for row in range(20)))
+
+    with pytest.raises(NothingInCommon, match="only 20 pictures in 4 groups"):
+        check_not_worse(in_four, measured, model, Quiet())
+
+
+def test_five_pictures_are_enough_to_refuse(tmp_path: Path) -> None:
+    model = publish(tmp_path, [True] * 5)
+
+    assert check_not_worse(*run([False] * 4 + [True]), model, Quiet()) is not None
+    with pytest.raises(WorseThanCurrent, match=r"3\.1 %"):
+        check_not_worse(*run([False] * 5), model, Quiet())
+
+
 def test_labels_that_the_current_model_does_not_know_prove_nothing(tmp_path: Path) -> None:
     """A label that was added, or called otherwise, makes every earlier answer wrong: no merit of the new model."""
     model = publish(tmp_path, [True] * 3)
@@ -138,6 +174,25 @@ def test_a_damaged_current_version_cannot_be_compared_with(tmp_path: Path) -> No
 
     with pytest.raises(CurrentUnreadable, match="Nothing was published"):
         check_not_worse(*run([True] * 3), model, Quiet())
+
+
+def test_a_current_version_that_is_not_there_is_not_taken_for_none(tmp_path: Path) -> None:
+    """A folder of models that was pruned or copied half: `current` names a version, and it is lost."""
+    model = publish(tmp_path, [True] * 9)
+    (model / "current").write_text("20260101T000000000Z-deadbeef\n")
+
+    with pytest.raises(CurrentUnreadable, match="20260101T000000000Z-deadbeef: no bundle here") as refused:
+        check_not_worse(*run([False] * 9), model, Quiet())
+
+    assert refused.value.exit_code == 4
+
+
+def test_a_current_that_names_no_version_is_not_taken_for_none(tmp_path: Path) -> None:
+    model = publish(tmp_path, [True] * 9)
+    (model / "current").write_text("")
+
+    with pytest.raises(CurrentUnreadable, match="is not a version"):
+        check_not_worse(*run([False] * 9), model, Quiet())
 
 
 def test_a_picture_is_judged_by_the_label_it_has_today() -> None:
