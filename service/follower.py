@@ -13,6 +13,7 @@ from service.errors import StoreClosed, StoreUnreachable, VersionAltered
 from service.generation import Generation
 from service.model_store import ModelStore
 from service.registry import FailedLoad, Outcome, Registry
+from service.turns import Turns
 from shared.errors import BundleError, FinialError, ModelMissing
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ class Surroundings:
 
     Attributes:
         open_version: makes a generation of a name and a version's folder.
-        turn: held while a version is opened, so that many new ones do not take all memory and cores at once.
+        turns: at opening a version, so that many new ones do not take all memory and cores at once.
         interval_s: time before the first retry of what failed.
         clock: seconds, never going back.
         random: evenly in [0, 1).
@@ -33,7 +34,7 @@ class Surroundings:
     store: ModelStore
     registry: Registry
     open_version: Callable[[str, Path], Generation]
-    turn: threading.Lock
+    turns: Turns
     interval_s: float
     clock: Callable[[], float]
     random: Callable[[], float]
@@ -105,7 +106,7 @@ class Follower:
         try:
             state = self._state_of(version)  # before it is read: what changes meanwhile is noticed later
             path = around.store.obtain(self.name, version)
-            with around.turn:
+            with around.turns.take():
                 generation = around.open_version(self.name, path)
         except StoreClosed:
             raise

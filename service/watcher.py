@@ -2,7 +2,7 @@
 
 Polling, because a file's content is the one thing that every file system, network share, container volume and object
 store agrees on; notifications are lost on most of them. Each model is followed on a thread of its own: one whose files
-come slowly, or never, holds up no other.
+come slowly, or never, holds up no other, or for a few seconds where it hangs while it is opened.
 """
 
 import logging
@@ -20,6 +20,7 @@ from service.follower import Follower, Surroundings
 from service.generation import Generation
 from service.model_store import ModelStore
 from service.registry import Registry
+from service.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Watcher:
         names: serve these and no others, and do not ask what else there is; none to serve whatever is there.
         pins: version by the name of each model that is to be served in that version, whatever `current` says.
         interval_s: time between two polls, and before the first retry of a failed load.
+        turns: at opening a version.
         clock: seconds, never going back.
         random: evenly in [0, 1).
     """
@@ -51,13 +53,14 @@ class Watcher:
         names: Collection[str] = (),
         pins: Mapping[str, str] = MappingProxyType({}),
         interval_s: float = 1.0,
+        turns: Turns | None = None,
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = chance.random,
     ) -> None:
         self._registry, self._store = registry, store
         self._named, self._pins = frozenset(names), pins
         self._interval_s, self._clock = interval_s, clock
-        self._around = Surroundings(store, registry, open_version, threading.Lock(), interval_s, clock, random)
+        self._around = Surroundings(store, registry, open_version, turns or Turns(), interval_s, clock, random)
         self._listing = BackOff(interval_s, clock=clock, random=random)
         self._followers: Mapping[str, Follower] = {}
         self._stop, self._listed, self._looked = threading.Event(), threading.Event(), threading.Event()

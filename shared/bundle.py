@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from shared.errors import BundleCorrupted, BundleInvalid, ModelMissing, ModelRefused
+from shared.errors import BundleCorrupted, BundleIncomplete, BundleInvalid, ModelMissing, ModelRefused
 from shared.files import sha256_of
 from shared.listed_files import read_listed, require_no_link, unreadable, verify_listed
 from shared.onnx_file import refuse_unsafe_model
@@ -212,6 +212,8 @@ def _read_json(file: Path) -> dict[str, Any]:
         raise unreadable(file, error) from error
     require_no_link(file.parent, METADATA_FILE)
     try:
+        if not file.is_file():  # to open a pipe might wait for ever
+            raise BundleIncomplete(file, detail="not a plain file")
         if (size := file.stat().st_size) > MAX_METADATA_BYTES:
             raise BundleInvalid(file, detail=f"{size:,} bytes, at most {MAX_METADATA_BYTES:,} are expected")
         raw = json.loads(file.read_bytes(), parse_constant=_refuse_constant)

@@ -4,6 +4,7 @@ import contextlib
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -178,6 +179,8 @@ def read_current(parent: Path) -> str:
         BundleInvalid: it holds something else than a version.
     """
     try:
+        if not stat.S_ISREG((parent / CURRENT_FILE).stat().st_mode):  # to open a pipe might wait for ever
+            raise BundleInvalid(parent / CURRENT_FILE, detail="not a plain file")
         version = (parent / CURRENT_FILE).read_text(encoding="utf-8").strip()
     except (FileNotFoundError, NotADirectoryError) as error:
         choices = list_versions(parent) if parent.is_dir() else model_names(parent.parent)

@@ -1,5 +1,6 @@
 """A models folder, and a loader whose bundles are bad when told so."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -7,6 +8,7 @@ from types import MappingProxyType
 from service.generation import Generation
 from service.model_store import LocalStore
 from service.registry import Registry
+from service.turns import PATIENCE_S, Turns
 from service.watcher import Watcher
 from shared.bundle import CURRENT_FILE
 from tests.service.fakes import FakeClock, fake_generation
@@ -25,10 +27,12 @@ class Shelf:
         names: Sequence[str] = (),
         pins: Mapping[str, str] = MappingProxyType({}),
         interval_s: float = 1.0,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.folder = folder
         self.bad: set[str] = set()
         self.tried: list[str] = []
+        self.hanging: dict[str, threading.Event] = {}
         self.registry, self.clock = Registry(), FakeClock()
         self.watcher = Watcher(
             self.registry,
@@ -37,12 +41,15 @@ class Shelf:
             names=names,
             pins=pins,
             interval_s=interval_s,
+            turns=Turns(patience_s=patience_s),
             clock=self.clock,
             random=lambda: 0.0,
         )
 
     def open(self, name: str, path: Path) -> Generation:
         self.tried.append(path.name)
+        if name in self.hanging:
+            self.hanging[name].wait(30)
         if path.name in self.bad:
             raise RuntimeError(f"{path.name} is torn")
         return fake_generation(name, path.name)

@@ -153,6 +153,21 @@ def test_a_model_whose_files_never_come_holds_up_no_other_and_no_end(models_dir:
         until(lambda: "apes" in shelf.served)
 
 
+def test_a_version_that_hangs_while_it_is_opened_holds_up_no_other_for_long(models_dir: Path) -> None:
+    """A file of a stale mount, or a device that does not answer."""
+    shelf = Shelf(models_dir, interval_s=0.01, patience_s=0.1)
+    shelf.hanging = {"apes": threading.Event()}
+    shelf.point("apes", FIRST)
+    with shelf.watcher:
+        until(lambda: shelf.tried == [FIRST])
+        shelf.point("cats", FIRST)
+        until(lambda: shelf.served == {"cats": FIRST})
+        shelf.point("cats", SECOND)
+        until(lambda: shelf.served == {"cats": SECOND})
+        shelf.hanging.pop("apes").set()
+        until(lambda: "apes" in shelf.served)
+
+
 def test_a_model_that_goes_while_it_is_loaded_does_not_come_back(
     models_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

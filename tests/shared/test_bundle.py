@@ -1,6 +1,7 @@
 """Bundle: read with suspicion. What is not exactly what was published is refused, with the file and the reason."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,14 @@ def test_a_missing_cut_or_special_file_is_incomplete(folder: Path, name: str) ->
 
     path.mkdir()
     with pytest.raises(BundleIncomplete, match="missing or not a plain file"):
+        read_bundle(folder)
+
+
+def test_a_pipe_in_the_place_of_bundle_json_is_not_waited_for(folder: Path) -> None:
+    (folder / METADATA_FILE).unlink()
+    os.mkfifo(folder / METADATA_FILE)
+
+    with pytest.raises(BundleIncomplete, match="not a plain file"):
         read_bundle(folder)
 
 

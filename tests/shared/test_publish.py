@@ -1,6 +1,8 @@
 """Publishing: whole or not at all, in order, one at a time, and back again."""
 
+import os
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -385,3 +387,13 @@ def test_nothing_is_listed_while_another_program_holds_the_model(pets: Path) -> 
         list_also(bundle, {"card.md": b"late"}, wait_s=0)
 
     assert not (bundle.path / "card.md").exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir])
+def test_a_current_that_is_no_plain_file_is_refused_and_not_waited_for(
+    make: Callable[[Path], object], tmp_path: Path
+) -> None:
+    make(tmp_path / CURRENT_FILE)
+
+    with pytest.raises(BundleInvalid, match="not a plain file"):
+        read_current(tmp_path)
