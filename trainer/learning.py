@@ -23,7 +23,7 @@ from trainer.near_duplicates import Likeness
 from trainer.not_worse import Comparison, check_not_worse
 from trainer.precision import PrecisionChoice, Recorded, plan_in, settle_precision
 from trainer.progress import Progress
-from trainer.recipe import Recipe
+from trainer.recipe import FeatureRows, Recipe
 from trainer.recipe_plan import make_plan
 from trainer.recipe_search import Plan
 from trainer.recipe_telling import tell_searched
@@ -120,8 +120,7 @@ def learn(
         recorded=recorded,
     )
     if settings.folds:
-        rows = _rows_for_nested(training, is_test_named=usable.audit.manifest.test is not None)
-        nested = _nested(training, plan_in(precision.taken, plan), rows, settings, progress)
+        nested = _nested(training, plan_in(precision.taken, plan), usable, settings, progress)
         measured = replace(measured, folds=nested)
     recipe = measured.searched.recipe
     if measured.fit.note:
@@ -143,17 +142,19 @@ def learn(
     return Learned(usable.likeness, training, library, recipe, precision, measured, final, compared)
 
 
-def _rows_for_nested(training: Training, *, is_test_named: bool) -> NDArray[np.int64]:
-    """The rows that nested folds are made of: all, but for a named test set, which no head learns from."""
-    return training.rows("train", "validation") if is_test_named else np.arange(len(training.samples))
-
-
 def _nested(
-    training: Training, plan: Plan, rows: NDArray[np.int64], settings: TrainSettings, progress: Progress
+    training: Training, plan: Plan, usable: Usable, settings: TrainSettings, progress: Progress
 ) -> CrossValidation:
-    """The numbers of `--folds`: in each fold all is chosen anew but the backbone and its precision."""
+    """The numbers of `--folds`: in each fold all is chosen anew but the backbone and its precision.
+
+    Folds are made of all pictures, but for a named test set, which no head learns from.
+    """
+    rows = np.arange(len(training.samples))
+    if usable.audit.manifest.test is not None:
+        rows = training.rows("train", "validation")
+        plan = replace(plan, rows_of=partial(_taken, plan, rows))
     return cross_validate(
-        replace(plan, rows_of=lambda recipe: plan.rows_of(recipe).take(rows)),
+        plan,
         training.targets[rows],
         [training.groups[row] for row in rows.tolist()],
         training.labels,
@@ -165,6 +166,11 @@ def _nested(
         validation=np.flatnonzero(np.isin(rows, training.rows("validation"))),
         progress=progress,
     )
+
+
+def _taken(plan: Plan, rows: NDArray[np.int64], recipe: Recipe) -> FeatureRows:
+    """Some rows of those that the plan has for a recipe."""
+    return plan.rows_of(recipe).take(rows)
 
 
 def look_through(usable: Usable, learned: Learned, progress: Progress) -> tuple[Finding, ...]:
