@@ -77,7 +77,7 @@ def _out_of_fold(
     )
     start = np.concatenate([fit.head.weight, fit.head.bias[None]]).T
     with torch_threads(options.threads):
-        logits = fit_folds(
+        return fit_folds(
             learned.features,
             learned.targets,
             learned.repeated(make_folds(targets, groups, fit.folds, options.seed)),
@@ -85,9 +85,9 @@ def _out_of_fold(
             scale=learned.std,
             class_count=options.class_count,
             weights=learned.weights,
+            plain=learned.plain,
             start=np.ascontiguousarray(start),
         )
-    return logits[: learned.plain]
 
 
 def _numbers(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> BalanceNumbers:

@@ -53,7 +53,7 @@ class SideBySide:
         self._stacked = self._features.flatten(0, 1)
         self._targets, self._weights = targets, weights
         self._members = [np.flatnonzero(mask) for mask in members]
-        scales = [shrunk_standardisation(self._of_members(mask)) for mask in members]
+        scales = [shrunk_standardisation(self._of_members(mask), pictures=int(mask.sum())) for mask in members]
         self._mean, self._std = (torch.tensor(np.stack(part)) for part in zip(*scales, strict=True))
         self._seed = seed
         self.batches = -(-max(map(len, self._members)) // batch_size)

@@ -66,7 +66,7 @@ def sweep(
         plain: how many rows, the first ones, are measured; the others are only learned from. All, if not said.
         on_step: told of each strength.
     """
-    problem = _problem_of_folds(features, targets, folds, scale, class_count, weights)
+    problem = _problem_of_folds(features, targets, folds, scale, class_count, weights, plain)
     held_out_in, true_class = torch.tensor(folds)[:plain], torch.tensor(targets)[:plain]
     losses: list[float] = []
     best_logits = best_parameters = torch.empty(0)
@@ -131,21 +131,22 @@ def fit_folds(
     scale: NDArray[np.float32],
     class_count: int,
     weights: NDArray[np.float32] | None = None,
+    plain: int | None = None,
     start: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Logits of every row, shape (N, K), under the fit of one strength that did not see its fold.
+    """Logits of every plain row, shape (plain, K), under the fit of one strength that did not see its fold.
 
     Args:
-        features, targets, folds, scale, class_count, weights: as of `sweep`.
+        features, targets, folds, scale, class_count, weights, plain: as of `sweep`.
         l2: the strength.
         start: shape (K, D + 1), near the optimum of every fold.
     """
-    problem = _problem_of_folds(features, targets, folds, scale, class_count, weights)
+    problem = _problem_of_folds(features, targets, folds, scale, class_count, weights, plain)
     near = torch.tensor(start).expand(problem.shape).clone()
     problem.evaluate(near)
     problem.set_strength(l2)
     minimise(problem, near, tolerance=_PATH_TOLERANCE)
-    return _of_held_out(problem.logits, torch.tensor(folds)).numpy()
+    return _of_held_out(problem.logits[:plain], torch.tensor(folds)[:plain]).numpy()
 
 
 @contextmanager
@@ -177,13 +178,15 @@ def _problem_of_folds(
     scale: NDArray[np.float32],
     class_count: int,
     weights: NDArray[np.float32] | None,
+    plain: int | None,
 ) -> SoftmaxRegression:
-    """One fit for each fold, on the rows of the others."""
+    """One fit for each fold, on the rows of the others, which are standardised as rows that weigh alike: by `weights`
+    they count in the loss alone, as in the fit on all rows."""
     rows = _aligned(features)
     members = (torch.tensor(folds)[:, None] != torch.arange(int(folds.max()) + 1)).to(rows.dtype)
-    members = members * _weights_of(rows, weights)
-    std = _standard_deviations(rows, members, scale)
-    return SoftmaxRegression(rows, torch.tensor(targets), members, std, class_count=class_count)
+    std = _standard_deviations(rows, members, scale, pictures_per_row=(plain or len(rows)) / len(rows))
+    weighed = members * _weights_of(rows, weights)
+    return SoftmaxRegression(rows, torch.tensor(targets), weighed, std, class_count=class_count)
 
 
 def _weights_of(rows: Tensor, weights: NDArray[np.float32] | None) -> Tensor:
@@ -196,12 +199,14 @@ def _aligned(features: NDArray[np.float32]) -> Tensor:
     return torch.tensor(features)
 
 
-def _standard_deviations(rows: Tensor, members: Tensor, scale: NDArray[np.float32]) -> Tensor:
+def _standard_deviations(
+    rows: Tensor, members: Tensor, scale: NDArray[np.float32], *, pictures_per_row: float
+) -> Tensor:
     """Deviations over each fit's rows, shape (P, D), with the floor and shrunk as they would be before scaling."""
     counts = members.sum(0)[:, None]
     mean, mean_square = members.T @ rows / counts, members.T @ rows.square() / counts
     std = (mean_square - mean.square()).clamp_min(0).sqrt().double().numpy()
-    own = shrunk(floored(std * scale), counts.double().numpy())
+    own = shrunk(floored(std * scale), pictures_per_row * counts.double().numpy())
     return torch.tensor(own / scale, dtype=rows.dtype)
 
 

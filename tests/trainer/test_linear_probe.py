@@ -228,3 +228,34 @@ def test_rows_that_cannot_be_learned_from_are_refused(
 def test_without_a_penalty_there_is_no_optimum_to_find() -> None:
     with pytest.raises(ValueError, match="expected above 0"):
         fit(make_blobs(6, features=3, classes=2), classes=2, l2=0.0)
+
+
+@pytest.mark.parametrize("view_count", [0, 2])
+def test_with_balance_a_fold_is_fitted_as_the_published_head_is(view_count: int) -> None:
+    """Labels weigh alike in the loss, not in the standardisation: else the strength is chosen under another penalty."""
+    random = np.random.default_rng(0)
+    features, _, groups = make_blobs(100, features=12, classes=2)
+    targets = (np.arange(100) % 10 == 0).astype(np.int64)
+    features[:, :3] += 3 * targets[:, None] * random.normal(size=(100, 3)).astype(np.float32)
+    features[:, 0] += 1.5 * targets
+    moved = features + random.normal(0, 0.5, features.shape).astype(np.float32)
+    views = np.tile(moved, (view_count, 1, 1))
+
+    found = fit_linear_probe(features, targets, groups, class_count=2, seed=0, threads=1, views=views, balance=True)
+
+    fold_of = make_folds(targets, groups, found.folds, seed=0)
+    for fold in range(found.folds):
+        seen, held = np.flatnonzero(fold_of != fold), fold_of == fold
+        alone = fit_linear_probe(
+            features[seen],
+            targets[seen],
+            [groups[row] for row in seen],
+            class_count=2,
+            seed=0,
+            threads=1,
+            l2=found.l2,
+            views=views[:, seen],
+            balance=True,
+        )
+        expected, logits = alone.head.logits(features[held]), found.out_of_fold_logits[held]
+        assert logits[:, 1] - logits[:, 0] == pytest.approx(expected[:, 1] - expected[:, 0], abs=0.2)

@@ -332,6 +332,18 @@ def test_each_epoch_shows_pictures_in_their_views_too() -> None:
     assert loss(wrong) > 2 * loss(features)
 
 
+def test_views_that_are_copies_do_not_change_the_standardisation() -> None:
+    """A picture with its views is one picture: six with four views each are not thirty that vary less than others."""
+    features, targets, groups = make_blobs(6, features=5, classes=2)
+    features[:, 0] = 1 + np.arange(6) / 1000
+
+    alone = fit((features, targets, groups), epochs=1).head
+    with_copies = fit((features, targets, groups), views=np.stack([features] * 4), epochs=1).head
+
+    assert with_copies.std == pytest.approx(alone.std)
+    assert with_copies.mean == pytest.approx(alone.mean)
+
+
 def test_deviations_of_few_rows_are_drawn_towards_the_typical_one() -> None:
     """Of four rows a feature may hardly differ by chance; of four hundred it does so for a reason."""
     few = np.array([[1, 0], [1, 2], [1.2, 4], [1, 6]], np.float32)
