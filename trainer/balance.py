@@ -1,14 +1,14 @@
 """What weighing all labels alike gains, and what it costs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.calibration import calibration_error, cross_fitted, fit_temperature
-from trainer.fitting import FitOptions
+from trainer.fitting import FitOptions, fit_head
 from trainer.head import HeadFit
 from trainer.learned_rows import learned_rows
 from trainer.metrics import accuracy, log_loss, macro_accuracy, softmax
@@ -48,19 +48,19 @@ class BalanceEffect:
 def measure_balance(
     fit: HeadFit, rows: FeatureRows, targets: NDArray[np.int64], groups: Sequence[str], options: FitOptions
 ) -> BalanceEffect | None:
-    """Fit the other way at the strength that was chosen, on the folds that chose it.
+    """Fit the other way at the strength or for the epochs that were chosen, on the folds that chose them.
 
     Args:
-        fit: a probe, fitted by the options.
+        fit: of any kind, fitted by the options.
         rows, targets, groups, options: that it was fitted with.
 
     Returns:
-        None for other heads, without folds, and where all labels have equally many pictures.
+        None without folds, and where all labels have equally many pictures.
     """
     counts = np.bincount(targets)
-    if fit.kind != "probe" or not fit.folds or counts.min() == counts.max():
+    if not fit.folds or counts.min() == counts.max():
         return None
-    other = _out_of_fold(fit, rows, targets, groups, options)
+    other = _out_of_fold(fit, rows, targets, groups, replace(options, balance=not options.balance))
     mine, others = (_numbers(logits, targets) for logits in (fit.out_of_fold_logits, other))
     pictures, labels = (others, mine) if options.balance else (mine, others)
     return BalanceEffect(pictures, labels, balanced=options.balance)
@@ -69,18 +69,42 @@ def measure_balance(
 def _out_of_fold(
     fit: HeadFit, rows: FeatureRows, targets: NDArray[np.int64], groups: Sequence[str], options: FitOptions
 ) -> NDArray[np.float32]:
-    """Logits of the plain rows with the other weights."""
+    """Logits of the plain rows, shape (N, K), under heads like `fit` that are fitted by these options."""
+    if fit.kind == "blend":
+        parts = [_out_of_fold(part, rows, targets, groups, options) for part in fit.parts]
+        one, other = (logits / fit_temperature(logits, targets) for logits in parts)
+        return np.asarray((one + other) / 2, dtype=np.float32)
+    fold_of = make_folds(targets, groups, fit.folds, options.seed)
+    if fit.kind == "probe":
+        return _of_probes(fit, rows, targets, fold_of, options)
+    logits = np.zeros((len(targets), options.class_count), np.float32)
+    for fold in range(fit.folds):
+        held, seen = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
+        of_seen = [groups[row] for row in seen.tolist()]
+        alike = fit_head(fit.kind, rows.take(seen), targets[seen], of_seen, options.for_rows(seen), like=fit)
+        logits[held] = alike.head.logits(rows.plain[held])
+    return logits
+
+
+def _of_probes(
+    fit: HeadFit,
+    rows: FeatureRows,
+    targets: NDArray[np.int64],
+    fold_of: NDArray[np.int64],
+    options: FitOptions,
+) -> NDArray[np.float32]:
+    """All folds at once, from the head that is there."""
     from trainer.sweep import fit_folds, torch_threads
 
     learned = learned_rows(
-        rows.plain, targets, class_count=options.class_count, views=rows.views, balance=not options.balance
+        rows.plain, targets, class_count=options.class_count, views=rows.views, balance=options.balance
     )
     start = np.concatenate([fit.head.weight, fit.head.bias[None]]).T
     with torch_threads(options.threads):
         return fit_folds(
             learned.features,
             learned.targets,
-            learned.repeated(make_folds(targets, groups, fit.folds, options.seed)),
+            learned.repeated(fold_of),
             l2=fit.l2,
             scale=learned.std,
             class_count=options.class_count,

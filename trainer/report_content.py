@@ -174,7 +174,7 @@ class ReportFacts:
         novelty: whether it notices what it does not know; None where there is none.
         max_softmax: how often the best score alone would have noticed a picture of a label that novelty's report left
             out, in [0, 1]; None without novelty.
-        balance: what weighing labels alike does; None where they have equally many pictures.
+        balance: what weighing labels alike does; None without folds, or where they have equally many pictures.
         compared: the backbones that one was picked from, the most accurate first; empty where it was named.
         precision: what the model computes in and why, a sentence; "" where nobody asked.
         requirements: what the model requires of a CPU; empty where any will do.

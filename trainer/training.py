@@ -94,7 +94,7 @@ class Measured:
         folds: the nested cross-validation of `--folds`; None when not asked for.
         searched: the recipe of `fit`, and what else was tried.
         calibration: of the probabilities of `cross_validated`; None without folds.
-        balance: what `--balance` does here; None where it does nothing, or could not be measured.
+        balance: what `--balance` does here; None where labels have equally many pictures, or without folds.
     """
 
     fit: HeadFit

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 
@@ -6,9 +8,8 @@ from trainer.balance import BalanceEffect, measure_balance
 from trainer.calibration import measure_calibration
 from trainer.fitting import FitOptions, fit_head
 from trainer.learned_rows import balanced_weights
-from trainer.linear_probe import fit_linear_probe
 from trainer.metrics import macro_accuracy, softmax
-from trainer.recipe import FeatureRows, plain_rows
+from trainer.recipe import FeatureRows, HeadKind, plain_rows
 from trainer.split import make_folds
 
 Data = tuple[FeatureRows, np.ndarray, list[str]]
@@ -21,9 +22,9 @@ def rare_and_common() -> Data:
     return plain_rows(features[kept]), targets[kept], [groups[row] for row in kept]
 
 
-def effect_of(data: Data, *, balance: bool) -> BalanceEffect | None:
+def effect_of(data: Data, *, balance: bool, kind: HeadKind = "probe") -> BalanceEffect | None:
     options = FitOptions(2, 0, 1, balance)
-    return measure_balance(fit_head("probe", *data, options), *data, options)
+    return measure_balance(fit_head(kind, *data, options), *data, options)
 
 
 def test_weighing_labels_alike_helps_the_rare_one_and_costs_log_loss() -> None:
@@ -35,22 +36,23 @@ def test_weighing_labels_alike_helps_the_rare_one_and_costs_log_loss() -> None:
     assert found.labels.log_loss > found.pictures.log_loss
 
 
-def test_the_other_way_is_measured_by_heads_that_had_not_seen_the_rows() -> None:
+@pytest.mark.parametrize("kind", get_args(HeadKind))
+def test_the_other_way_is_measured_by_heads_that_had_not_seen_the_rows(kind: HeadKind) -> None:
     rows, targets, groups = data = rare_and_common()
-    fit = fit_head("probe", *data, FitOptions(2, 0, 1))
+    fit = fit_head(kind, *data, FitOptions(2, 0, 1))
 
-    found = effect_of(data, balance=False)
+    found = effect_of(data, balance=False, kind=kind)
 
     folds, expected = make_folds(targets, groups, fit.folds, seed=0), np.zeros((len(targets), 2), np.float32)
     for fold in range(fit.folds):
         seen, held = np.flatnonzero(folds != fold), folds == fold
         of_fold = [groups[row] for row in seen]
-        head = fit_linear_probe(
-            rows.plain[seen], targets[seen], of_fold, class_count=2, seed=0, threads=1, l2=fit.l2, balance=True
-        ).head
+        balanced = FitOptions(2, 0, 1, balance=True)
+        head = fit_head(kind, rows.take(seen), targets[seen], of_fold, balanced, like=fit).head
         expected[held] = head.logits(rows.plain[held])
     assert found is not None
     assert found.labels.macro_accuracy == pytest.approx(macro_accuracy(softmax(expected), targets), abs=0.02)
+    assert found.labels.macro_accuracy > found.pictures.macro_accuracy + 0.03
 
 
 def test_the_calibration_error_of_what_was_taken_is_the_one_that_the_report_tells() -> None:
