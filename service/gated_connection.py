@@ -14,10 +14,11 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from service.connection import Connection, ConnectionLimits
-from service.gate import Gate, TurnedAway
+from service.errors import TooManyConnections
+from service.gate import Gate, GatedRoute, TurnedAway
 from service.polite_close import LINGER_BYTES, LINGER_S
-from service.refusals import REFUSAL
-from service.request_counts import CLIENT_GONE
+from service.refusals import REFUSAL, refusal_of
+from service.request_counts import CLIENT_GONE, OTHER_ROUTE
 from service.request_ids import named
 from service.timer import Timer
 
@@ -82,17 +83,26 @@ class GatedConnection(Connection):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._unset_keepalive_if_required()  # a refusal within the same read has started it
-        scope = cast("Scope", cycle.scope)
-        if not self._is_short(cycle) or (turned := self._gate.turned_away(scope)) is None:
+        if not self._is_short(cycle) or (turned := self._turned_away(cycle)) is None:
             super()._start_asgi_task(cycle, app)
         elif cycle.more_body:
             self._turned = turned
         else:
             self._answer(cycle, turned)
 
+    def _turned_away(self, cycle: RequestResponseCycle) -> TurnedAway | None:
+        scope = cast("Scope", cycle.scope)
+        refusal = refusal_of(scope)
+        if refusal is None:
+            return self._gate.turned_away(scope)
+        if not isinstance(refusal, TooManyConnections):
+            return None
+        cycle.keep_alive = False  # that there is one less is the point
+        return TurnedAway(GatedRoute(OTHER_ROUTE), refusal)
+
     def _is_short(self, cycle: RequestResponseCycle) -> bool:
         """Whether the rest of a request's body, if there is one, may be read away."""
-        if cycle.scope["state"].get(REFUSAL) or self.transport.is_closing() or cycle.waiting_for_100_continue:
+        if self._refused or self.transport.is_closing() or cycle.waiting_for_100_continue:
             return False
         length = _header(cycle, b"content-length")
         return not cycle.more_body or (length.isdigit() and int(length) <= LINGER_BYTES)
