@@ -17,6 +17,7 @@ from trainer.calibration import Calibration
 from trainer.cross_validation import CrossValidation
 from trainer.feature_tally import FeatureTally
 from trainer.findings import Finding
+from trainer.gates import GATES
 from trainer.head import HeadFit, write_head
 from trainer.held_out import held_out_answers
 from trainer.learned_novelty import LearnedNovelty
@@ -30,7 +31,7 @@ from trainer.settings import TrainSettings
 from trainer.split_file import SPLIT_FILE, SplitRow, format_split_file
 from trainer.training import Measured, Training
 
-# Where the run took place and how it was told to talk is not part of how the model was made.
+# Where the run took place, what was asked of it and how it was told to talk is not part of how the model was made.
 _SETTINGS_LEFT_OUT = frozenset(
     {
         "data",
@@ -44,6 +45,7 @@ _SETTINGS_LEFT_OUT = frozenset(
         "from_",
         "weights",
         "weights_url",
+        *GATES,
     }
 )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.bundle import CONTENT_FILES, CONTENT_FOLDER, Bundle, BundleMetadata, FileEntry
 from trainer.counting import counted
+from trainer.gates import GATES
 from trainer.samples import Sample
 
 Pairs = Mapping[str, tuple[Any, Any]]
@@ -100,8 +101,9 @@ def compare(
 
 
 def _without_names(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A repeated run names what the earlier one may have left to be chosen; `backbone` tells what was."""
-    return {name: value for name, value in settings.items() if name not in ("name", "backbone")}
+    """A repeated run names what the earlier one may have left to be chosen; `backbone` tells what was. Gates are not
+    repeated, though earlier trainers recorded them."""
+    return {name: value for name, value in settings.items() if name not in ("name", "backbone", *GATES)}
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Pairs:

@@ -10,6 +10,9 @@ from trainer.errors import AccuracyTooLow, BundleFailsItsCheck, NothingToMeasure
 from trainer.progress import Progress
 from trainer.training import Measured
 
+GATES = frozenset({"min_accuracy", "not_worse"})
+"""Settings that say how a run publishes, not how its model is made: no bundle records them, no repeat obeys them."""
+
 
 def check_accuracy(measured: Measured, wanted: float | None) -> None:
     """The lower bound of the accuracy's 95 % interval reaches `wanted`; None asks for nothing.

@@ -20,6 +20,7 @@ from trainer.live_metrics import OnMetrics
 from trainer.manifest import Manifest
 from trainer.mlnet_options import with_mlnet_options
 from trainer.named_test import settle_shares
+from trainer.not_worse import read_comparable
 from trainer.parity import prove_parity_with, tell_difference
 from trainer.precision import recorded_choice
 from trainer.progress import Progress
@@ -91,6 +92,8 @@ def train(
     earlier = read_earlier(settings.from_) if settings.from_ else None
     settings = settle_shares(earlier.settings(settings) if earlier else settings)
     require_writable(settings.models_dir)
+    if settings.not_worse:
+        read_comparable(settings.models_dir / settings.model_name)  # refused now rather than after an hour of work
     progress.say(f"Training the model {settings.model_name!r}.", model=settings.model_name)
     with timings.measure("read"):
         audit = read_audited(settings, progress)

@@ -14,6 +14,7 @@ from trainer.backbones import BackboneEntry, Weights, choose_backbone, find_weig
 from trainer.differences import Differences, compare
 from trainer.errors import ReplayRefused, ReplayWeightsMissing, WeightsMissing
 from trainer.feature_settings import chooses_cost
+from trainer.gates import GATES
 from trainer.named_test import NAMED_TEST, fold_shares
 from trainer.samples import Sample
 from trainer.settings import TrainSettings
@@ -46,13 +47,15 @@ class Earlier:
     def settings(self, given: TrainSettings) -> TrainSettings:
         """Its settings, name and backbone; what was given by flag, variable or file goes before.
 
-        Also the number of threads is taken over: with another one, the last bits may differ.
+        Also the number of threads is taken over: with another one, the last bits may differ. Gates are not, which
+        earlier trainers recorded: what is current has changed since.
 
         Raises:
             ReplayRefused: they do not go together.
         """
         metadata = self.bundle.metadata
-        recorded = {name: value for name, value in metadata.settings.items() if name in TrainSettings.model_fields}
+        known = TrainSettings.model_fields.keys() - GATES
+        recorded = {name: value for name, value in metadata.settings.items() if name in known}
         recorded |= self._shares(given)
         mine = {TrainSettings.model_fields[name].alias or name: getattr(given, name) for name in given.model_fields_set}
         if given.weights is None:

@@ -11,6 +11,8 @@ from shared.publish import list_versions, read_current, rollback
 from tests.integration.pictures_on_disk import LABELS, write_folder
 from tests.integration.test_road import settings_for
 from trainer.__main__ import main
+from trainer.errors import AccuracyTooLow, GateFailed, WorseThanCurrent
+from trainer.gates import GATES
 from trainer.pipeline import TrainResult, train
 from trainer.progress import Quiet
 from trainer.split_file import read_held_out_predictions, read_split_file
@@ -55,6 +57,7 @@ def test_the_first_version_passes_and_keeps_what_its_test_pictures_were_taken_fo
 
     assert predicted.keys() == {digest for digest, split in splits.items() if split == "test"}
     assert json.loads((trained.bundle.path / "run.json").read_text())["not_worse"] is None
+    assert not trained.bundle.metadata.settings.keys() & GATES  # how it was published, not how it was made
 
 
 def test_the_same_pictures_again_are_no_worse(work: Path, pictures: Path, trained: TrainResult) -> None:
@@ -72,6 +75,20 @@ def test_a_worse_model_is_not_published(
     error = capsys.readouterr().err
     assert f"current version {trained.bundle.version}" in error and "only before" in error
     assert list_versions(work / "models" / "shapes") == [trained.bundle.version]
+
+
+@pytest.mark.parametrize(("gate", "refused"), [("not_worse", WorseThanCurrent), ("min_accuracy", AccuracyTooLow)])
+def test_a_run_that_is_refused_does_not_fit_nested_folds_first(
+    work: Path, mixed_up: Path, trained: TrainResult, gate: str, refused: type[GateFailed]
+) -> None:
+    """They are most of the work, and no gate asks them."""
+    progress = Quiet()
+
+    with pytest.raises(refused):
+        train(settings_for(mixed_up, work, split=SPLIT, folds=2, **{gate: True}), progress)
+
+    phases = [name for name, _ in progress.phases]
+    assert "try recipes" in phases and "cross-validate" not in phases
 
 
 def test_what_is_compared_with_is_current_also_after_a_rollback(

@@ -59,6 +59,17 @@ def test_what_goes_with_the_bundle_is_accepted_though_it_does_not_stand_alone(ea
     assert (settings.head, settings.epochs) == ("sgd", 9)
 
 
+def test_gates_are_not_repeated_though_earlier_trainers_recorded_them(earlier: Earlier) -> None:
+    """What is current has changed since, and a repeat that is to compare bytes need not be better than it."""
+    found = of_a_run_with(earlier, not_worse=True, min_accuracy=0.9)
+    repeated, asked = found.settings(given()), found.settings(given("--min-accuracy", "0.5", "--not-worse"))
+    made = found.bundle.metadata.model_copy(update={"settings": {}})
+
+    assert (repeated.not_worse, repeated.min_accuracy) == (False, None)
+    assert (asked.not_worse, asked.min_accuracy) == (True, 0.5)
+    assert compare(found.bundle, {}, found.bundle, made, []).settings == {}
+
+
 def test_a_limit_that_limited_nothing_is_not_taken_over(earlier: Earlier) -> None:
     """A search of then had its limit; the same recipe given by flags has none, and repeating it is no mistake."""
     found = of_a_run_with(earlier, search=True, max_cost=2.0)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.tiny_bundle import paint, publish_tiny
-from trainer.errors import ClassTooSmall, ReplayWeightsMissing, TooManyUnusable
+from trainer.errors import ClassTooSmall, CurrentUnreadable, ReplayWeightsMissing, TooManyUnusable
 from trainer.pipeline import train
 from trainer.progress import Quiet
 from trainer.settings import TrainSettings
@@ -36,6 +36,17 @@ def test_a_class_of_which_no_picture_can_be_opened_is_named(tmp_path: Path) -> N
         train(settings(tmp_path, 0.5), progress)
 
     assert any("unreadable" in warning and "blue/1.png" in warning for warning in progress.warnings)
+
+
+def test_a_gate_that_cannot_be_passed_is_told_before_any_picture_is_read(tmp_path: Path) -> None:
+    """The folder of pictures is not even there; a current version that is lost is known without it."""
+    lost = tmp_path / "models" / "data" / "current"
+    lost.parent.mkdir(parents=True)
+    lost.write_text("20260101T000000000Z-deadbeef\n")
+    values = {"data": tmp_path / "data", "models_dir": tmp_path / "models", "cache_dir": tmp_path / "cache"}
+
+    with pytest.raises(CurrentUnreadable, match="deadbeef: no bundle here"):
+        train(TrainSettings.model_validate(values | {"not_worse": True}), Quiet())
 
 
 def test_a_run_is_not_repeated_with_other_weights(tmp_path: Path) -> None:
