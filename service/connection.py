@@ -10,8 +10,6 @@ from typing import Any
 
 import httptools
 from uvicorn import Config
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from service.errors import (
@@ -22,8 +20,9 @@ from service.errors import (
     ServiceError,
     TooManyConnections,
 )
-from service.heads import fault_of, waits_for_continue, without_upgrade
+from service.heads import fault_of, origin_form, waits_for_continue, without_upgrade
 from service.refusals import HAS_MORE, REFUSAL
+from service.refusing import RefusingConnection
 from service.timer import Timer
 
 MAX_PIPELINED = 16
@@ -45,7 +44,7 @@ class ConnectionLimits:
     send_s: float = 30.0
 
 
-class Connection(HttpToolsProtocol):
+class Connection(RefusingConnection):
     """A connection that cannot be held for ever, neither by silence nor by a drip.
 
     Args:
@@ -65,8 +64,7 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
-        self._crowded = self._refused = self._ending = False
-        self._in_head, self._head_begun = True, False
+        self._crowded = self._ending = self._head_begun = False
         self._head_bytes = self._framing_bytes = 0
         self._fault: ServiceError | None = None
         self._head_timer, self._send_timer, self._end_timer = Timer(), Timer(), Timer()
@@ -130,12 +128,10 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A head is whole: judge it before the app sees it."""
-        if len(self.pipeline) == MAX_PIPELINED:
-            self._fault = RequestMalformed(f"more than {MAX_PIPELINED} requests wait for the answer to another")
-            raise self._fault
         if self.parser.should_upgrade():
             return  # llhttp stops here; `_feed` starts it again
-        self._in_head = False
+        self._check_place_and_target()
+        self._in_head = False  # only now: what fails until here is this head's fault, not that of the request before
         self._framing_bytes = 0
         self._head_timer.cancel()
         version = self.parser.get_http_version()
@@ -147,6 +143,15 @@ class Connection(HttpToolsProtocol):
         if self._crowded and not self.url.startswith(tuple(path.encode() for path in _ALWAYS_ANSWERED)):
             state[REFUSAL] = state[REFUSAL] or TooManyConnections(self._limits.max_connections)
         super().on_headers_complete()
+
+    def _check_place_and_target(self) -> None:
+        try:
+            if len(self.pipeline) == MAX_PIPELINED:
+                raise RequestMalformed(f"more than {MAX_PIPELINED} requests wait for the answer to another")
+            self.url = origin_form(self.url)
+        except RequestMalformed as fault:
+            self._fault = fault  # the parser raises an error of its own instead
+            raise
 
     def on_body(self, body: bytes) -> None:
         """Some of the body."""
@@ -251,48 +256,5 @@ class Connection(HttpToolsProtocol):
             self._refuse(HeadersTooSlow(waited_s=self._limits.head_s))
 
     def _refuse(self, error: ServiceError) -> None:
-        """Answer with an error, after what was asked before, and take no further request."""
-        self._refused = True
         self._head_timer.cancel()
-        if self._in_head or self.cycle is None:
-            self._start_refusal(error)
-        elif self.cycle.response_complete:
-            self.transport.close()
-        else:  # whoever reads the body is told
-            self.cycle.scope["state"][REFUSAL] = error
-            self.cycle.keep_alive = False
-            self.cycle.message_event.set()
-
-    def _start_refusal(self, error: ServiceError) -> None:
-        before = self.cycle
-        super().on_message_begin()
-        self.scope |= {"method": "GET", "path": "/", "raw_path": b"/", "query_string": b""}
-        self.headers.append((b"transfer-encoding", b"chunked"))  # what follows has no known end
-        self.scope["state"][REFUSAL] = error
-        self.cycle = RequestResponseCycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=False,
-            on_response=self.on_response_complete,
-        )
-        if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
-        else:
-            self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self.app))
-
-    def _pass_on(self, data: bytes) -> None:
-        """Let whoever reads the refused request away have the bytes."""
-        if self.cycle.response_complete:
-            return
-        self.cycle.body += data
-        if len(self.cycle.body) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading()
-        self.cycle.message_event.set()
+        super()._refuse(error)

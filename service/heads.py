@@ -6,6 +6,8 @@ A server and a proxy in front of it that understand one head differently can be 
 
 from collections.abc import Sequence
 
+import httptools
+
 from service.errors import RequestMalformed, ServiceError, UnsupportedHttpVersion
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -31,6 +33,24 @@ def fault_of(version: str, headers: RawHeaders) -> ServiceError | None:
     if coding and coding.lower() != b"chunked":
         return RequestMalformed(f"its Transfer-Encoding is {coding[:40].decode('latin-1')!r}, expected chunked")
     return None
+
+
+def origin_form(target: bytes) -> bytes:
+    """The path and the query that a request is for, however it names them.
+
+    Raises:
+        RequestMalformed: it is neither a path nor an address.
+
+    Source: RFC 9112, 3.2.2: a server takes the absolute form too. RFC 9110, 4.2.3: a path that is empty is `/`.
+    """
+    try:
+        url = httptools.parse_url(target)
+    except httptools.HttpParserError:
+        url = None
+    if url is None or not target.isascii():
+        shown = target[:80].decode("latin-1")
+        raise RequestMalformed(f"its target is {shown!r}, expected a path (/predict) or an address with one")
+    return (url.path or b"/") + (b"" if url.query is None else b"?" + url.query)
 
 
 def waits_for_continue(version: str, headers: RawHeaders) -> bool:

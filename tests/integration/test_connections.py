@@ -139,6 +139,7 @@ def test_a_request_line_counts_as_well(client: RawClient) -> None:
         b"GET / HTTP/1.1\nHost: it\n\n",
         b"GET /\x00 HTTP/1.1\r\nHost: it\r\n\r\n",
         b"CONNECT it:1 HTTP/1.1\r\nHost: it\r\n\r\n",
+        head(line="GET http://it:99999/health/live HTTP/1.1"),
         head(line="GET /health/live HTTP/1.1", host=None),
         head("Host: other", line="GET /health/live HTTP/1.1"),
         head("X: a\r\n folded"),
@@ -191,6 +192,37 @@ def test_an_error_is_answered_in_its_turn(client: RawClient) -> None:
     assert client.answer().problem == "bad-request"
 
 
+BAD_TARGET = head(line="GET http://it:99999/ HTTP/1.1")
+
+
+def test_a_bad_target_is_not_the_fault_of_the_request_before_it(client: RawClient) -> None:
+    """Both come in one piece: the first has not begun to be answered when the second turns out to be bad."""
+    client.send(head(f"Content-Length: {len(PICTURE)}"), PICTURE, BAD_TARGET)
+
+    assert client.answer().status == 200
+    answer = client.answer()
+    assert (answer.problem, answer.closes) == ("bad-request", True)
+    assert b"its target is 'http://it:99999/'" in answer.body
+    assert client.is_closed()
+
+
+def test_a_bad_target_is_answered_also_while_the_request_before_it_is_computed(client: RawClient) -> None:
+    client.send(head(f"Content-Length: {len(PICTURE)}", "Expect: 100-continue"))
+    assert client.answer().status == 100, "it has begun"
+    client.send(PICTURE)
+    client.send(BAD_TARGET)
+
+    assert [client.answer().status, client.answer().status] == [200, 400]
+
+
+def test_a_bad_target_is_answered_on_a_connection_that_was_kept(client: RawClient) -> None:
+    client.send(LIVE)
+    assert client.answer().status == 200
+    client.send(BAD_TARGET)
+
+    assert client.answer().problem == "bad-request"
+
+
 def test_a_refused_request_has_the_name_that_the_service_gave_it(client: RawClient) -> None:
     client.send(b"nonsense\r\n\r\n")
 
@@ -209,6 +241,12 @@ def test_http_1_0_is_answered_and_closed(client: RawClient) -> None:
 
 def test_the_absolute_form_of_a_target_is_understood(client: RawClient) -> None:
     client.send(head(line="GET http://it/health/live?x=1 HTTP/1.1"))
+
+    assert client.answer().status == 200
+
+
+def test_a_target_without_a_path_is_the_root(client: RawClient) -> None:
+    client.send(head(line="GET http://it HTTP/1.1"))
 
     assert client.answer().status == 200
 

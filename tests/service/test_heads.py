@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.heads import fault_of, waits_for_continue, without_upgrade
+from service.errors import RequestMalformed
+from service.heads import fault_of, origin_form, waits_for_continue, without_upgrade
 
 HOST = (b"host", b"it")
 CHUNKED = (b"transfer-encoding", b"Chunked")
@@ -34,6 +35,27 @@ def test_what_means_one_thing_passes(version: str, headers: list[tuple[bytes, by
 )
 def test_what_does_not_is_told(version: str, headers: list[tuple[bytes, bytes]], reason: str) -> None:
     assert reason in str(fault_of(version, headers))
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (b"/predict?top_k=1", b"/predict?top_k=1"),
+        (b"http://it/predict?top_k=1", b"/predict?top_k=1"),
+        (b"http://it", b"/"),
+        (b"http://it?x=1", b"/?x=1"),
+        (b"//a//b", b"//a//b"),
+        (b"*", b"*"),
+    ],
+)
+def test_a_target_names_a_path_in_whichever_form(target: bytes, path: bytes) -> None:
+    assert origin_form(target) == path
+
+
+@pytest.mark.parametrize("target", [b"", b"foo", b"it:80", b"http://it:99999/", b"/\xc3\xa9"])
+def test_a_target_that_is_none_is_told(target: bytes) -> None:
+    with pytest.raises(RequestMalformed, match=r"its target is '.*', expected a path"):
+        origin_form(target)
 
 
 @pytest.mark.parametrize(
