@@ -13,6 +13,7 @@ from service.errors import RequestMalformed, ServiceError, UnsupportedHttpVersio
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _VERSIONS = ("1.0", "1.1")
+_LONGEST_LENGTH = len(str(2**64))
 
 
 def fault_of(version: str, headers: RawHeaders) -> ServiceError | None:
@@ -32,6 +33,8 @@ def fault_of(version: str, headers: RawHeaders) -> ServiceError | None:
         return RequestMalformed("HTTP/1.0 knows no Transfer-Encoding")
     if coding and coding.lower() != b"chunked":
         return RequestMalformed(f"its Transfer-Encoding is {coding[:40].decode('latin-1')!r}, expected chunked")
+    if any(name == b"content-length" and len(value) > _LONGEST_LENGTH for name, value in headers):
+        return RequestMalformed(f"its Content-Length has more than {_LONGEST_LENGTH} digits")
     return None
 
 

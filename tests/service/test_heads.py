@@ -14,7 +14,14 @@ EXPECT = (b"expect", b"100-Continue")
 
 @pytest.mark.parametrize(
     ("version", "headers"),
-    [("1.1", [HOST]), ("1.1", [HOST, CHUNKED]), ("1.1", [(b"host", b"")]), ("1.0", []), ("1.0", [HOST])],
+    [
+        ("1.1", [HOST]),
+        ("1.1", [HOST, CHUNKED]),
+        ("1.1", [(b"host", b"")]),
+        ("1.1", [HOST, (b"content-length", b"9" * 20)]),
+        ("1.0", []),
+        ("1.0", [HOST]),
+    ],
 )
 def test_what_means_one_thing_passes(version: str, headers: list[tuple[bytes, bytes]]) -> None:
     assert fault_of(version, headers) is None
@@ -31,6 +38,7 @@ def test_what_means_one_thing_passes(version: str, headers: list[tuple[bytes, by
         ("1.0", [CHUNKED], "knows no Transfer-Encoding"),
         ("1.1", [HOST, (b"transfer-encoding", b"gzip, chunked")], "'gzip, chunked'"),
         ("1.1", [HOST, CHUNKED, CHUNKED], "'Chunked, Chunked'"),
+        ("1.1", [HOST, (b"content-length", b"0" * 5000 + b"1")], "more than 20 digits"),
     ],
 )
 def test_what_does_not_is_told(version: str, headers: list[tuple[bytes, bytes]], reason: str) -> None:
