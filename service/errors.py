@@ -230,6 +230,17 @@ class TooManyWaiting(PoolError):
         super().__init__(f"all {lanes} lanes are leased and {waiting} requests are waiting already. Try again shortly.")
 
 
+class WaitTooLong(TooManyWaiting):
+    """The line moves so slowly that the caller's time would pass in it, so that it is refused at once."""
+
+    def __init__(self, *, waiting: int) -> None:
+        ServiceError.__init__(
+            self,
+            f"{waiting} requests are waiting already, and as fast as they are answered now, the time of this one would "
+            "pass before its turn. Try again shortly.",
+        )
+
+
 class PoolTimeout(PoolError):
     """The deadline passed before the picture was run; it was dropped and costs nothing more."""
 

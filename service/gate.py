@@ -1,12 +1,13 @@
 """Who asks for a picture to be classified while nobody can be let in: told at the head, before the app is troubled."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
-from service.classifier import Classifier
+from service.admission import Admission
 from service.errors import ModelNotLoaded, NoModel, PoolError, ServiceError
 from service.ready_made import ReadyMade, ready_made
 from service.request_counts import RequestCounts
@@ -48,13 +49,13 @@ class Gate:
     """Turns requests away for which there is no place now; all others, also wrong ones, are the routes' business.
 
     Args:
-        classifier: knows whether there is a place.
+        admission: knows whether there is a place.
         counts: where those are counted that were turned away.
         is_draining: whether connections are to be closed after each answer, which the app sees to; then all pass.
     """
 
-    def __init__(self, classifier: Classifier, counts: RequestCounts, *, is_draining: Callable[[], bool]) -> None:
-        self._classifier, self._counts, self._is_draining = classifier, counts, is_draining
+    def __init__(self, admission: Admission, counts: RequestCounts, *, is_draining: Callable[[], bool]) -> None:
+        self._admission, self._counts, self._is_draining = admission, counts, is_draining
 
     def turned_away(self, scope: Scope) -> TurnedAway | None:
         """Why a request with this head cannot be let in; None for whatever is to go to the app."""
@@ -62,11 +63,11 @@ class Gate:
         if scope["method"] != "POST" or self._is_draining():
             return None
         if path == PREDICT:
-            return self._asked(GatedRoute(PREDICT), None)
+            return self._asked(GatedRoute(PREDICT), None, scope)
         name = path.removeprefix(_BEFORE_NAME).removesuffix(_AFTER_NAME)
         if path != _BEFORE_NAME + name + _AFTER_NAME or "/" in name or not name:
             return None
-        return self._asked(GatedRoute(PREDICT_WITH), name)
+        return self._asked(GatedRoute(PREDICT_WITH), name, scope)
 
     def count(self, turned: TurnedAway, status: int) -> None:
         """Note what became of one that was turned away."""
@@ -77,11 +78,17 @@ class Gate:
             seconds=time.monotonic() - turned.since,
         )
 
-    def _asked(self, route: GatedRoute, model: str | None) -> TurnedAway | None:
+    def _asked(self, route: GatedRoute, model: str | None, scope: Scope) -> TurnedAway | None:
         try:
-            self._classifier.admit(model)
+            self._admission.admit(model, patience_s=_patience_s(scope))
         except (PoolError, NoModel, ModelNotLoaded) as error:
             return TurnedAway(route, error)
         except ServiceError:
             return None
         return None
+
+
+def _patience_s(scope: Scope) -> float:
+    """As the client says; what makes no sense is told so by the app."""
+    given: bytes = next((value for name, value in scope["headers"] if name == b"x-request-timeout-ms"), b"")
+    return int(given) / 1000 if given.isdigit() and len(given) < 10 else math.inf

@@ -105,7 +105,7 @@ class GatedConnection(Connection):
         if self._refused or self.transport.is_closing() or cycle.waiting_for_100_continue:
             return False
         length = _header(cycle, b"content-length")
-        return not cycle.more_body or (length.isdigit() and int(length) <= LINGER_BYTES)
+        return not cycle.more_body or (length.isdigit() and len(length) < 20 and int(length) <= LINGER_BYTES)
 
     def _answer(self, cycle: RequestResponseCycle, turned: TurnedAway) -> None:
         self._body_timer.cancel()

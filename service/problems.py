@@ -31,6 +31,7 @@ from service.errors import (
     UploadMalformed,
     UploadTooLarge,
     UploadTooSlow,
+    WaitTooLong,
 )
 from service.request_counts import note_problem
 from service.request_ids import HEADER, request_id_of
@@ -75,6 +76,7 @@ KINDS: dict[type[FinialError], Kind] = {
     TooManyConnections: Kind(503, "too-many-connections", "Too many clients are connected", retry_after_s=1),
     TooManyUploads: Kind(503, "too-many-uploads", "Too much is being uploaded", retry_after_s=1),
     TooManyWaiting: Kind(503, "queue-full", "Too many requests are waiting", retry_after_s=1),
+    WaitTooLong: Kind(503, "wait-too-long", "The wait would outlast the deadline", retry_after_s=1),
     PoolClosed: Kind(503, "draining", "The service is shutting down", retry_after_s=1),
     NoModel: Kind(503, "no-model", "No model is served yet", retry_after_s=2),
     RunnerBroken: Kind(503, "broken", "The service must be restarted", retry_after_s=5),

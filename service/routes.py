@@ -130,7 +130,7 @@ async def doors() -> dict[str, str]:
 async def _predict(
     request: Request, runtime: Runtime, model: str | None, top_k: int, client_deadline: float
 ) -> PredictAnswer | PredictManyAnswer:
-    name = runtime.classifier.admit(model)
+    name = runtime.admission.admit(model, patience_s=client_deadline - in_seconds(0))
     pictures = await read_pictures(request)
     deadline = min(client_deadline, in_seconds(runtime.settings.request_timeout_s))
     request_id = request_id_of(request.scope)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
+from service.admission import Admission
 from service.batching import Batching
 from service.classifier import Classifier
 from service.device import Device, DeviceSearch, policy_of
@@ -58,6 +59,7 @@ class Runtime:
     pool: Pool
     watcher: Watcher
     classifier: Classifier
+    admission: Admission
     device_search: DeviceSearch
     counts: RequestCounts
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
@@ -131,4 +133,5 @@ def open_runtime(
     ):
         classifier = Classifier(registry=registry, pool=pool, executor=executor, limits=limits)
         counts = counts or RequestCounts()
-        yield Runtime(settings, registry, pool, watcher, classifier, search, counts, lifecycle)
+        admission = Admission(classifier, pool, timeout_s=settings.request_timeout_s)
+        yield Runtime(settings, registry, pool, watcher, classifier, admission, search, counts, lifecycle)

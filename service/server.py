@@ -112,6 +112,8 @@ class Server(uvicorn.Server):
             for task in state.tasks:
                 task.cancel()
             await asyncio.wait(set(state.tasks), timeout=1.0)
+        if state.connections:
+            logger.warning("clients took no answer", extra={"cut_off": len(state.connections)})
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -135,7 +137,7 @@ def run(opened: Opened, listener: socket.socket, *, on_started: Callable[[], Non
         send_s=settings.send_timeout_s,
     )
     runtime = opened.runtime
-    gate = Gate(runtime.classifier, runtime.counts, is_draining=lambda: lifecycle.draining)
+    gate = Gate(runtime.admission, runtime.counts, is_draining=lambda: lifecycle.draining)
     config = uvicorn.Config(
         create_app(settings, opened),
         loop="uvloop",

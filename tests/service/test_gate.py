@@ -1,11 +1,13 @@
 """The gate turns away whom the routes would refuse for want of a place, and nobody else."""
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.types import Scope
 
+from service.admission import Admission
 from service.classifier import Classifier
 from service.errors import ModelNotLoaded, NoModel, PoolClosed, TooManyWaiting
 from service.gate import PREDICT, PREDICT_WITH, Gate
@@ -17,6 +19,16 @@ from shared.decode import DecodeLimits
 from tests.service.asgi import scope_of
 from tests.service.fakes import fake_generation
 from tests.service.test_request_counts import samples
+
+
+class WatchedAdmission(Admission):
+    """Remembers how patient the last one was."""
+
+    patience_s = 0.0
+
+    def admit(self, model: str | None, *, patience_s: float = math.inf) -> str:
+        self.patience_s = patience_s
+        return super().admit(model, patience_s=patience_s)
 
 
 class Place:
@@ -32,7 +44,8 @@ class Place:
                 executor=executor,
                 limits=DecodeLimits(max_bytes=1, max_pixels=1),
             )
-        self.gate = Gate(classifier, self.counts, is_draining=lambda: self.draining)
+        self.admission = WatchedAdmission(classifier, self.pool, timeout_s=5.0)
+        self.gate = Gate(self.admission, self.counts, is_draining=lambda: self.draining)
 
     def refused(self, scope: Scope | None = None) -> type[Exception] | None:
         turned = self.gate.turned_away(scope or scope_of())
@@ -122,3 +135,11 @@ def test_the_gated_routes_are_the_apps() -> None:
     posts = {getattr(route, "path", "") for route in router.routes if "POST" in getattr(route, "methods", ())}
 
     assert {PREDICT, PREDICT_WITH} == posts
+
+
+@pytest.mark.parametrize(("given", "expected_s"), [("1500", 1.5), ("soon", math.inf), ("-1", math.inf), ("", math.inf)])
+def test_the_clients_own_patience_counts(place: Place, given: str, expected_s: float) -> None:
+    """What makes no sense is for the route to refuse."""
+    place.refused(scope_of(("X-Request-Timeout-Ms", given)))
+
+    assert place.admission.patience_s == expected_s
