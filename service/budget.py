@@ -1,7 +1,8 @@
 """A budget of cores and who may use them next: the rules alone, without locks, threads or a clock.
 
-A lease is one core. For its run it is widened to all that are free, if it then has most of them. Every step that frees
-cores gives them at once to those whose turn it is, so a core is free only while nobody waits.
+A lease is one core. For its run it is widened to all that are free, if it then has most of them. Or its core is handed
+over and a device does the rest, which has room for so many. Every step that frees cores or room gives them at once to
+those whose turn it is, so a core is free only while nobody waits but those whose device is full.
 """
 
 from collections import Counter
@@ -28,26 +29,28 @@ class Budget:
         self._cores, self._max_waiting = cores, max_waiting
         self._free, self._leased, self._wide = cores, 0, 0
         self._line = WaitingLine()
+        self._under_way: Counter[str] = Counter()  # by queue
         self._closed = False
         self._fates: Counter[Fate] = Counter()
         self._expired = self._wide_runs = self._narrow_runs = 0
         self._waited_s = 0.0
 
-    def admit(self, queue: str) -> PoolClosed | TooManyWaiting | None:
+    def admit(self, queue: str, room: int | None) -> PoolClosed | TooManyWaiting | None:
         """Why nobody can join a queue now, if so; it counts as a refusal. Who has expired is to be dropped before."""
         if self._closed:
             self._fates[Fate.DISMISSED] += 1
             return PoolClosed()
-        if not self._free and self._line.length(queue) >= self._max_waiting:
+        waiting = self._line.length(queue)
+        if waiting >= self._max_waiting and not self._is_free(queue, room):
             self._fates[Fate.REFUSED] += 1
-            return TooManyWaiting(waiting=self._line.length(queue), lanes=self._cores)
+            return TooManyWaiting(waiting=waiting, lanes=self._cores, device_is_full=self._free > 0)
         return None
 
     def enter(self, waiter: Waiter, now: float) -> None:
         """Give one who was admitted a core or a place in the line."""
         if waiter.deadline <= now:
             self._decide(waiter, Fate.TIMED_OUT)
-        elif self._free:
+        elif self._is_free(waiter.queue, waiter.room):
             self._grant(waiter, now)
         else:
             self._line.join(waiter)
@@ -56,9 +59,17 @@ class Budget:
         """Take back the cores, or the place in the line; nothing happens to one who has neither."""
         if self._line.leave(waiter):
             self._decide(waiter, Fate.GAVE_UP if waiter.deadline > now else Fate.TIMED_OUT)
-        if not waiter.cores:
+        if not waiter.under_way:
             return []
-        self._leased -= 1
+        waiter.under_way = False
+        self._under_way[waiter.queue] -= 1
+        if not self._under_way[waiter.queue]:
+            del self._under_way[waiter.queue]
+        return self.hand_over(waiter, now)
+
+    def hand_over(self, waiter: Waiter, now: float) -> list[Waiter]:
+        """Take back the cores of one who is still under way, elsewhere."""
+        self._leased -= waiter.cores > 0
         return self._shrink(waiter, 0, now)
 
     def give_up(self, waiter: Waiter) -> None:
@@ -132,13 +143,25 @@ class Budget:
         self._free += waiter.cores - cores
         waiter.cores = cores
         woken = self.expire(now)
-        while self._free and (following := self._line.next()) is not None:
+        while self._free and (following := self._line.next(self._has_room)) is not None:
             self._grant(following, now)
             woken.append(following)
         return woken
 
+    def _is_free(self, queue: str, room: int | None) -> bool:
+        """Whether a newcomer of a queue need not wait."""
+        return self._free > 0 and not self._line.length(queue) and self._is_roomy(queue, room)
+
+    def _has_room(self, waiter: Waiter) -> bool:
+        return self._is_roomy(waiter.queue, waiter.room)
+
+    def _is_roomy(self, queue: str, room: int | None) -> bool:
+        return room is None or self._under_way[queue] < room + self._cores
+
     def _grant(self, waiter: Waiter, now: float) -> None:
         self._decide(waiter, Fate.GRANTED)
+        waiter.under_way = True
+        self._under_way[waiter.queue] += 1
         waiter.cores = 1
         self._free -= 1
         self._leased += 1

@@ -115,7 +115,7 @@ class Classifier:
             ServiceError: no such model, none chosen, none served, or its queue is full.
         """
         name = self._registry.choose(model)
-        self._pool.check_admission(name)
+        self._pool.check_admission(name, room=self._room_of(name))
         return name
 
     async def classify(self, data: bytes, *, model: str, count: int, deadline: float) -> Answer:
@@ -127,9 +127,16 @@ class Classifier:
             PictureError: the picture cannot be used.
         """
         job = _Job(data, model=model, count=count, deadline=deadline)
-        async with self._pool.lease_async(deadline, queue=model) as lane:
+        async with self._pool.lease_async(deadline, queue=model, room=self._room_of(model)) as lane:
             found = await self._on_thread(lane, lambda: self._classify_leased(job, lane))
-        return found if isinstance(found, Answer) else await self._wait_for(found, job)
+            if isinstance(found, Answer):
+                return found
+            lane.hand_over()  # the device computes: meanwhile this core decodes somebody else's picture
+            return await self._wait_for(found, job)
+
+    def _room_of(self, model: str) -> int | None:
+        generation = self._registry.find(model)
+        return None if generation is None else generation.room
 
     def _classify_leased(self, job: "_Job", lane: Lane) -> "Answer | _Pending":
         # The generation is leased on this thread: who ends the last lease of an old one frees its memory.
@@ -140,7 +147,7 @@ class Classifier:
             return _Pending(generation, generation.submit(images, deadline=job.deadline))
 
     async def _wait_for(self, pending: "_Pending", job: "_Job") -> Answer:
-        """Wait for another thread's run without a lane: meanwhile its core decodes somebody else's picture."""
+        """Wait for another thread's run, without a core."""
         try:
             async with asyncio.timeout(max(0.0, job.deadline - time.monotonic())):
                 outputs = await asyncio.wrap_future(pending.outputs)  # a caller who leaves takes the picture back
@@ -160,5 +167,6 @@ class Classifier:
                 cancelled = error
         if cancelled is None:
             return future.result()
-        future.exception()  # nobody wants to know
+        if future.exception() is None and isinstance(found := future.result(), _Pending):
+            found.outputs.cancel()  # handed in before its caller's departure was noticed
         raise cancelled

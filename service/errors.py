@@ -226,8 +226,9 @@ class PoolError(ServiceError):
 class TooManyWaiting(PoolError):
     """The line is full, so the caller is refused at once instead of being kept waiting."""
 
-    def __init__(self, *, waiting: int, lanes: int) -> None:
-        super().__init__(f"all {lanes} lanes are leased and {waiting} requests are waiting already. Try again shortly.")
+    def __init__(self, *, waiting: int, lanes: int, device_is_full: bool = False) -> None:
+        found = "the device has as many pictures as it takes" if device_is_full else f"all {lanes} lanes are leased"
+        super().__init__(f"{found} and {waiting} requests are waiting already. Try again shortly.")
 
 
 class WaitTooLong(TooManyWaiting):

@@ -36,6 +36,7 @@ class Generation:
         self.name, self.bundle, self.warnings = name, bundle, warnings
         self.provider, self.can_widen = runner.provider, runner.can_widen
         self.batches = isinstance(runner, MicroBatcher)
+        self.room = runner.room if isinstance(runner, MicroBatcher) else None  # as `Pool.lease` takes it
         self.loaded_at = datetime.now(UTC)
         self._runner: Runner | None = runner
         self._on_close = on_close

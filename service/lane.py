@@ -16,6 +16,9 @@ class LaneOwner(Protocol):
     def narrow(self, waiter: Waiter) -> None:
         """Give back what `widen` took."""
 
+    def hand_over(self, waiter: Waiter) -> None:
+        """Give the core back before the lease ends."""
+
     def check_deadline(self, waiter: Waiter, before: str) -> None:
         """Raise PoolTimeout where the deadline has passed."""
 
@@ -46,6 +49,10 @@ class Lane:
             yield wide
         finally:
             self._owner.narrow(self._waiter)
+
+    def hand_over(self) -> None:
+        """Give the core back for good, since a device does the rest; until the lease ends its room there is taken."""
+        self._owner.hand_over(self._waiter)
 
     def check_deadline(self, before: str) -> None:
         """Drop expired work before more is spent on it.

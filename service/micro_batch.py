@@ -60,9 +60,12 @@ class MicroBatcher:
     Args:
         session: computes a batch.
         outputs: names of the outputs to fetch: probabilities, then novelty if the graph knows it.
-        max_batch: largest batch, and how many pictures may wait for the next one.
+        max_batch: largest batch.
         on_broken: called once, with a sentence, if the thread ends for any other reason than `close`.
         clock: seconds, never going back; deadlines are read on it.
+
+    Attributes:
+        room: how many pictures are worth handing in: a batch that is run and one that waits. Callers keep to it.
     """
 
     can_widen = False
@@ -79,6 +82,7 @@ class MicroBatcher:
         if max_batch < 1:
             raise ValueError(f"max_batch = {max_batch}, expected at least 1")
         self.provider = session.provider
+        self.room = 2 * max_batch
         self._session, self._outputs, self._max_batch = session, tuple(outputs), max_batch
         self._on_broken, self._clock = on_broken, clock
         self._changed = threading.Condition()
@@ -92,25 +96,21 @@ class MicroBatcher:
     def submit(self, images: NDArray[np.uint8], *, deadline: float = math.inf) -> "Future[Outputs]":
         """Hand in one picture, uint8 (1, H, W, 3); its answer comes later. Cancelling it drops the picture.
 
-        Blocks while as many as fit into a batch are waiting already, so that the line stays before the pool.
+        Never blocks: who hands in has been given room by the pool, so the line before the device is short.
 
         Raises:
-            PoolTimeout: there was no room before the deadline.
             PoolClosed: no more pictures are taken.
             RunnerBroken: nothing can be computed any more.
         """
         picture = _Picture(images, deadline)
         with self._changed:
-            left_s = None if deadline == math.inf else max(0.0, deadline - self._clock())
-            has_room = self._changed.wait_for(lambda: self._closed or len(self._waiting) < self._max_batch, left_s)
             if self._broken:
                 raise RunnerBroken(self._broken)
             if self._closed:
                 raise PoolClosed
-            if not has_room:
-                raise PoolTimeout("the device had no room before the deadline")
             self._waiting.append(picture)
             self._changed.notify_all()
+        picture.outputs.add_done_callback(self._take_out_cancelled)
         return picture.outputs
 
     def run(self, images: NDArray[np.uint8], *, wide: bool) -> Outputs:  # noqa: ARG002 - the cores are not the caller's
@@ -130,7 +130,16 @@ class MicroBatcher:
 
     def stats(self) -> BatchStats:
         """Counts so far."""
-        return BatchStats(len(self._waiting), self._batches, self._pictures, self._split, self._dropped)
+        with self._changed:
+            return BatchStats(len(self._waiting), self._batches, self._pictures, self._split, self._dropped)
+
+    def _take_out_cancelled(self, outputs: "Future[Outputs]") -> None:
+        """A picture that nobody waits for takes no place in the line, however long the device computes."""
+        if outputs.cancelled():
+            with self._changed:
+                kept = [picture for picture in self._waiting if picture.outputs is not outputs]
+                self._dropped += len(self._waiting) - len(kept)
+                self._waiting = deque(kept)
 
     # --- the thread ---
 
@@ -147,13 +156,18 @@ class MicroBatcher:
     def _serve_next(self) -> bool:
         """Run all who wait, up to a batch; wait for the first one alone. False when closed and all is done."""
         batch: list[_Picture] = []
-        while len(batch) < self._max_batch and (picture := self._next(wait=not batch)):
-            if self._is_wanted(picture):
-                batch.append(picture)
+        while len(batch) < self._max_batch and self._take_into(batch):
+            pass
         if batch:
             self._answer(batch)
         self._taken.clear()
         return bool(batch)
+
+    def _take_into(self, batch: list[_Picture]) -> bool:
+        picture = self._next(wait=not batch)
+        if picture is not None and self._is_wanted(picture):
+            batch.append(picture)
+        return picture is not None
 
     def _next(self, *, wait: bool) -> _Picture | None:
         with self._changed:
@@ -162,7 +176,6 @@ class MicroBatcher:
             if not self._waiting:
                 return None
             self._taken.append(self._waiting.popleft())
-            self._changed.notify_all()
             return self._taken[-1]
 
     def _is_wanted(self, picture: _Picture) -> bool:
@@ -170,7 +183,9 @@ class MicroBatcher:
         if wanted and picture.deadline <= self._clock():
             picture.outputs.set_exception(PoolTimeout("the deadline passed before it was run"))
             wanted = False
-        self._dropped += not wanted
+        if not wanted:
+            self._taken.remove(picture)
+            self._count(dropped=1)
         return wanted
 
     def _answer(self, batch: Sequence[_Picture]) -> None:
@@ -181,14 +196,20 @@ class MicroBatcher:
                 batch[0].outputs.set_exception(error)
                 self._check_device(batch[0].images)
                 return
-            self._split += 1
+            self._count(split=1)
             self._answer(batch[: len(batch) // 2])
             self._answer(batch[len(batch) // 2 :])
             return
-        self._batches += 1
-        self._pictures += len(batch)
+        self._count(batches=1, pictures=len(batch))
         for picture, answer in zip(batch, answers, strict=True):
             picture.outputs.set_result(answer)
+
+    def _count(self, *, batches: int = 0, pictures: int = 0, split: int = 0, dropped: int = 0) -> None:
+        with self._changed:
+            self._batches += batches
+            self._pictures += pictures
+            self._split += split
+            self._dropped += dropped
 
     def _compute(self, images: NDArray[np.uint8]) -> list[Outputs]:
         probabilities, *rest = self._session.run(images, self._outputs)

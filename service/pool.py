@@ -45,12 +45,14 @@ class Pool:
         return f"Pool({stats.leased} of {stats.lanes} lanes leased, {stats.waiting} waiting)"
 
     @contextlib.contextmanager
-    def lease(self, deadline: float, *, queue: str = "") -> Iterator[Lane]:
+    def lease(self, deadline: float, *, queue: str = "", room: int | None = None) -> Iterator[Lane]:
         """A lane for the length of a `with` block; the calling thread waits for it.
 
         Args:
             deadline: as `in_seconds` gives it.
             queue: where to wait; queues take turns, so that one model's crowd does not starve another's.
+            room: how many of the queue may be under way beyond those on cores, where a device does the rest of the work
+                (`Lane.hand_over`); while as many are, their queue gets no lanes, and others do. None: any number.
 
         Raises:
             TooManyWaiting: the queue is full; at once.
@@ -58,7 +60,7 @@ class Pool:
             PoolClosed: no new leases are given.
         """
         awake = threading.Event()
-        waiter = self.enter(queue, deadline, awake.set)
+        waiter = self.enter(queue, deadline, awake.set, room=room)
         try:
             if waiter.fate is Fate.WAITING:
                 awake.wait(max(0.0, deadline - self._clock()))
@@ -67,10 +69,10 @@ class Pool:
             self.leave(waiter)
 
     @contextlib.asynccontextmanager
-    async def lease_async(self, deadline: float, *, queue: str = "") -> AsyncIterator[Lane]:
+    async def lease_async(self, deadline: float, *, queue: str = "", room: int | None = None) -> AsyncIterator[Lane]:
         """The same for a task: waiting costs no thread, and a cancelled waiter gives its place or lane away."""
         loop, awake = asyncio.get_running_loop(), asyncio.Event()
-        waiter = self.enter(queue, deadline, lambda: loop.call_soon_threadsafe(awake.set))
+        waiter = self.enter(queue, deadline, lambda: loop.call_soon_threadsafe(awake.set), room=room)
         try:
             if waiter.fate is Fate.WAITING:
                 with contextlib.suppress(TimeoutError):
@@ -80,7 +82,7 @@ class Pool:
         finally:
             self.leave(waiter)
 
-    def enter(self, queue: str, deadline: float, wake: Callable[[], object]) -> Waiter:
+    def enter(self, queue: str, deadline: float, wake: Callable[[], object], *, room: int | None = None) -> Waiter:
         """Take a free core or a place in the line. Each `enter` needs one `leave`; `lease` does both.
 
         Returns:
@@ -91,9 +93,9 @@ class Pool:
         """
         with self._lock:
             now = self._clock()
-            waiter = Waiter(queue=queue, entered=now, deadline=deadline, wake=wake)
+            waiter = Waiter(queue=queue, entered=now, deadline=deadline, wake=wake, room=room)
             woken = self._budget.expire(now)
-            refusal = self._budget.admit(queue)
+            refusal = self._budget.admit(queue, room)
             if refusal is None:
                 self._budget.enter(waiter, now)
         self._wake(woken)
@@ -118,6 +120,12 @@ class Pool:
             woken = self._budget.narrow(waiter, self._clock())
         self._wake(woken)
 
+    def hand_over(self, waiter: Waiter) -> None:
+        """As `Lane.hand_over`; a lease still needs its `leave`."""
+        with self._lock:
+            woken = self._budget.hand_over(waiter, self._clock())
+        self._wake(woken)
+
     def check_deadline(self, waiter: Waiter, before: str) -> None:
         """As `Lane.check_deadline`."""
         with self._lock:
@@ -130,11 +138,11 @@ class Pool:
         with self._lock:
             waiter.deadline = -math.inf
 
-    def check_admission(self, queue: str = "") -> None:
+    def check_admission(self, queue: str = "", *, room: int | None = None) -> None:
         """Refuse now what `lease` would refuse, before anything costly is done. Raises as `lease`."""
         with self._lock:
             woken = self._budget.expire(self._clock())
-            refusal = self._budget.admit(queue)
+            refusal = self._budget.admit(queue, room)
         self._wake(woken)
         if refusal is not None:
             raise refusal

@@ -29,15 +29,19 @@ class Waiter:
         deadline: when it stops being worth a lane, on the same clock.
         wake: called once, from any thread, when its waiting is over.
         fate: what became of it so far.
+        room: how many of its queue may be under way beyond those on cores: a device takes that many; None for any.
         cores: how many cores of the budget it holds.
+        under_way: whether it has been granted a core and has not left, with or without one.
     """
 
     queue: str
     entered: float
     deadline: float
     wake: Callable[[], object]
+    room: int | None = None
     fate: Fate = Fate.WAITING
     cores: int = 0
+    under_way: bool = False
 
 
 @dataclass
@@ -89,15 +93,15 @@ class WaitingLine:
             del self._queues[waiter.queue]
         return True
 
-    def next(self) -> Waiter | None:
-        """Take out the one whose turn it is."""
-        if not self._queues:
-            return None
-        name, queue = next(iter(self._queues.items()))
-        waiter = next(iter(queue.waiters))
-        self._queues.move_to_end(name)
-        self.leave(waiter)
-        return waiter
+    def next(self, may_begin: Callable[[Waiter], bool] = lambda _: True) -> Waiter | None:
+        """Take out the one whose turn it is; queues whose first may not begin are passed over and keep their turn."""
+        for name, queue in self._queues.items():
+            waiter = next(iter(queue.waiters))
+            if may_begin(waiter):
+                self._queues.move_to_end(name)
+                self.leave(waiter)
+                return waiter
+        return None
 
     def expire(self, now: float) -> list[Waiter]:
         """Take out those whose deadline has passed."""

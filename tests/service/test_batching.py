@@ -1,8 +1,10 @@
 """Which models run pictures together, and how requests go through one that does."""
 
 import asyncio
+import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,13 +14,14 @@ import pytest
 from numpy.typing import NDArray
 
 from service.batching import Batching, MicroBatching
-from service.classifier import Classifier
-from service.errors import PoolTimeout
+from service.classifier import Answer, Classifier
+from service.errors import PoolTimeout, TooManyWaiting
 from service.generation import Generation
 from service.loading import open_generation
 from service.micro_batch import MicroBatcher
 from service.pool import Pool, in_seconds
 from service.registry import Registry
+from service.runner import Outputs
 from service.settings import ServiceSettings
 from shared.bundle import Bundle
 from shared.decode import DecodeLimits
@@ -96,6 +99,16 @@ def test_a_model_answers_the_same_in_a_batch_but_for_the_last_bits(bundle: Bundl
 # --- requests ---
 
 
+def handed_in(pool: Pool) -> int:
+    return pool.stats().granted_total - pool.stats().leased
+
+
+def waiting_in(generation: Generation) -> int:
+    stats = generation.batch_stats()
+    assert stats is not None
+    return stats.waiting
+
+
 async def reached(holds: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not holds():
@@ -103,12 +116,19 @@ async def reached(holds: Callable[[], object]) -> None:
 
 
 @contextmanager
-def classifying(session: GatedColours, *, lanes: int = 1) -> Iterator[tuple[Classifier, Pool, Generation]]:
-    batcher = MicroBatcher(session)  # type: ignore[arg-type]
+def classifying(
+    session: GatedColours,
+    *,
+    max_batch: int = 16,
+    max_waiting: int = 64,
+    batcher_type: type[MicroBatcher] = MicroBatcher,
+) -> Iterator[tuple[Classifier, Pool, Generation]]:
+    batcher = batcher_type(session, max_batch=max_batch)  # type: ignore[arg-type]
     generation = Generation("colours", fake_generation().bundle, batcher)
-    registry, pool = Registry(), Pool(lanes=lanes, max_waiting=64)
+    registry, pool = Registry(), Pool(lanes=1, max_waiting=max_waiting)
     registry.put(generation)
-    with ThreadPoolExecutor(lanes) as executor:
+    registry.put(fake_generation("cats"))
+    with ThreadPoolExecutor(1) as executor:
         yield Classifier(registry=registry, pool=pool, executor=executor, limits=DecodeLimits()), pool, generation
         session.let_go(1000)
         registry.close()
@@ -151,6 +171,79 @@ def test_a_caller_who_leaves_takes_the_picture_back() -> None:
     with classifying(session) as (classifier, _, generation):
         asyncio.run(leave(classifier, generation))
     assert list(map(len, session.answered)) == [1]
+
+
+def test_callers_who_leave_a_device_that_hangs_give_everything_back_at_once() -> None:
+    """Their lanes, their room and their pictures: none of them is computed for nobody, or waits for what hangs."""
+    session = GatedColours()
+
+    async def leave(classifier: Classifier, pool: Pool, generation: Generation) -> None:
+        calls = [
+            asyncio.create_task(classifier.classify(picture(RED), model="colours", count=1, deadline=in_seconds(30)))
+            for _ in range(6)
+        ]
+        await reached(lambda: session.inside and waiting_in(generation) == 2 and pool.stats().waiting == 3)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        assert (pool.stats().leased, pool.stats().waiting, waiting_in(generation)) == (0, 0, 0)
+
+    with classifying(session, max_batch=1) as (classifier, pool, generation):
+        asyncio.run(leave(classifier, pool, generation))
+    assert list(map(len, session.answered)) == [1]
+
+
+def test_a_picture_is_taken_back_whose_caller_left_just_before_it_was_handed_in() -> None:
+    """It was looked for on the way; but between the last look and the device there is a moment."""
+    session, handing_in, go_on = GatedColours(), threading.Event(), threading.Event()
+
+    class Slow(MicroBatcher):
+        def submit(self, images: NDArray[np.uint8], *, deadline: float = math.inf) -> Future[Outputs]:
+            handing_in.set()
+            assert go_on.wait(PATIENCE_S)
+            return super().submit(images, deadline=deadline)
+
+    async def leave(classifier: Classifier) -> None:
+        call = asyncio.create_task(classifier.classify(picture(RED), model="colours", count=1, deadline=in_seconds(30)))
+        await reached(handing_in.is_set)
+        call.cancel()
+        await asyncio.sleep(0.01)
+        go_on.set()
+        await asyncio.gather(call, return_exceptions=True)
+        session.let_go(1000)
+
+    with classifying(session, batcher_type=Slow) as (classifier, _, generation):
+        go_on.set()
+        first = generation.submit(np.ones((1, 16, 16, 3), np.uint8), deadline=math.inf)
+        session.wait_until_inside()
+        handing_in.clear()
+        go_on.clear()
+        asyncio.run(leave(classifier))
+        assert first.result(PATIENCE_S)
+    assert list(map(len, session.answered)) == [1]
+
+
+def test_a_device_that_hangs_for_one_model_takes_no_lane_from_another() -> None:
+    """Callers of the one wait for its room in the pool's line, which is bounded and theirs alone."""
+    session = GatedColours()
+
+    async def meet(classifier: Classifier, pool: Pool) -> str:
+        stuck: list[asyncio.Task[Answer]] = []
+        for count in (3, 9):  # as many as are under way, then as many as may wait
+            while len(stuck) < count:
+                call = classifier.classify(picture(RED), model="colours", count=1, deadline=in_seconds(30))
+                stuck.append(asyncio.create_task(call))
+            await reached(lambda count=count: handed_in(pool) == 3 and pool.stats().waiting == count - 3)
+        with pytest.raises(TooManyWaiting, match="the device has as many pictures as it takes and 6 requests"):
+            classifier.admit("colours")
+        answer = await classifier.classify(picture(RED), model="cats", count=1, deadline=in_seconds(PATIENCE_S))
+        session.let_go(1000)
+        await asyncio.gather(*stuck)
+        return answer.model
+
+    with classifying(session, max_batch=1, max_waiting=6) as (classifier, pool, _):
+        assert asyncio.run(meet(classifier, pool)) == "cats"
+    assert len(session.answered) == 9
 
 
 def test_a_device_that_does_not_answer_keeps_nobody_beyond_the_deadline() -> None:

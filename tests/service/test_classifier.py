@@ -86,6 +86,8 @@ class LateAfterDecoding:
 
     def abandon(self, waiter: Waiter) -> None: ...
 
+    def hand_over(self, waiter: Waiter) -> None: ...
+
     def check_deadline(self, waiter: Waiter, before: str) -> None:
         if before == "it was run":
             raise PoolTimeout(f"{waiter.queue}: late")

@@ -1,5 +1,6 @@
 """Micro-batching: who waits is run together; nobody waits for company, for another's fault, or for ever."""
 
+import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,11 +11,11 @@ from numpy.typing import NDArray
 
 from service.errors import PoolClosed, PoolTimeout, RunnerBroken
 from service.micro_batch import MicroBatcher
-from service.pool import in_seconds
 from service.runner import Outputs
 from shared.errors import RunFailed
 from tests.service.fakes import FakeClock
 from tests.service.gated_session import PATIENCE_S, GatedSession, tagged
+from tests.service.waiting import until
 
 
 @contextmanager
@@ -56,21 +57,39 @@ def test_whoever_waits_when_a_run_ends_is_the_next_batch() -> None:
     assert (stats.batches, stats.pictures, stats.split, stats.dropped, stats.waiting) == (2, 4, 0, 0, 0)
 
 
-def test_a_full_line_holds_callers_back_until_there_is_room() -> None:
-    """They keep their lanes meanwhile, so that the long line stays the pool's, which is bounded and in order."""
+def test_more_than_a_batch_are_taken_at_once_and_run_in_order() -> None:
+    """Whoever hands in holds a lane, which others wait for; how many may is the pool's business."""
     session = GatedSession()
-    with batching(session, max_batch=1) as batcher, ThreadPoolExecutor(1) as threads:
+    with batching(session, max_batch=2) as batcher:
         batcher.submit(tagged(1))
         session.wait_until_inside()
-        batcher.submit(tagged(2))
-        third = threads.submit(batcher.submit, tagged(3))
+        later = [batcher.submit(tagged(tag)) for tag in range(2, 7)]
+        session.let_go(100)
+        assert [tag_of(each.result(PATIENCE_S)) for each in later] == [2, 3, 4, 5, 6]
+    assert session.answered == [[1], [2, 3], [4, 5], [6]]
 
-        with pytest.raises(PoolTimeout, match="no room"):
-            batcher.submit(tagged(4), deadline=in_seconds(0.02))
-        assert not third.done()
-        session.let_go(3)
-        assert tag_of(third.result(PATIENCE_S).result(PATIENCE_S)) == 3
-    assert session.answered == [[1], [2], [3]]
+
+def test_a_picture_that_is_dropped_is_kept_no_longer() -> None:
+    """While the device hangs, and when nobody comes any more: pixels of pictures that nobody wants are memory lost."""
+    clock, session = FakeClock(), GatedSession()
+    with batching(session, clock=clock) as batcher:
+        running = batcher.submit(tagged(1))
+        session.wait_until_inside()
+        left, late = tagged(2), tagged(3)
+        kept = [weakref.ref(left), weakref.ref(late)]
+        batcher.submit(left).cancel()
+        del left
+        assert kept[0]() is None, "kept by a line that does not move"
+        assert (batcher.stats().waiting, batcher.stats().dropped) == (0, 1)
+
+        pending = batcher.submit(late, deadline=clock() + 1)
+        del late
+        clock.advance(1)
+        session.let_go()
+        assert tag_of(running.result(PATIENCE_S)) == 1
+        assert isinstance(pending.exception(PATIENCE_S), PoolTimeout)
+        until(lambda: kept[1]() is None)
+        assert batcher.stats().dropped == 2
 
 
 def test_a_cancelled_picture_is_dropped_and_its_neighbours_are_not_disturbed() -> None:
@@ -162,18 +181,14 @@ def test_the_death_of_its_thread_is_told_and_nobody_waits_for_ever() -> None:
     batcher = MicroBatcher(session, max_batch=2, on_broken=told.append)  # type: ignore[arg-type]
     running = batcher.submit(tagged(1))
     session.wait_until_inside()
-    waiting = [batcher.submit(tagged(tag)) for tag in (2, 3)]
-    with ThreadPoolExecutor(1) as threads:
-        blocked = threads.submit(batcher.submit, tagged(4))
+    waiting = [batcher.submit(tagged(tag)) for tag in (2, 3, 4)]
 
-        session.died_of = SystemExit("gone")
-        session.let_go()
+    session.died_of = SystemExit("gone")
+    session.let_go()
 
-        for each in (running, *waiting):
-            with pytest.raises(RunnerBroken, match=r"nothing can be computed any more \(gone\).*must be restarted"):
-                each.result(PATIENCE_S)
-        with pytest.raises(RunnerBroken):
-            blocked.result(PATIENCE_S)
+    for each in (running, *waiting):
+        with pytest.raises(RunnerBroken, match=r"nothing can be computed any more \(gone\).*must be restarted"):
+            each.result(PATIENCE_S)
     with pytest.raises(RunnerBroken):
         batcher.submit(tagged(5))
     assert told == ["nothing can be computed any more (gone)"]

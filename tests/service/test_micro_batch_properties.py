@@ -32,7 +32,7 @@ class BatcherMachine(RuleBasedStateMachine):
         self.cancelled: set[int] = set()
         self.broken = False
 
-    @precondition(lambda self: not self.broken and self.batcher.stats().waiting < self.max_batch)
+    @precondition(lambda self: not self.broken)
     @rule(poisoned=st.sampled_from([False, False, False, True]), patience_s=st.sampled_from([0.5, 3.0, 1000.0]))
     def come(self, *, poisoned: bool, patience_s: float) -> None:
         tag = len(self.pictures) + 1

@@ -33,6 +33,10 @@ class Caller:
     def cores(self) -> int:
         return self.waiter.cores if self.waiter else 0
 
+    @property
+    def under_way(self) -> bool:
+        return self.waiter is not None and self.waiter.under_way
+
     def wake(self) -> None:
         self.woken += 1
         if self.loop_has_gone:
@@ -40,15 +44,16 @@ class Caller:
 
 
 class PoolMachine(RuleBasedStateMachine):
-    """Callers come, run narrow or wide, fail, give up and time out in any order; a simple model is kept beside."""
+    """Callers come, run narrow, wide or elsewhere, fail, give up and time out; a simple model is kept beside."""
 
-    @initialize(lanes=st.sampled_from([1, 2, 2, 3, 4, 6]))
-    def open_pool(self, lanes: int) -> None:
+    @initialize(lanes=st.sampled_from([1, 2, 2, 3, 4, 6]), room=st.integers(0, 2))
+    def open_pool(self, lanes: int, room: int) -> None:
+        self.rooms = {"cats": None, "dogs": None, "birds": room}
         self.clock, self.lanes, self.closed = FakeClock(), lanes, False
         self.pool = Pool(lanes=lanes, max_waiting=MAX_WAITING, clock=self.clock)
         self.waiting: list[Caller] = []  # in the order they came
         self.turns: list[str] = []  # queues; the first one is next
-        self.leased: list[Caller] = []
+        self.leased: list[Caller] = []  # also those who have handed their core over
         self.everyone: list[Caller] = []
         self.counts: Counter[str] = Counter()
 
@@ -66,7 +71,7 @@ class PoolMachine(RuleBasedStateMachine):
         refusal = self.expected_refusal(queue)
         self.counts["asked"] += 1
         try:
-            caller.waiter = self.pool.enter(queue, caller.deadline, caller.wake)
+            caller.waiter = self.pool.enter(queue, caller.deadline, caller.wake, room=self.rooms[queue])
         except (TooManyWaiting, PoolClosed) as error:
             assert type(error) is refusal
             self.counts[refusal.__name__] += 1
@@ -77,7 +82,8 @@ class PoolMachine(RuleBasedStateMachine):
     def take_place(self, caller: Caller, patience_s: float) -> None:
         if caller.cores:
             assert patience_s > 0, "granted after its deadline"
-            assert not self.waiting, "a newcomer overtook those who wait"
+            assert self.is_roomy(caller.queue), "more than its device takes"
+            assert not any(each.queue == caller.queue or self.is_roomy(each.queue) for each in self.waiting), "overtook"
             self.leased.append(caller)
             self.counts["granted"] += 1
         elif patience_s > 0:
@@ -114,7 +120,7 @@ class PoolMachine(RuleBasedStateMachine):
             self.counts["timed out" if caller.deadline <= self.clock() else "gave up"] += 1
             self.remove([caller])
         self.leased = [each for each in self.leased if each is not caller]
-        expected = self.expected_grants(caller.cores)
+        expected = self.expected_grants(self.free) if caller.under_way else []
         self.pool.leave(caller.waiter)
         self.check_grants(expected)
 
@@ -124,10 +130,10 @@ class PoolMachine(RuleBasedStateMachine):
         caller = self.leased[which % len(self.leased)]
         if caller.waiter is None or caller.cores != 1:
             return
-        free = self.lanes - sum(each.cores for each in self.leased)
+        free = self.free
         wide = self.pool.widen(caller.waiter, useful=useful)
         assert wide == (useful and free >= 1 and 1 + free > self.lanes / 2), "wide exactly when most cores are free"
-        assert not (wide and self.waiting), "never while somebody waits"
+        assert not (wide and any(self.is_roomy(each.queue) for each in self.waiting)), "never while somebody waits"
         assert caller.cores == (1 + free if wide else 1)
         self.counts["wide" if wide else "narrow"] += 1
 
@@ -137,9 +143,22 @@ class PoolMachine(RuleBasedStateMachine):
         caller = self.leased[which % len(self.leased)]
         if caller.waiter is None:
             return
-        expected = self.expected_grants(max(0, caller.cores - 1))
+        cores = min(caller.cores, 1)
+        expected = self.expected_grants(self.free + caller.cores - cores) if caller.cores > 1 else []
         self.pool.narrow(caller.waiter)
-        assert caller.cores == 1
+        assert caller.cores == cores
+        self.check_grants(expected)
+
+    @precondition(lambda self: self.leased)
+    @rule(which=WHICH)
+    def hand_over(self, which: int) -> None:
+        """A device does the rest of its work."""
+        caller = self.leased[which % len(self.leased)]
+        if caller.waiter is None:
+            return
+        expected = self.expected_grants(self.free + caller.cores)
+        self.pool.hand_over(caller.waiter)
+        assert (caller.cores, caller.under_way) == (0, True)
         self.check_grants(expected)
 
     @precondition(lambda self: self.leased)
@@ -161,7 +180,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.drop_expired()
         refusal = self.expected_refusal(queue)
         try:
-            self.pool.check_admission(queue)
+            self.pool.check_admission(queue, room=self.rooms[queue])
             assert refusal is None
         except (TooManyWaiting, PoolClosed) as error:
             assert type(error) is refusal
@@ -184,11 +203,23 @@ class PoolMachine(RuleBasedStateMachine):
 
     # --- what is expected of it ---
 
+    @property
+    def free(self) -> int:
+        return self.lanes - sum(each.cores for each in self.leased)
+
+    def under_way(self, queue: str) -> int:
+        return sum(each.queue == queue for each in self.leased)
+
+    def is_roomy(self, queue: str, more: int = 0) -> bool:
+        room = self.rooms[queue]
+        return room is None or self.under_way(queue) + more < room + self.lanes
+
     def expected_refusal(self, queue: str) -> type[TooManyWaiting] | type[PoolClosed] | None:
         if self.closed:
             return PoolClosed
-        busy = sum(each.cores for each in self.leased) == self.lanes
-        return TooManyWaiting if busy and sum(each.queue == queue for each in self.waiting) >= MAX_WAITING else None
+        waiting = sum(each.queue == queue for each in self.waiting)
+        busy = not self.free or waiting or not self.is_roomy(queue)
+        return TooManyWaiting if busy and waiting >= MAX_WAITING else None
 
     def drop_expired(self) -> None:
         """Who has expired does not count as waiting any more, noticed or not."""
@@ -200,19 +231,34 @@ class PoolMachine(RuleBasedStateMachine):
         self.waiting = [each for each in self.waiting if each not in callers]
         self.turns = [name for name in self.turns if any(each.queue == name for each in self.waiting)]
 
-    def expected_grants(self, freed: int) -> list[Caller]:
-        """Whose turn it is when cores are freed: the first of each queue, queues in turns."""
-        if not freed:
-            return []
+    def expected_grants(self, free: int) -> list[Caller]:
+        """Whose turn it is when so many cores are free: the first of each queue with room, queues in turns."""
         self.drop_expired()
         granted: list[Caller] = []
-        while freed and self.waiting:
-            self.turns.append(self.turns.pop(0))
-            caller = next(each for each in self.waiting if each.queue == self.turns[-1])
-            self.remove([caller])
-            granted.append(caller)
-            freed -= not caller.loop_has_gone  # one who cannot be told hands its core on
+        more: Counter[str] = Counter()  # are under way now
+
+        def grant() -> None:
+            round_of: list[Caller] = []
+            while len(round_of) < free - sum(more.values()) and (caller := self.next_in_turn(more, round_of)):
+                round_of.append(caller)
+            more.update(each.queue for each in round_of)
+            for caller in round_of:
+                granted.append(caller)
+                if caller.loop_has_gone:  # one who cannot be told hands its core on
+                    more[caller.queue] -= 1
+                    grant()
+
+        grant()
         return granted
+
+    def next_in_turn(self, more: Counter[str], round_of: list[Caller]) -> Caller | None:
+        for name in self.turns:
+            if self.is_roomy(name, more[name] + sum(each.queue == name for each in round_of)):
+                self.turns.append(self.turns.pop(self.turns.index(name)))
+                caller = next(each for each in self.waiting if each.queue == name)
+                self.remove([caller])
+                return caller
+        return None
 
     def check_grants(self, expected: list[Caller]) -> None:
         assert all(each.waiter is not None and each.waiter.fate is Fate.GRANTED for each in expected)
@@ -226,9 +272,11 @@ class PoolMachine(RuleBasedStateMachine):
             return
         held = sum(each.cores for each in self.leased)
         assert held <= self.lanes
-        assert {each for each in self.everyone if each.cores} == set(self.leased), "nothing lost, nothing doubled"
+        assert {each for each in self.everyone if each.under_way} == set(self.leased), "nothing lost, nothing doubled"
         assert sum(each.cores > 1 for each in self.leased) <= 1, "one is wide at most"
-        if self.waiting:
+        for queue, room in self.rooms.items():
+            assert room is None or self.under_way(queue) <= room + self.lanes, "no more than its device takes"
+        if any(self.is_roomy(each.queue) for each in self.waiting):
             assert held == self.lanes, "never idle while someone waits"
 
     @invariant()
@@ -242,7 +290,7 @@ class PoolMachine(RuleBasedStateMachine):
     def look_at_the_counts(self) -> None:
         self.drop_expired()
         stats = self.pool.stats()
-        assert (stats.leased, stats.waiting) == (len(self.leased), len(self.waiting))
+        assert (stats.leased, stats.waiting) == (sum(each.cores > 0 for each in self.leased), len(self.waiting))
         assert stats.waiting_by_model == Counter(each.queue for each in self.waiting)
         assert stats.wide == any(each.cores > 1 for each in self.leased)
         found = {
