@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from trainer.fold_mean import FoldMean, mean_over_folds
 from trainer.folds import most_folds
-from trainer.intervals import Z_95, Interval, grouped_interval, repeated_folds_interval
+from trainer.intervals import Interval, grouped_interval
 from trainer.metrics import predicted_classes, sample_losses, softmax
+from trainer.paired_intervals import paired_interval, paired_loss_interval
 from trainer.split import make_folds
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -48,7 +50,7 @@ class LearningCurve:
         points: two at least.
         accuracy: how much it rose from the last but one point to the last, on the same held-out samples; see
             `paired_interval`.
-        log_loss: how much it fell there, in nats.
+        log_loss: how much it fell there, in nats; see `paired_loss_interval`.
         folds: of each repetition.
         repetitions: how often folds and subsets were drawn anew.
     """
@@ -101,7 +103,7 @@ def learning_curve(
         measured = [one.measure(l2) for one in drawn]
     if len(measured[0]) < 2:
         return None
-    return _curve(list(zip(*measured, strict=True)), groups, folds=folds)
+    return _curve(list(zip(*measured, strict=True)), groups, folds=folds, class_count=class_count)
 
 
 def quick_strength(swept: Sequence[tuple[float, float]], chosen: float) -> float:
@@ -207,28 +209,9 @@ class _Drawn:
         return _Measured(samples, fold_of, right, sample_losses(probabilities, self.targets))
 
 
-def paired_interval(before: NDArray[np.bool_], after: NDArray[np.bool_], groups: Sequence[str]) -> Interval:
-    """95 % interval of the rise in accuracy from one head to another on the same samples.
-
-    Groups count, not samples: one is better or worse by the balance of its samples. Where none changed, nothing seen
-    leaves a change of about 2 in the number of groups possible.
-
-    Args:
-        before, after: shape (N,), whether each head was right.
-        groups: N group ids.
-
-    Source: A. Agresti and Y. Min, Simple improved confidence intervals for comparing matched proportions, Statistics
-    in Medicine 24 (2005): half a sample is added to each cell of the table of four.
-    """
-    _, group = np.unique(np.asarray(groups), return_inverse=True)
-    change = np.bincount(group, after.astype(np.float64) - before)
-    better, worse, n = float((change > 0).sum()) + 0.5, float((change < 0).sum()) + 0.5, len(change) + 2
-    mean = (better - worse) / n
-    half_width = Z_95 * float(np.sqrt(better + worse - (better - worse) ** 2 / n)) / n
-    return mean - half_width, mean + half_width
-
-
-def _curve(of_sizes: Sequence[Sequence[_Measured]], groups: Sequence[str], *, folds: int) -> LearningCurve:
+def _curve(
+    of_sizes: Sequence[Sequence[_Measured]], groups: Sequence[str], *, folds: int, class_count: int
+) -> LearningCurve:
     pairs = list(zip(*of_sizes[-2:], strict=True))
     rises = [most.right.astype(np.float64) - fewer.right for fewer, most in pairs]
     falls = [fewer.losses - most.losses for fewer, most in pairs]
@@ -244,7 +227,13 @@ def _curve(of_sizes: Sequence[Sequence[_Measured]], groups: Sequence[str], *, fo
             pooled=[paired_interval(fewer.right, most.right, groups) for fewer, most in pairs],
             least=-1.0,
         ),
-        log_loss=FoldMean(float(np.mean(of_folds[1])), repeated_folds_interval(of_folds[1], folds=folds)),
+        log_loss=mean_over_folds(
+            of_folds[1],
+            folds=folds,
+            pooled=[paired_loss_interval(fall, groups, math.log(class_count)) for fall in falls],
+            least=-math.inf,
+            most=math.inf,
+        ),
         folds=folds,
         repetitions=len(pairs),
     )

@@ -6,9 +6,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.trainer.blobs import make_blobs
-from trainer.learning_curve import LearningCurve, learning_curve, paired_interval, quick_strength, take_first
+from trainer.learning_curve import LearningCurve, learning_curve, quick_strength, take_first
 from trainer.linear_probe import fit_linear_probe
 from trainer.metrics import accuracy, softmax
+from trainer.paired_intervals import paired_interval, paired_loss_interval
 from trainer.report_words import would_more_help
 from trainer.subset_fits import fit_subsets
 
@@ -151,3 +152,40 @@ def test_copies_do_not_make_the_interval_of_a_rise_narrower() -> None:
     copied = paired_interval(np.tile(before, 9), np.tile(after, 9), groups * 9)
 
     assert copied == once
+
+
+def test_a_fall_that_all_groups_share_may_still_be_off_by_what_has_not_shown_yet() -> None:
+    """24 falls of 0.05, and half a pair of +- ln 2: mean 1.2 / 25, squares 24 x 0.002^2 + 0.048^2 + ln 2^2."""
+    low, high = paired_loss_interval(np.full(24, 0.05), [str(row) for row in range(24)], math.log(2))
+
+    half_width = 2.0687 * math.sqrt(25 / 24 * (24 * 0.002**2 + 0.048**2 + math.log(2) ** 2)) / 25
+    assert (low, high) == pytest.approx((0.048 - half_width, 0.048 + half_width), abs=1e-4)
+    assert low < 0 < high
+
+
+def test_copies_of_samples_leave_the_interval_of_a_fall_as_it_is() -> None:
+    falls = np.random.default_rng(0).normal(0.1, 0.3, 30)
+
+    once = paired_loss_interval(falls, [str(row) for row in range(30)], math.log(3))
+
+    assert paired_loss_interval(np.tile(falls, 5), [str(row) for row in range(30)] * 5, math.log(3)) == pytest.approx(
+        once
+    )
+
+
+def test_many_samples_tell_a_fall_from_chance() -> None:
+    falls = np.random.default_rng(0).normal(0.1, 0.3, 400)
+
+    low, high = paired_loss_interval(falls, [str(row) for row in range(400)], math.log(3))
+
+    assert (low, high) == pytest.approx((0.1 - 2 * 0.3 / 20, 0.1 + 2 * 0.3 / 20), abs=0.02)
+
+
+def test_of_few_pictures_that_are_all_told_right_more_are_not_said_to_help() -> None:
+    """Scores of 24 pictures rise a little with every picture; a loss that has not shown yet is larger than that."""
+    curve = curve_of(*make_blobs(24, features=40, classes=2, distance=6.0))
+
+    assert curve is not None
+    assert curve.points[-1].accuracy == 1
+    assert curve.log_loss.interval[0] < 0 < curve.log_loss.mean
+    assert would_more_help(curve) == "unclear"
