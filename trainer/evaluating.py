@@ -1,5 +1,6 @@
 """The `evaluate` verb: a published bundle measured on any labelled pictures."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,14 @@ from shared.addresses import shown
 from shared.bundle import Bundle
 from trainer.errors import NothingSelected, UnknownLabels
 from trainer.evaluation import Evaluation, evaluate
+from trainer.groups import find_groups
 from trainer.intake import name_not_read, read_told
 from trainer.learned_from import learned_digests, learned_warning
 from trainer.manifest import Manifest, PassedOver, Sample
 from trainer.progress import Progress
 from trainer.scoring import Scored, Scorer
 from trainer.settings import EvaluateSettings
-from trainer.split_file import read_split_file
+from trainer.split_file import read_groups, read_split_file
 from trainer.telling import name_each
 from trainer.unusable import refuse_too_many
 
@@ -43,12 +45,16 @@ class BundleEvaluation:
 def evaluate_bundle(settings: EvaluateSettings, progress: Progress | None = None) -> BundleEvaluation:
     """Score every labelled picture and compare.
 
+    Pictures count as one in intervals if their bytes are the same, if they were one group in the training of the
+    bundle, near duplicates among them, or if they are one by `--group-by`. Near duplicates among others are not looked
+    for.
+
     Raises:
         BadData: labels the bundle does not know, no picture left, or more unusable ones than `max_bad`.
         BundleError, SessionError: the bundle cannot be used.
     """
     progress = progress or Progress()
-    manifest = read_told(settings, progress, max_missing=settings.max_bad)
+    manifest = read_told(settings, progress, max_missing=settings.max_bad, group_by=settings.group_by, as_test=True)
     name_not_read(manifest, progress)
     scorer = Scorer(settings.bundle, threads=settings.thread_count, provider=settings.provider, progress=progress)
     samples = _select(manifest, settings, scorer.bundle)
@@ -119,9 +125,18 @@ def _score_all(samples: tuple[Sample, ...], scorer: Scorer, progress: Progress) 
 def _evaluate(samples: tuple[Sample, ...], scored: list[Scored], scorer: Scorer) -> Evaluation:
     index = {label: position for position, label in enumerate(scorer.labels)}
     usable = [
-        (result.probabilities, index[sample.label], sample.digest)
-        for sample, result in zip(samples, scored, strict=True)
+        (result.probabilities, index[sample.label], group)
+        for sample, result, group in zip(samples, scored, _groups_of(samples, scorer.bundle), strict=True)
         if result.probabilities is not None
     ]
-    probabilities, targets, digests = zip(*usable, strict=True)
-    return evaluate(np.stack(probabilities), np.array(targets, dtype=np.int64), scorer.labels, groups=digests)
+    probabilities, targets, groups = zip(*usable, strict=True)
+    return evaluate(np.stack(probabilities), np.array(targets, dtype=np.int64), scorer.labels, groups=groups)
+
+
+def _groups_of(samples: tuple[Sample, ...], bundle: Bundle) -> tuple[str, ...]:
+    """Copies and what `--group-by` joins, and also what the training kept together, as far as it knew the pictures."""
+    learned, together = read_groups(bundle.path), defaultdict[str, list[int]](list)
+    for row, sample in enumerate(samples):
+        if sample.digest in learned:
+            together[learned[sample.digest]].append(row)
+    return find_groups(samples, together.values())

@@ -21,6 +21,7 @@ def read_told(
     max_missing: float,
     group_by: str | None = None,
     rehash: bool = False,
+    as_test: bool = False,
 ) -> Manifest:
     """The manifest of `settings.data`, of which is said how many pictures and labels it has; see `read_manifest`."""
     manifest = read_manifest(
@@ -30,6 +31,7 @@ def read_told(
         cache_dir=settings.cache_dir,
         max_missing=max_missing,
         rehash=rehash,
+        as_test=as_test,
         progress=progress,
     )
     found = f"{counted(len(manifest.samples), 'picture')}, {counted(len(manifest.labels), 'label')}"

@@ -212,6 +212,7 @@ class EvaluateSettings(TrainerSettings):
     bundle: CliPositionalArg[Path] = Field(description="models/NAME (its current version) or models/NAME/VERSION.")
     data: CliPositionalArg[Location] = Field(description=DATA_HELP)
     labels: str = Field("auto", description=LABELS_HELP)
+    group_by: GroupBy | None = Field(None, description=GROUP_BY_HELP)
     only: Literal["train", "validation", "test", "all"] = Field(
         "all", description="Only pictures of this split of the bundle's own training."
     )

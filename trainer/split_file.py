@@ -59,6 +59,15 @@ def read_split_file(bundle_path: Path) -> dict[str, Split]:
     return {row.digest: row.split for row in _read_rows(bundle_path)}
 
 
+def read_groups(bundle_path: Path) -> dict[str, str]:
+    """Group by picture digest, named by its smallest digest; empty for bundles that do not say.
+
+    Raises:
+        BundleInvalid: the bundle has no split.csv, or it is of another form.
+    """
+    return {row.digest: row.group for row in _read_rows(bundle_path) if row.group}
+
+
 def read_labels_by_digest(bundle_path: Path) -> dict[str, str]:
     """Label by picture digest, as the bundle was trained on it.
 

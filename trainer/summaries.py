@@ -36,6 +36,7 @@ def evaluation_summary(bundle: Bundle, numbers: Mapping[str, Any], unusable_coun
     lines = [
         f"{bundle.metadata.name} {bundle.version} on {counted(numbers['n'], 'picture')}"
         + (f" ({unusable_count} could not be used)" if unusable_count else ""),
+        *_groups_line(numbers),
         f"  accuracy            {_with_interval(numbers)}",
         f"  macro accuracy      {_with_interval(numbers, 'macro_accuracy')}",
         f"  macro F1            {_with_interval(numbers, 'macro_f1')}",
@@ -55,6 +56,13 @@ def evaluation_summary(bundle: Bundle, numbers: Mapping[str, Any], unusable_coun
     width = max(len(one["label"]) for one in numbers["per_class"])
     lines += [f"  {one['label']:<{width}}  {_class_line(one)}" for one in numbers["per_class"]]
     return "\n".join(lines)
+
+
+def _groups_line(numbers: Mapping[str, Any]) -> list[str]:
+    """Said where intervals are wider than so many pictures would make them."""
+    if numbers["groups"] == numbers["n"]:
+        return []
+    return [f"  groups              {counted(numbers['groups'], 'group')} of pictures that count as one in intervals"]
 
 
 def _accuracy_lines(metrics: Mapping[str, Any]) -> list[str]:
