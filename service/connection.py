@@ -62,12 +62,12 @@ class Connection(RefusingConnection):
         *,
         limits: ConnectionLimits,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        super().__init__(config, server_state, app_state, _loop, send_s=limits.send_s)
         self._limits = limits
         self._crowded = self._ending = self._head_begun = False
         self._head_bytes = self._framing_bytes = 0
         self._fault: ServiceError | None = None
-        self._head_timer, self._send_timer, self._end_timer = Timer(), Timer(), Timer()
+        self._head_timer, self._end_timer = Timer(), Timer()
 
     # --- the transport's calls ---
 
@@ -82,7 +82,7 @@ class Connection(RefusingConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End: nothing is left running."""
-        for timer in (self._head_timer, self._send_timer, self._end_timer):
+        for timer in (self._head_timer, self._end_timer):
             timer.cancel()
         super().connection_lost(exc)
 
@@ -103,16 +103,6 @@ class Connection(RefusingConnection):
         self.cycle.more_body = False  # so nobody waits to read it away
         self.cycle.message_event.set()
         return not self.transport.is_closing()
-
-    def pause_writing(self) -> None:
-        """The client does not take its answer; it has some time to go on."""
-        super().pause_writing()
-        self._send_timer.start(self.loop, self._limits.send_s, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """It does again."""
-        super().resume_writing()
-        self._send_timer.cancel()
 
     # --- the parser's calls ---
 
@@ -168,10 +158,7 @@ class Connection(RefusingConnection):
     def on_response_complete(self) -> None:
         """The answer is written. At the end, the connection is not kept for long."""
         super().on_response_complete()
-        if self.transport.is_closing():
-            if self.transport.get_write_buffer_size():
-                self._send_timer.start(self.loop, self._limits.send_s, self.transport.abort)
-        elif self._ending and not self.pipeline:
+        if self._ending and not self.pipeline and not self.transport.is_closing():
             self._end_timer.start(self.loop, LAST_CHANCE_S, self._close_if_idle)
 
     # --- the end ---
@@ -184,7 +171,7 @@ class Connection(RefusingConnection):
 
     def _close_if_idle(self) -> None:
         if self._is_idle and not self._head_begun:
-            self.transport.close()
+            self.close()
 
     # --- within ---
 
@@ -251,7 +238,7 @@ class Connection(RefusingConnection):
         if not self._is_idle:  # its turn has not come, and perhaps nothing is read meanwhile
             self._await_head()
         elif not self._head_begun:
-            self.transport.close()
+            self.close()
         else:
             self._refuse(HeadersTooSlow(waited_s=self._limits.head_s))
 

@@ -1,35 +1,20 @@
 """The half of a connection that refuses: what is wrong is made a request of its own, and answered in its turn."""
 
 import asyncio
-from typing import Any
 
-from uvicorn import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from service.closing import ClosingConnection
 from service.errors import ServiceError
 from service.refusals import REFUSAL
 
 
-class RefusingConnection(HttpToolsProtocol):
-    """uvicorn's protocol, which can answer a request that is none; `service.refusals` says what.
+class RefusingConnection(ClosingConnection):
+    """A connection that can answer a request that is none; `service.refusals` says what."""
 
-    Args:
-        config, server_state, app_state: uvicorn's.
-        _loop: uvicorn's.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._refused = False
-        self._in_head = True
+    _refused = False
+    _in_head = True
 
     def _refuse(self, error: ServiceError) -> None:
         """Answer with an error, after what was asked before, and take no further request."""
@@ -37,7 +22,7 @@ class RefusingConnection(HttpToolsProtocol):
         if self._in_head or self.cycle is None:
             self._start_refusal(error)
         elif self.cycle.response_complete:
-            self.transport.close()
+            self.close()
         else:  # whoever reads the body is told
             self.cycle.scope["state"][REFUSAL] = error
             self.cycle.keep_alive = False

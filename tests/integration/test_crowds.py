@@ -24,9 +24,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
     models_dir = tmp_path_factory.mktemp("models")
     publish_bundle(models_dir)
     limits = ("--max-connections", str(MAX_CONNECTIONS), "--max-upload", "64KiB", "--max-uploads", "64KiB")
-    with running_process(models_dir, *limits, "--send-timeout-s", "0.3") as process:
+    log = models_dir.parent / "crowds.log"
+    with running_process(models_dir, *limits, "--send-timeout-s", "0.3", log=log) as process:
         process.wait_until_ready()
         yield process
+        assert process.stop() == 0
+    assert "Traceback" not in log.read_text("utf-8"), "what clients do is no error of the service"
 
 
 @contextlib.contextmanager
