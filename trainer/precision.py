@@ -4,18 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shared.bundle import BundleMetadata
 from shared.cpu_features import Cpu
 from trainer.errors import QuantisationFailed
 from trainer.feature_library import FeatureLibrary
 from trainer.golden_pictures import choose_golden
+from trainer.int8_comparison import Int8Comparison, accuracy_in_words, compare_int8, groups_of_selection
 from trainer.int8_graph import requirements_of
 from trainer.intervals import standard_error
 from trainer.metrics import accuracy, sample_losses
-from trainer.parity import relative_differences
 from trainer.recipe import FeatureChoice, Precision
 from trainer.recipe_search import Candidate, Plan, Searched
 from trainer.sample_bytes import read_sample
@@ -28,26 +25,8 @@ LEAST_SPEEDUP = 1.2
 MOST_LOSS = 0.005
 """Half a point of accuracy."""
 
-
-@dataclass(frozen=True)
-class Int8Comparison:
-    """The int8 form of a recipe beside its float32 form, out of fold, on the same folds.
-
-    Attributes:
-        accuracy, accuracy_float32: in [0, 1].
-        difference: in accuracy, int8 less float32, paired by picture.
-        difference_error: its standard error.
-        log_loss, log_loss_float32: in nats.
-        features_differ_by: median over the pictures of the relative norm of the features' difference.
-    """
-
-    accuracy: float
-    accuracy_float32: float
-    difference: float
-    difference_error: float
-    log_loss: float
-    log_loss_float32: float
-    features_differ_by: float
+LEAST_WITNESSES = 100
+"""Groups of pictures; what fewer of them say of half a point is chance alone (docs/decisions/0022)."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +132,7 @@ def settle_precision(
         if wanted == "int8":
             raise
         return measured, PrecisionChoice(wanted, "float32", f"float32, because {error}")
-    comparison = _compare(training, plan, measured, in_int8)
+    comparison = compare_int8(training, plan, measured, in_int8)
     weights_sha256 = library.backbone.weights.sha256
     if wanted == "auto" and recorded is not None and recorded.holds_for(weights_sha256, searched.recipe.features):
         choice = _taken_over(recorded.choice, comparison, library.cpu)
@@ -167,8 +146,8 @@ def settle_precision(
 def choose_precision(
     wanted: Wanted, *, comparison: Int8Comparison | None, speedup: float | None, cpu: Cpu
 ) -> PrecisionChoice:
-    """Pure: int8 where it was asked for, or where it is fast enough and loses little enough."""
-    tried = f"{_speed_in_words(speedup)}{_accuracy_in_words(comparison)} ({cpu.instruction_class})"
+    """Pure: int8 where it was asked for, or where it is fast enough and loses little enough by enough pictures."""
+    tried = f"{_speed_in_words(speedup)}{accuracy_in_words(comparison)} ({cpu.instruction_class})"
     taken: Precision = "int8"
     if wanted == "int8":
         reason = f"int8, because it was asked for: {tried}."
@@ -176,6 +155,9 @@ def choose_precision(
         taken, reason = "float32", "float32, because too few pictures leave no folds to compare int8 on."
     elif speedup is None or speedup < LEAST_SPEEDUP:
         taken, reason = "float32", f"float32, because int8 is less than {LEAST_SPEEDUP:g} x as fast: {tried}."
+    elif comparison.groups < LEAST_WITNESSES:
+        witnesses = f"{LEAST_WITNESSES} pictures that are no copies or series of each other"
+        taken, reason = "float32", f"float32, because fewer than {witnesses} cannot tell what int8 loses: {tried}."
     elif comparison.difference < -MOST_LOSS - 1e-9:
         taken, reason = "float32", f"float32, because int8 loses more than {100 * MOST_LOSS:g} points: {tried}."
     else:
@@ -225,41 +207,11 @@ def _keeping_tried(in_int8: Measured, searched: Searched, training: Training) ->
         accuracy=accuracy(fit.out_of_fold_probabilities, targets),
         log_loss=float(losses.mean()),
         difference=float((losses - best.losses).mean()),
-        difference_error=standard_error(losses - best.losses, _groups_of(training)),
+        difference_error=standard_error(losses - best.losses, groups_of_selection(training)),
         reason="taken: the int8 form of the recipe that was chosen in float32",
         losses=losses,
     )
     return replace(in_int8, searched=replace(in_int8.searched, tried=(*tried, made)))
-
-
-def _compare(training: Training, plan: Plan, measured: Measured, in_int8: Measured) -> Int8Comparison | None:
-    """None where there are no folds."""
-    before, after = measured.cross_validated, in_int8.cross_validated
-    if before is None or after is None:
-        return None
-    targets = training.targets[training.rows("train", "validation")]
-    gained = _right(in_int8, targets) - _right(measured, targets)
-    rows = [plan.rows_of(one.searched.recipe).plain for one in (measured, in_int8)]
-    return Int8Comparison(
-        accuracy=after.accuracy,
-        accuracy_float32=before.accuracy,
-        difference=float(gained.mean()),
-        difference_error=standard_error(gained, _groups_of(training)),
-        log_loss=after.log_loss,
-        log_loss_float32=before.log_loss,
-        features_differ_by=float(np.median(relative_differences(*rows))),
-    )
-
-
-def _groups_of(training: Training) -> list[str]:
-    """Of the pictures that selection may see."""
-    return [training.groups[row] for row in training.rows("train", "validation").tolist()]
-
-
-def _right(measured: Measured, targets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Which pictures were told right out of fold, 1 or 0, shape (N,)."""
-    right: NDArray[np.float64] = np.equal(measured.fit.out_of_fold_logits.argmax(1), targets).astype(np.float64)
-    return right
 
 
 def _measure_speedup(choice: FeatureChoice, library: FeatureLibrary) -> float:
@@ -274,12 +226,3 @@ def _measure_speedup(choice: FeatureChoice, library: FeatureLibrary) -> float:
 
 def _speed_in_words(speedup: float | None) -> str:
     return "" if speedup is None else f"{speedup:.2f} x the pictures a second, decoding included, and "
-
-
-def _accuracy_in_words(comparison: Int8Comparison | None) -> str:
-    if comparison is None:
-        return "accuracy that too few pictures leave unmeasured"
-    return (
-        f"{100 * comparison.difference:+.1f} points of cross-validated accuracy (standard error "
-        f"{100 * comparison.difference_error:.1f})"
-    )

@@ -123,3 +123,19 @@ def test_the_float32_form_that_was_chosen_says_what_became_of_it(in_int8: Measur
     assert taken.difference == pytest.approx(taken.log_loss - best.log_loss)
     assert taken.difference_error > 0
     assert "losses" not in taken.as_json()
+
+
+def test_what_int8_loses_is_told_with_an_interval_that_counts_groups() -> None:
+    """Equal answers of 90 pictures leave a change of some points possible, those of 18 series of more."""
+    series = replace(TRAINING, groups=tuple(f"series {TARGETS[row]} {row // 15}" for row in range(len(TARGETS))))
+    found = []
+    for training in (TRAINING, series):
+        fit = partial(measure, training, seed=0, threads=1, folds=0)
+        _, choice = settle_precision("int8", training, PLAN, fit(plan=PLAN), Library(), lambda plan: fit(plan=plan))  # type: ignore[arg-type] # noqa: B023
+        assert choice.comparison is not None
+        found.append(choice.comparison)
+
+    assert [(one.n, one.groups) for one in found] == [(90, 90), (90, 18)]
+    widths = [high - low for low, high in (one.difference_interval for one in found)]
+    assert 0.02 < widths[0] < widths[1]
+    assert "90 pictures" in choice.reason

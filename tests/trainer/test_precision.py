@@ -6,13 +6,15 @@ import pytest
 
 from shared.cpu_features import Cpu
 from tests.trainer.conv_graph import CONV_SPEC
-from trainer.precision import Int8Comparison, PrecisionChoice, Recorded, choose_precision
+from trainer.int8_comparison import Int8Comparison
+from trainer.precision import PrecisionChoice, Recorded, choose_precision
 from trainer.recipe import FeatureChoice
 
 VNNI = Cpu("x86_64", frozenset({"avx2", "avx_vnni"}))
-EQUAL = Int8Comparison(0.9, 0.9, 0.0, 0.01, 0.3, 0.3, 0.08)
+EQUAL = Int8Comparison(0.9, 0.9, 0.0, (-0.012, 0.014), 0.3, 0.3, 0.08, n=200, groups=100)
 HALF_A_POINT_LESS = replace(EQUAL, difference=-0.005)
 MORE_THAN_THAT = replace(EQUAL, difference=-0.0051)
+FEW = replace(EQUAL, groups=99)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,7 @@ MORE_THAN_THAT = replace(EQUAL, difference=-0.0051)
         (HALF_A_POINT_LESS, 1.2, "int8", "loses at most half a point"),
         (MORE_THAN_THAT, 2.0, "float32", "loses more than 0.5 points"),
         (EQUAL, 1.19, "float32", "less than 1.2 x as fast"),
+        (FEW, 2.0, "float32", "fewer than 100 pictures that are no copies or series of each other cannot tell"),
         (None, 2.0, "float32", "too few pictures"),
     ],
 )
@@ -38,7 +41,7 @@ def test_the_reason_holds_what_was_measured() -> None:
     choice = choose_precision("auto", comparison=HALF_A_POINT_LESS, speedup=1.62, cpu=VNNI)
 
     assert "1.62 x the pictures a second" in choice.reason
-    assert "-0.5 points of cross-validated accuracy (standard error 1.0)" in choice.reason
+    assert "-0.5 points of cross-validated accuracy (95 % interval -1.2 to +1.4, 200 pictures)" in choice.reason
     assert "x86_64 avx_vnni avx2" in choice.reason
 
 
