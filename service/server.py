@@ -18,10 +18,11 @@ import uvicorn
 
 from service.app import create_app
 from service.connection import ConnectionLimits
+from service.failures import LogFailures
 from service.gate import Gate
 from service.gated_connection import GatedConnection
 from service.listener import BACKLOG, allow_descriptors, let_in_the_last
-from service.runtime import Lifecycle, Opened
+from service.runtime import Lifecycle, Opened, Runtime
 
 EXIT_STUCK = 1
 OTHER_DESCRIPTORS = 512
@@ -128,37 +129,46 @@ class Server(uvicorn.Server):
 
 def run(opened: Opened, listener: socket.socket, *, on_started: Callable[[], None] = lambda: None) -> None:
     """Serve with a runtime on a listening socket until a signal comes, then end cleanly."""
-    settings, lifecycle = opened.runtime.settings, opened.runtime.lifecycle
+    settings = opened.runtime.settings
     allow_descriptors(settings.max_connections + OTHER_DESCRIPTORS)
-    limits = ConnectionLimits(
-        max_connections=settings.max_connections,
-        head_bytes=settings.max_headers,
-        head_s=settings.headers_timeout_s,
-        send_s=settings.send_timeout_s,
-    )
-    runtime = opened.runtime
-    gate = Gate(runtime.admission, runtime.counts, is_draining=lambda: lifecycle.draining)
-    config = uvicorn.Config(
-        create_app(settings, opened),
-        loop="uvloop",
-        http=cast("type[asyncio.Protocol]", partial(GatedConnection, limits=limits, gate=gate)),
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=math.ceil(settings.keep_alive_s),
-    )
     server = Server(
-        config,
-        lifecycle=lifecycle,
+        _config_of(opened),
+        lifecycle=opened.runtime.lifecycle,
         drain_delay_s=settings.drain_delay_s,
         grace_s=settings.grace_s,
         on_started=on_started,
     )
     with server.capture_signals():  # from here on a signal is never lost on the way to the loop
         server.run(sockets=[listener])
+
+
+def _config_of(opened: Opened) -> uvicorn.Config:
+    settings = opened.runtime.settings
+    return uvicorn.Config(
+        LogFailures(create_app(settings, opened)),
+        loop="uvloop",
+        http=cast("type[asyncio.Protocol]", _connections(opened.runtime)),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # else uvicorn reads a variable of its own for whom to believe
+        backlog=BACKLOG,
+        timeout_keep_alive=math.ceil(settings.keep_alive_s),
+    )
+
+
+def _connections(runtime: Runtime) -> Callable[..., GatedConnection]:
+    settings, lifecycle = runtime.settings, runtime.lifecycle
+    limits = ConnectionLimits(
+        max_connections=settings.max_connections,
+        head_bytes=settings.max_headers,
+        head_s=settings.headers_timeout_s,
+        send_s=settings.send_timeout_s,
+    )
+    gate = Gate(runtime.admission, runtime.counts, is_draining=lambda: lifecycle.draining)
+    return partial(GatedConnection, limits=limits, gate=gate)
 
 
 def _end_if_stuck(after_s: float) -> threading.Timer:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -71,9 +71,10 @@ def running_process(
     log: Path | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
     python: str = sys.executable,
+    program: Sequence[str] = ("-m", "service"),
 ) -> Iterator[ServiceProcess]:
     """Started on a free port; stopped at the end if the test has not done so. Its log goes to `log`."""
-    command = [python, "-m", "service", "--models-dir", str(models_dir), "--port", "0", *arguments]
+    command = [python, *program, "--models-dir", str(models_dir), "--port", "0", *arguments]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FINIAL_")}
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(log.open("w")) if log else None
