@@ -1,8 +1,10 @@
 """From bytes to predictions, within a lease: decode -> preprocess -> run -> the best labels. Knows no HTTP."""
 
 import asyncio
+import contextlib
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import TypeVar
@@ -10,15 +12,18 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import PoolTimeout
+from service.errors import ModelFailed, PoolTimeout
 from service.generation import Generation
 from service.lane import Lane
 from service.pool import Pool
 from service.registry import Registry
 from service.runner import Outputs
 from shared.decode import DecodeLimits, decode
+from shared.errors import RunFailed
 from shared.prediction import Prediction, top_k
 from shared.preprocess import preprocess
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -53,11 +58,23 @@ def classify_picture(data: bytes, generation: Generation, lane: Lane, *, limits:
     Raises:
         PictureError: the picture cannot be used.
         PoolTimeout: the deadline passed before it was run.
+        ModelFailed: the graph fails with it.
     """
     images = _read(data, generation, lane, limits)
-    with lane.widen(useful=generation.can_widen) as wide:
+    with lane.widen(useful=generation.can_widen) as wide, _failures_told(generation):
         outputs = generation.run(images, wide=wide)
     return _answer_of(outputs, generation, count)
+
+
+@contextlib.contextmanager
+def _failures_told(generation: Generation) -> Iterator[None]:
+    """Log what ONNX Runtime says, which is for the operator, and tell the client that its picture is the occasion."""
+    try:
+        yield
+    except RunFailed as error:
+        told = {"model": generation.name, "version": generation.version, "error": str(error)}
+        logger.error("run failed", extra=told)
+        raise ModelFailed(generation.name, generation.version) from error
 
 
 def _read(data: bytes, generation: Generation, lane: Lane, limits: DecodeLimits) -> NDArray[np.uint8]:
@@ -125,6 +142,8 @@ class Classifier:
             PoolError: too many are waiting, or the deadline passed before the run.
             UnknownModel, ModelNotLoaded: the model is not there, or not any more.
             PictureError: the picture cannot be used.
+            ModelFailed: the graph fails with it.
+            RunnerBroken: nothing can be computed any more.
         """
         job = _Job(data, model=model, count=count, deadline=deadline)
         async with self._pool.lease_async(deadline, queue=model, room=self._room_of(model)) as lane:
@@ -150,7 +169,8 @@ class Classifier:
         """Wait for another thread's run, without a core."""
         try:
             async with asyncio.timeout(max(0.0, job.deadline - time.monotonic())):
-                outputs = await asyncio.wrap_future(pending.outputs)  # a caller who leaves takes the picture back
+                with _failures_told(pending.generation):
+                    outputs = await asyncio.wrap_future(pending.outputs)  # a caller who leaves takes the picture back
         except TimeoutError as error:
             raise PoolTimeout("the deadline passed before the device had answered") from error
         return _answer_of(outputs, pending.generation, job.count)

@@ -264,6 +264,16 @@ class PoolClosed(PoolError):
 # --- what cannot be mended here ---
 
 
+class ModelFailed(ServiceError):
+    """The graph fails with this picture; the log has ONNX Runtime's words."""
+
+    def __init__(self, model: str, version: str) -> None:
+        super().__init__(
+            f"model {model!r} (version {version}) fails with this picture; it was logged. It would fail again: tell "
+            "the operator, who may publish another version or take the last one back."
+        )
+
+
 class RunnerBroken(ServiceError):
     """What computes has ended for good; the process is to be replaced."""
 

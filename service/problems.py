@@ -13,6 +13,7 @@ from starlette.types import Scope
 from service.errors import (
     HeadersTooLarge,
     HeadersTooSlow,
+    ModelFailed,
     ModelNotChosen,
     ModelNotLoaded,
     NoModel,
@@ -73,6 +74,7 @@ KINDS: dict[type[FinialError], Kind] = {
     UnknownFormat: Kind(415, "unknown-format", "Not an accepted picture format"),
     PictureCorrupt: Kind(422, "undecodable-picture", "The picture cannot be decoded"),
     HeadersTooLarge: Kind(431, "headers-too-large", "The headers are too large"),
+    ModelFailed: Kind(500, "model-failed", "The model fails with this picture"),
     TooManyConnections: Kind(503, "too-many-connections", "Too many clients are connected", retry_after_s=1),
     TooManyUploads: Kind(503, "too-many-uploads", "Too much is being uploaded", retry_after_s=1),
     TooManyWaiting: Kind(503, "queue-full", "Too many requests are waiting", retry_after_s=1),

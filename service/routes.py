@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from service.departures import cancelled_when_gone
-from service.errors import PoolError
+from service.errors import ModelFailed, ServiceError
 from service.openapi import ANY_PROBLEM, UPLOAD, upload_problems
 from service.pool import in_seconds
 from service.problems import problem_of
@@ -147,8 +147,8 @@ async def _predict(
         for picture in pictures:
             try:
                 results.append(await answer(picture))
-            except (PictureError, PoolError) as error:
-                if isinstance(error, PoolError) and not results:
+            except (PictureError, ServiceError) as error:
+                if not results and not isinstance(error, PictureError | ModelFailed):
                     raise  # nothing was done for it; refused as a whole, it can simply be sent again
                 results.append(problem_of(error, request_id=request_id))
         return PredictManyAnswer(results=results)

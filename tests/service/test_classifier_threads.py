@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from service.classifier import Answer, Classifier
+from service.errors import ModelFailed
 from service.generation import Generation
 from service.pool import Pool, in_seconds
 from service.registry import Registry
@@ -103,7 +104,7 @@ async def come_and_go(classifier: Classifier, chance: np.random.Generator, seen:
     if isinstance(answer, Answer):
         assert (answer.predictions[0].label, answer.model) == (colour, model), "an answer was swapped"
     else:
-        assert isinstance(answer, PictureError | RunFailed | asyncio.CancelledError), repr(answer)
+        assert isinstance(answer, PictureError | ModelFailed | asyncio.CancelledError), repr(answer)
 
 
 async def test_every_caller_gets_its_own_answer_and_every_core_comes_back(
@@ -112,11 +113,11 @@ async def test_every_caller_gets_its_own_answer_and_every_core_comes_back(
     seen: Counter[str] = Counter()
     await asyncio.gather(*(come_and_go(classifier, np.random.default_rng(seed), seen) for seed in range(300)))
     for _ in range(3):  # and one who comes alone, whose session may fail
-        with contextlib.suppress(RunFailed):
+        with contextlib.suppress(ModelFailed):
             await classifier.classify(picture(), model="cats", count=1, deadline=in_seconds(60))
 
     assert seen.total() == 300
-    assert min(seen[kind] for kind in ("Answer", "PictureCorrupt", "RunFailed", "CancelledError")) > 0
+    assert min(seen[kind] for kind in ("Answer", "PictureCorrupt", "ModelFailed", "CancelledError")) > 0
     assert (cores.busy, cores.most) == (0, LANES), "the budget was used, and kept"
     stats = pool.stats()
     assert (stats.leased, stats.wide, stats.waiting, stats.refused_total, stats.timed_out_total) == (0, 0, 0, 0, 0)
