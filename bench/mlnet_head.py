@@ -27,11 +27,11 @@ import torch
 from numpy.typing import NDArray
 
 from bench.arguments import data_arguments
+from bench.results_cells import interval_of
 from bench.rows import read_rows
 from trainer.backbones import build_classifier, choose_backbone, find_weights
 from trainer.evaluation import evaluate
 from trainer.folds import most_folds
-from trainer.intervals import repeated_folds_interval
 from trainer.split import make_folds
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def main() -> None:
                 scores, rows.targets, rows.groups, rows.labels, seeds=range(5), early_stopping=early_stopping
             )
             way = "as it comes" if early_stopping else f"{EPOCHS} epochs"
-            low, high = repeated_folds_interval(result.accuracies, folds=result.folds)
+            low, high = interval_of(result.accuracies, folds=result.folds, groups=len(set(rows.groups)))
             print(
                 f"{data.name:<24} {way:<12} {result.accuracy:.4f}  [{low:.4f}, {high:.4f}]  "
                 f"log loss {np.mean(result.log_losses):.4f}  {result.seconds:6.1f} s",

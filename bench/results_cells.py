@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.intervals import Interval, repeated_folds_interval
+from trainer.fold_mean import mean_over_folds
+from trainer.intervals import Interval, wilson_of_share
+from trainer.paired_intervals import interval_of_changes
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,7 @@ class Cell:
     @property
     def interval(self) -> Interval:
         """95 %, of the accuracy."""
-        low, high = repeated_folds_interval(self.accuracies, folds=self.folds)
-        return max(0.0, low), min(1.0, high)
+        return interval_of(self.accuracies, folds=self.folds, groups=self.groups)
 
     @property
     def log_loss(self) -> float:
@@ -81,23 +82,46 @@ def add_cell(path: Path, cell: Cell) -> None:
         file.write("\n" * cut_off + json.dumps(asdict(cell)) + "\n")
 
 
+def interval_of(accuracies: Sequence[float], *, folds: int, groups: int) -> Interval:
+    """95 % interval of their mean: the wider of that over folds and that of all samples together (`mean_over_folds`).
+
+    A cell keeps accuracies alone, not who was right, so each group of samples counts as one for the latter, and the
+    folds as equally large.
+
+    Args:
+        accuracies: one for each fold of each seed.
+        folds: of each seed.
+        groups: of samples.
+    """
+    pooled = [wilson_of_share(share, groups) for share in _by_seed(accuracies, folds)]
+    return mean_over_folds(accuracies, folds=folds, pooled=pooled).interval
+
+
+def _by_seed(values: Sequence[float], folds: int) -> list[float]:
+    return [float(np.mean(values[first : first + folds])) for first in range(0, len(values), folds)]
+
+
 def paired_difference(one: Cell, other: Cell) -> tuple[float, Interval]:
     """Accuracy of one above that of the other, with its 95 % interval; fold by fold where the folds are the same.
 
-    Where they are not, the interval is that of two independent means, which is wider.
+    The interval is the wider of that over folds and that of as few changed groups as make the difference: which ones
+    are better and which worse is not kept. Where folds differ, it is that of two independent means, which is wider.
     """
     mean = one.accuracy - other.accuracy
     if one.rows == other.rows and one.folds == other.folds:
         count = min(len(one.accuracies), len(other.accuracies))
         differences = np.subtract(one.accuracies[:count], other.accuracies[:count])
-        return float(differences.mean()), repeated_folds_interval(differences.tolist(), folds=one.folds)
+        changed = [share * one.groups for share in _by_seed(differences.tolist(), one.folds)]
+        pooled = [interval_of_changes(max(net, 0.0), max(-net, 0.0), one.groups) for net in changed]
+        found = mean_over_folds(differences.tolist(), folds=one.folds, pooled=pooled, least=-1.0)
+        return found.mean, found.interval
     half = float(np.hypot(_half_width(one), _half_width(other)))
     return mean, (mean - half, mean + half)
 
 
 def _half_width(cell: Cell) -> float:
-    low, high = repeated_folds_interval(cell.accuracies, folds=cell.folds)
-    return (high - low) / 2
+    low, high = cell.interval
+    return max(cell.accuracy - low, high - cell.accuracy)
 
 
 def counts(names: Sequence[str]) -> dict[str, int]:

@@ -80,9 +80,10 @@ it by hand.
 Means of nested cross-validations, 5 folds x 5 seeds unless the heading of a set says otherwise: whatever is chosen (L2
 strength, epochs, temperature, with `--search` also features, views and head) is chosen anew inside each outer fold, by
 folds inside its training pictures. Exact and near duplicates never straddle folds. In brackets the 95 % interval, which
-allows for folds that share training pictures. Backbones are frozen; MobileNetV2 where none is named, with weights that
-were put together from a quantised file and are not those that torchvision publishes. *Seconds* are processor seconds of
-one whole fit on cached features with one thread, all choices included. A dash: not measured yet.
+allows for folds that share training pictures, and is never narrower than what so many groups of pictures can tell (of a
+difference: than if as few groups as possible made it). Backbones are frozen; MobileNetV2 where none is named, with
+weights that were put together from a quantised file and are not those that torchvision publishes. *Seconds* are
+processor seconds of one whole fit on cached features with one thread, all choices included. A dash: not measured yet.
 """
 
 

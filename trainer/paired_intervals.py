@@ -24,7 +24,12 @@ def paired_interval(before: NDArray[np.bool_], after: NDArray[np.bool_], groups:
     """
     _, group = np.unique(np.asarray(groups), return_inverse=True)
     change = np.bincount(group, after.astype(np.float64) - before)
-    better, worse, n = float((change > 0).sum()) + 0.5, float((change < 0).sum()) + 0.5, len(change) + 2
+    return interval_of_changes(float((change > 0).sum()), float((change < 0).sum()), len(change))
+
+
+def interval_of_changes(better: float, worse: float, groups: float) -> Interval:
+    """`paired_interval` of so many groups, of which so many are better and worse than before; none need be whole."""
+    better, worse, n = better + 0.5, worse + 0.5, groups + 2
     mean = (better - worse) / n
     half_width = Z_95 * float(np.sqrt(better + worse - (better - worse) ** 2 / n)) / n
     return mean - half_width, mean + half_width

@@ -59,19 +59,33 @@ def test_a_line_that_was_cut_off_is_measured_again(tmp_path: Path) -> None:
 
 
 def test_equal_folds_are_compared_one_by_one() -> None:
-    """A gain of one point in every fold is sure, however much the folds differ among themselves."""
-    mean, (low, high) = paired_difference(shifted(CELL, 0.01), CELL)
-    loose, (lower, higher) = paired_difference(shifted(CELL, 0.01, rows="other samples"), CELL)
+    """The folds' own differences do not count there."""
+    mean, (low, high) = paired_difference(shifted(CELL, 0.06), CELL)
+    loose, (lower, higher) = paired_difference(shifted(CELL, 0.06, rows="other samples"), CELL)
 
-    assert (mean, low, high) == pytest.approx((0.01, 0.01, 0.01))
-    assert loose == pytest.approx(0.01) and lower < 0 < 0.02 < higher
+    assert (mean, loose) == pytest.approx((0.06, 0.06))
+    assert lower < 0 < low < 0.06 < high < higher
+
+
+def test_folds_that_agree_leave_open_what_so_many_pictures_cannot_tell() -> None:
+    """All right of 19, as Wilson has it; and 0 of 19 changed, with half a one on either side."""
+    perfect = replace(CELL, n=19, groups=19, accuracies=(1.0,) * 5)
+
+    assert perfect.interval == pytest.approx((0.832, 1.0), abs=1e-3)
+    assert paired_difference(perfect, perfect)[1] == pytest.approx((-1.96 / 21, 1.96 / 21), abs=1e-4)
+
+
+def test_copies_are_no_further_witnesses_for_a_cell() -> None:
+    few = replace(CELL, n=190, groups=19, accuracies=(1.0,) * 5)
+
+    assert few.interval == pytest.approx((0.832, 1.0), abs=1e-3)
 
 
 def test_the_page_says_who_is_ahead_and_whether_that_is_chance(tmp_path: Path) -> None:
     theirs = replace(CELL, recipe=MLNET)
     noisy = replace(CELL, accuracies=(0.9, 0.8, 0.9, 0.85, 0.85))
 
-    assert "probe ahead; log loss" in page_of(tmp_path, shifted(CELL, 0.02), theirs)
+    assert "probe ahead; log loss" in page_of(tmp_path, shifted(CELL, 0.06), theirs)
     assert "probe ahead, within chance" in page_of(tmp_path, noisy, theirs)
     assert "**not ahead** with probe (-3.0 points, beyond chance)" in page_of(tmp_path, shifted(CELL, -0.03), theirs)
 
