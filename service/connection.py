@@ -28,6 +28,8 @@ from service.timer import Timer
 MAX_PIPELINED = 16
 CROWD_RESERVE = 32
 """Connections above the bound that are still read, so that probes are answered in a crowd."""
+CROWDED_HEAD_S = 1.0
+"""How long each of these may take for its only request: who comes after them is not read at all."""
 LAST_CHANCE_S = 1.0
 """How long an idle connection stays open at the end: a request may be on its way."""
 
@@ -133,6 +135,7 @@ class Connection(RefusingConnection):
         if self._crowded and not self.url.startswith(tuple(path.encode() for path in _ALWAYS_ANSWERED)):
             state[REFUSAL] = state[REFUSAL] or TooManyConnections(self._limits.max_connections)
         super().on_headers_complete()
+        self.cycle.keep_alive &= not self._crowded
 
     def _check_place_and_target(self) -> None:
         try:
@@ -232,7 +235,8 @@ class Connection(RefusingConnection):
             self._await_head()
 
     def _await_head(self) -> None:
-        self._head_timer.start(self.loop, self._limits.head_s, self._give_head_up)
+        head_s = min(self._limits.head_s, CROWDED_HEAD_S) if self._crowded else self._limits.head_s
+        self._head_timer.start(self.loop, head_s, self._give_head_up)
 
     def _give_head_up(self) -> None:
         if not self._is_idle:  # its turn has not come, and perhaps nothing is read meanwhile

@@ -1,6 +1,7 @@
 """More clients than the service takes, and clients that hold what they have: bounded, and the probes get through."""
 
 import contextlib
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -39,8 +40,9 @@ def crowd(service: ServiceProcess, count: int) -> Iterator[list[RawClient]]:
         clients: list[RawClient] = []
         while len(clients) < count:
             client = stack.enter_context(connected(service.port))
-            client.send(POST if len(clients) < MAX_CONNECTIONS else LIVE)
-            if client.answer().status == 200:
+            client.send(POST)
+            answer = client.answer()
+            if answer.status == 200 and not answer.closes:
                 clients.append(client)
             else:  # those of the last test are not all gone
                 client.socket.close()
@@ -73,10 +75,32 @@ def test_probes_are_answered_in_a_crowd(service: ServiceProcess, path: str) -> N
         assert probe.answer().status == 200
 
 
+def test_a_probe_in_a_crowd_does_not_keep_its_connection(service: ServiceProcess) -> None:
+    """Else a few dozen probes that stay would hold the places of those that come later."""
+    with crowd(service, MAX_CONNECTIONS), connected(service.port) as probe:
+        probe.send(LIVE)
+
+        answer = probe.answer()
+        assert (answer.status, answer.closes) == (200, True)
+        assert probe.is_closed()
+
+
 def test_a_flood_is_refused_without_being_read(service: ServiceProcess) -> None:
-    with crowd(service, MAX_CONNECTIONS + CROWD_RESERVE), connected(service.port) as late:
-        assert late.answer().problem == "too-many-connections"
-        assert late.is_closed()
+    with crowd(service, MAX_CONNECTIONS), contextlib.ExitStack() as stack:
+        flood = [stack.enter_context(connected(service.port)) for _ in range(CROWD_RESERVE + 1)]
+        assert flood[-1].answer().problem == "too-many-connections"
+        assert flood[-1].is_closed()
+
+
+def test_probes_are_answered_a_second_after_a_flood_of_silent_clients(service: ServiceProcess) -> None:
+    """They cost nothing, and hold the places in which probes are read: less long than others may be silent."""
+    with crowd(service, MAX_CONNECTIONS - 1), connected(service.port) as there, contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(connected(service.port)) for _ in range(CROWD_RESERVE)]
+        assert all(client.is_closed() for client in silent)
+        assert not select.select([there.socket], [], [], 0)[0], "who came before has its time"
+        with connected(service.port) as probe:
+            probe.send(LIVE)
+            assert probe.answer().status == 200
 
 
 def test_all_uploads_together_are_bounded(service: ServiceProcess) -> None:
