@@ -145,12 +145,12 @@ class UnknownModel(ServiceError):
 
 
 class ModelNotChosen(ServiceError):
-    """Several models are served and none of them is the default."""
+    """There are several models and none of them is the default."""
 
     def __init__(self, choices: Sequence[str]) -> None:
         routes = ", ".join(f"/models/{name}/predict" for name in choices)
         super().__init__(
-            f"{len(choices)} models are served and none is the default; use one of {routes}, "
+            f"there are {len(choices)} models and none is the default; use one of {routes}, "
             "or start with --default-model."
         )
 
@@ -158,18 +158,32 @@ class ModelNotChosen(ServiceError):
 class NoModel(ServiceError):
     """Nothing is served yet."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "no model is served yet. Publish one into the models folder (`python -m trainer train DATA`); "
-            "it is picked up by itself."
-        )
+    def __init__(self, *, is_loading: bool = False, store_error: str | None = None) -> None:
+        if store_error is not None:
+            super().__init__(f"no model is served: {store_error}")
+        elif is_loading:
+            super().__init__("no model is served yet, models are being loaded. Try again shortly.")
+        else:
+            super().__init__(
+                "no model is served yet. Publish one into the models folder (`python -m trainer train DATA`); "
+                "it is picked up by itself."
+            )
 
 
 class ModelNotLoaded(ServiceError):
-    """The model is known, but none of its versions could be loaded so far."""
+    """The model is known or named by the operator, but none of its versions is loaded so far."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"model {name!r} has no version that could be loaded; GET /models tells more.")
+    def __init__(self, name: str, *, failure: str | None = None, is_loading: bool = False) -> None:
+        if failure is not None:
+            found = f"model {name!r} could not be loaded ({failure.rstrip('.')}). It is tried again by itself"
+            super().__init__(f"{found}; GET /models/{name} tells more.")
+        elif is_loading:
+            super().__init__(f"model {name[:80]!r} is not loaded yet. Try again shortly; GET /models tells more.")
+        else:
+            super().__init__(
+                f"model {name!r}, the default, is not there. Publish it; it is picked up by itself. "
+                "Or start with another --default-model."
+            )
 
 
 # --- where models come from ---
@@ -194,6 +208,26 @@ class StoreClosed(StoreError):
 
     def __init__(self) -> None:
         super().__init__("the service is shutting down and fetches nothing more.")
+
+
+class LookLate(StoreError):
+    """Where models come from does not answer, and there is nobody who would break off the wait."""
+
+    def __init__(self, origin: str, name: str, *, age_s: float, doing: str) -> None:
+        super().__init__(
+            f"{origin}: the last look at {name} ended {age_s:.0f} s ago (now: {doing}). What is loaded is served on. "
+            "If it stays so, check the mount and the network; what hangs in a file system may need a restart."
+        )
+
+
+class FollowerNotStarted(StoreError):
+    """The process cannot have another thread."""
+
+    def __init__(self, names: Sequence[str], detail: str) -> None:
+        super().__init__(
+            f"{len(names)} models cannot be followed, {names[0]!r} the first of them ({detail}); each needs a thread. "
+            "It is tried again by itself. Raise the limit of processes (a container's pids limit, ulimit -u)."
+        )
 
 
 class CacheTooSmall(StoreError):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from service.back_off import BackOff
-from service.errors import StoreClosed, StoreUnreachable, VersionAltered
+from service.errors import LookLate, StoreClosed, StoreUnreachable, VersionAltered
 from service.generation import Generation
 from service.model_store import ModelStore
 from service.registry import FailedLoad, Outcome, Registry
@@ -48,18 +48,24 @@ class Follower:
         around: what is followed, and how.
         pinned: the version to serve whatever `current` says.
         is_expected: whether somebody named this model, so that it is a fault if it is not there.
+
+    Attributes:
+        has_looked: set when the first look has ended.
+        doing: what the thread that looks is at, in a few words.
     """
 
     def __init__(
         self, name: str, around: Surroundings, *, pinned: str | None = None, is_expected: bool = False
     ) -> None:
         self.name, self.has_looked = name, threading.Event()
+        self.doing = "began"
         self._around, self._pinned, self._is_expected = around, pinned, is_expected or pinned is not None
         self._loads, self._asks = self._back_off(), self._back_off()
         self._unreadable = 0
         self._state: str | None = None
         self._recheck_at = 0.0
         self._leaving, self._has_left = threading.Lock(), False
+        self._note_look()
 
     def look(self) -> None:
         """Look once; nothing that is found raises."""
@@ -69,6 +75,8 @@ class Follower:
         except StoreClosed:
             pass
         finally:
+            self.doing = "waiting"
+            self._note_look()
             self.has_looked.set()
 
     def leave(self) -> None:
@@ -77,7 +85,22 @@ class Follower:
             self._has_left = True
             self._around.registry.remove(self.name)
 
+    def tell_late(self, age_s: float) -> None:
+        """Remember for those who ask, and log, that a look does not end. May be called from any thread."""
+        error = LookLate(self._around.store.origin, self.name, age_s=age_s, doing=self.doing)
+        with self._leaving:
+            if not self._has_left:
+                failed = FailedLoad(None, str(error), datetime.now(UTC), 1)
+                self._around.registry.note_failed_load(self.name, failed, None)
+                logger.error("look does not end", extra={"model": self.name, "error": str(error)})
+
+    def _note_look(self) -> None:
+        with self._leaving:
+            if not self._has_left:
+                self._around.registry.note_look(self.name)
+
     def _look(self) -> None:
+        self.doing = "reading `current`"
         try:
             version = self._pinned or self._around.store.current(self.name)
         except StoreClosed:
@@ -87,6 +110,7 @@ class Follower:
         else:
             self._asks.clear()
             self._unreadable = 0
+            self._expect()
             self._serve(version)
 
     def _serve(self, version: str) -> None:
@@ -101,11 +125,19 @@ class Follower:
             with contextlib.suppress(StoreUnreachable):
                 self._look_for_changes(serving)
 
+    def _expect(self) -> None:
+        """It has a `current`, so that it is a model, and known before anything of it is loaded."""
+        with self._leaving:
+            if not self._has_left:
+                self._around.registry.expect(self.name, pinned=self._pinned)
+
     def _load(self, version: str) -> None:
         around, started = self._around, self._around.clock()
+        self.doing = f"getting {version}"
         try:
             state = self._state_of(version)  # before it is read: what changes meanwhile is noticed later
             path = around.store.obtain(self.name, version)
+            self.doing = f"opening {version}"
             with around.turns.take():
                 generation = around.open_version(self.name, path)
         except StoreClosed:

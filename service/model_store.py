@@ -84,11 +84,13 @@ class LocalStore:
         self.origin = str(folder)
         self._folder, self._pause = folder, pause
         self._known_as: tuple[int, int] | None = None
+        self._published: frozenset[str] = frozenset()
 
     def names(self) -> frozenset[str]:
-        """Names of the folders that are models, or might be."""
+        """Names of the folders that have a `current`, once had one since this store was opened, or might have one."""
         try:
-            found = frozenset(path.name for path in self._folder.iterdir() if _may_be_model(path))
+            folders = [path for path in self._folder.iterdir() if _may_be_model(path)]
+            found = frozenset(path.name for path in folders if path.name in self._published or _is_published(path))
             itself = self._folder.stat()
         except OSError as error:
             raise StoreUnreachable(self.origin, error.strerror or str(error)) from error
@@ -96,7 +98,7 @@ class LocalStore:
         known_as = (itself.st_dev, itself.st_ino)
         if not found and self._known_as not in (None, known_as):
             raise StoreUnreachable(self.origin, "an empty folder took its place; the volume is probably not mounted")
-        self._known_as = known_as
+        self._known_as, self._published = known_as, found
         return found
 
     def current(self, name: str) -> str:
@@ -152,6 +154,16 @@ def _may_be_model(path: Path) -> bool:
         return _is_model_name(path.name)
     except OSError:  # cannot be told; one that is served must not go for it, and any other fails by itself
         return True
+
+
+def _is_published(folder: Path) -> bool:
+    try:
+        (folder / CURRENT_FILE).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # as above
+        return True
+    return True
 
 
 def _versions_in(folder: Path) -> list[str]:

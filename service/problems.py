@@ -66,7 +66,7 @@ KINDS: dict[type[FinialError], Kind] = {
     UnknownModel: Kind(404, "unknown-model", "There is no such model"),
     HeadersTooSlow: Kind(408, "headers-too-slow", "The headers did not arrive in time"),
     UploadTooSlow: Kind(408, "upload-too-slow", "The body did not arrive in time"),
-    ModelNotChosen: Kind(409, "model-not-chosen", "Several models are served and none is the default"),
+    ModelNotChosen: Kind(409, "model-not-chosen", "There are several models and none is the default"),
     UploadTooLarge: Kind(413, "upload-too-large", "The body is too large"),
     PictureTooLarge: Kind(413, "picture-too-large", "The picture has too many bytes"),
     TooManyPixels: Kind(413, "too-many-pixels", "The picture has too many pixels"),
@@ -82,7 +82,7 @@ KINDS: dict[type[FinialError], Kind] = {
     PoolClosed: Kind(503, "draining", "The service is shutting down", retry_after_s=1),
     NoModel: Kind(503, "no-model", "No model is served yet", retry_after_s=2),
     RunnerBroken: Kind(503, "broken", "The service must be restarted", retry_after_s=5),
-    ModelNotLoaded: Kind(503, "model-not-loaded", "The model could not be loaded", retry_after_s=2),
+    ModelNotLoaded: Kind(503, "model-not-loaded", "The model is not loaded", retry_after_s=2),
     PoolTimeout: Kind(504, "deadline-passed", "The deadline passed before the picture was run"),
     UnsupportedHttpVersion: Kind(505, "http-version", "The request is of another version of HTTP"),
 }

@@ -1,15 +1,18 @@
 """Model name -> the generation being served. A swap is one reference; leases that are out end on the old one."""
 
 import contextlib
+import re
 import threading
+import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from service.errors import ModelNotChosen, ModelNotLoaded, NoModel, UnknownModel
+from service.errors import ModelNotChosen, ModelNotLoaded, NoModel, ServiceError, UnknownModel
 from service.generation import Generation
+from shared.bundle import NAME_PATTERN
 
 Outcome = Literal["loaded", "failed", "unreadable", "altered"]
 """How a look at a model ended: a version was loaded, could not be, `current` could not be read, or the files of the
@@ -42,12 +45,14 @@ class Status:
         failures: the last ten versions that could not be loaded, newest first, even if a later one succeeded.
         reloads: how often a look at the model ended in which way.
         pinned: the version that is to be served whatever `current` says.
+        look_age_s: seconds since the last look at the model ended, or since it is followed; None if it is not.
     """
 
     generation: Generation | None
     failures: tuple[FailedLoad, ...] = ()
     reloads: Mapping[Outcome, int] = field(default_factory=dict)
     pinned: str | None = None
+    look_age_s: float | None = None
 
     @property
     def failed(self) -> FailedLoad | None:
@@ -74,13 +79,17 @@ class Registry:
 
     Args:
         default_model: what a request without a name gets; None for the only model.
+        clock: seconds, never going back.
     """
 
-    def __init__(self, *, default_model: str | None = None) -> None:
-        self._default_model = default_model
+    def __init__(self, *, default_model: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._default_model, self._clock = default_model, clock
         self._lock = threading.Lock()
         self._generations: dict[str, Generation] = {}
-        self._histories: dict[str, _History] = {}
+        self._histories: dict[str, _History] = {}  # of every model that is known
+        self._askable: tuple[str, ...] = ()
+        self._looked: dict[str | None, float] = {}
+        self._is_settled: Callable[[], bool] = lambda: True
         self._store_error: str | None = None
         self._closed = False
 
@@ -100,36 +109,46 @@ class Registry:
             generation.end_lease()
 
     def choose(self, name: str | None) -> str:
-        """The model that a request means: the one it names, the default, or the only one.
+        """The model that a request means: the one it names, the default, or the only one that is known.
+
+        One that could not be loaded counts: a bad version must not decide who answers for another model.
 
         Raises:
             UnknownModel, ModelNotLoaded: as `require`.
             ModelNotChosen: no name, no default, several models.
-            NoModel: nothing is served.
+            NoModel: there is none, or it is not known yet which there are.
         """
         name = name or self._default_model
         if name is not None:
             return self.require(name).name
-        names = self.served()
-        if not names:
-            raise NoModel
+        names = self._askable
         if len(names) > 1:
             raise ModelNotChosen(names)
-        return names[0]
+        if not names or not self._is_settled():
+            raise NoModel(is_loading=not self._is_settled(), store_error=self._store_error)
+        return self.require(names[0]).name
 
     def require(self, name: str) -> Generation:
         """What is served under a name.
 
         Raises:
             UnknownModel: there is no such model.
-            ModelNotLoaded: there is, but no version of it could be loaded.
+            ModelNotLoaded: there is, or may be, but no version of it is loaded.
         """
         generation = self._generations.get(name)
         if generation is not None:
             return generation
-        if name in self._histories or name == self._default_model:
-            raise ModelNotLoaded(name)
-        raise UnknownModel(name, choices=self.served())
+        raise self._why_not(name)
+
+    def _why_not(self, name: str) -> ServiceError:
+        status = self.overview().get(name)
+        if status is not None and status.failed is not None:
+            return ModelNotLoaded(name, failure=status.failed.message)
+        if status is not None or not self._is_settled():
+            return ModelNotLoaded(name, is_loading=True)
+        if name == self._default_model:
+            return ModelNotLoaded(name)
+        return UnknownModel(name, choices=self.served())
 
     def find(self, name: str) -> Generation | None:
         """What is served under a name, if anything."""
@@ -149,12 +168,16 @@ class Registry:
     def overview(self) -> dict[str, Status]:
         """What is known of every model, by name, sorted."""
         with self._lock:
-            return {name: self._status(name) for name in sorted(self._generations.keys() | self._histories.keys())}
+            return {name: self._status(name) for name in sorted(self._histories)}
 
     def _status(self, name: str) -> Status:
-        history = self._histories.get(name, _History())
+        history = self._histories[name]
         return Status(
-            self._generations.get(name), tuple(history.failures), dict(sorted(history.reloads.items())), history.pinned
+            self._generations.get(name),
+            tuple(history.failures),
+            dict(sorted(history.reloads.items())),
+            history.pinned,
+            self._look_age_s(name),
         )
 
     def reloads(self) -> dict[str, Mapping[Outcome, int]]:
@@ -173,8 +196,7 @@ class Registry:
     @property
     def default_model(self) -> str | None:
         """What a request without a name gets, if that is clear."""
-        served = self.served()
-        return self._default_model or (served[0] if len(served) == 1 else None)
+        return self._default_model or (self._askable[0] if len(self._askable) == 1 else None)
 
     @property
     def serves_default(self) -> bool:
@@ -190,8 +212,29 @@ class Registry:
         """Remember why the models cannot be listed; None once they can."""
         self._store_error = message
 
+    def settle_when(self, is_settled: Callable[[], bool]) -> None:
+        """Until then a model that is not known may be one that was not looked at yet."""
+        self._is_settled = is_settled
+
+    def note_look(self, name: str | None) -> None:
+        """A look at a model, or (None) at which there are, has ended; or begins now, for the first time."""
+        self._looked[name] = self._clock()
+
+    def look_ages(self) -> dict[str, float]:
+        """Seconds since the last look at each model ended, of all that are followed; a name may be any folder's."""
+        return {name: age for name in list(self._looked) if name and (age := self._look_age_s(name)) is not None}
+
+    @property
+    def listing_age_s(self) -> float | None:
+        """Seconds since it was last seen which models there are; None if nobody looks."""
+        return self._look_age_s(None)
+
+    def _look_age_s(self, name: str | None) -> float | None:
+        looked = self._looked.get(name)
+        return None if looked is None else max(0.0, self._clock() - looked)
+
     def expect(self, name: str, *, pinned: str | None = None) -> None:
-        """Know a model that somebody named, though nothing of it is loaded yet."""
+        """Know a model of which nothing is loaded yet."""
         with self._lock:
             self._history(name).pinned = pinned
 
@@ -211,6 +254,8 @@ class Registry:
         with self._lock:
             previous = self._generations.pop(name, None)
             self._histories.pop(name, None)
+            self._looked.pop(name, None)
+            self._note_askable()
         if previous is not None:
             previous.retire()
 
@@ -236,4 +281,11 @@ class Registry:
             self.remove(name)
 
     def _history(self, name: str) -> _History:
-        return self._histories.setdefault(name, _History())
+        if name not in self._histories:
+            self._histories[name] = _History()
+            self._note_askable()
+        return self._histories[name]
+
+    def _note_askable(self) -> None:
+        # Kept, because each request without a name asks. A name that no model may have cannot be asked for.
+        self._askable = tuple(name for name in sorted(self._histories) if re.fullmatch(NAME_PATTERN, name))

@@ -97,6 +97,10 @@ class ModelAnswer(_Answer):
     provider: str | None = Field(default=None, description="Where ONNX Runtime really computes.")
     warnings: tuple[str, ...] = Field(default=(), description="What differs from the training machine.")
     pinned: str | None = Field(default=None, description="The version that --pin names for it, served come what may.")
+    look_age_s: float | None = Field(
+        default=None,
+        description="Seconds since the last look for a new version ended; far above the poll interval, it hangs.",
+    )
     reloads: Mapping[Outcome, int] = Field(
         default={}, description="How often a version was loaded, failed to load, or something was not as it must be."
     )
@@ -113,6 +117,7 @@ class ModelAnswer(_Answer):
             name=name,
             ready=status.generation is not None,
             pinned=status.pinned,
+            look_age_s=None if status.look_age_s is None else round(status.look_age_s, 3),
             reloads=status.reloads,
             last_reload_error=failures[0] if failures else None,
             failed_loads=failures,

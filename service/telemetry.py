@@ -62,6 +62,7 @@ class Metrics:
         )
         yield from _pool_families(self._observed.pool.stats())
         yield from _device_families(self._observed.device)
+        yield from _look_families(self._observed.registry)
         yield from _model_families(self._observed.registry.overview())
         yield from self._process.collect()
 
@@ -99,6 +100,15 @@ def _device_families(device: Device | None) -> Iterator[Metric]:
             ("policy", "provider", "reason"),
             [(labels, 1)],
         )
+
+
+def _look_families(registry: Registry) -> Iterator[Metric]:
+    ages = [((name,), age_s) for name, age_s in registry.look_ages().items()]
+    what = "Time since a look at a model ended."
+    yield _family(GaugeMetricFamily, "finial_look_age_seconds", what, ("model",), ages)
+    if (listing_age_s := registry.listing_age_s) is not None:
+        what = "Time since it was looked which models there are."
+        yield GaugeMetricFamily("finial_listing_age_seconds", what, value=listing_age_s)
 
 
 def _model_families(models: dict[str, Status]) -> Iterator[Metric]:

@@ -15,10 +15,12 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from service.back_off import BackOff
-from service.errors import StoreError, StoreUnreachable
+from service.errors import FollowerNotStarted, StoreError, StoreUnreachable
 from service.follower import Follower, Surroundings
+from service.follower_threads import FollowerThreads
 from service.generation import Generation
 from service.model_store import ModelStore
+from service.overseer import Overseer
 from service.registry import Registry
 from service.turns import Turns
 
@@ -42,6 +44,7 @@ class Watcher:
         turns: at opening a version.
         clock: seconds, never going back.
         random: evenly in [0, 1).
+        start: starts a model's thread; may raise RuntimeError where the process can have no more.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Watcher:
         turns: Turns | None = None,
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = chance.random,
+        start: Callable[[threading.Thread], None] = threading.Thread.start,
     ) -> None:
         self._registry, self._store = registry, store
         self._named, self._pins = frozenset(names), pins
@@ -64,8 +68,14 @@ class Watcher:
         self._listing = BackOff(interval_s, clock=clock, random=random)
         self._followers: Mapping[str, Follower] = {}
         self._stop, self._listed, self._looked = threading.Event(), threading.Event(), threading.Event()
-        self._started = clock()
-        self._threads = [threading.Thread(target=self._run, name="watcher", daemon=True)]
+        self._began = clock()
+        self._overseer = Overseer(registry, origin=store.origin, interval_s=interval_s)
+        self._threads = FollowerThreads(self._follow, start=start)
+        self._not_started: str | None = None
+        self._own = [
+            threading.Thread(target=self._run, name="watcher", daemon=True),
+            threading.Thread(target=self._oversee, name="overseer", daemon=True),
+        ]
 
     @property
     def has_looked(self) -> bool:
@@ -73,12 +83,14 @@ class Watcher:
         if not self._looked.is_set():
             followers = self._followers.values()
             is_done = self._listed.is_set() and all(one.has_looked.is_set() for one in followers)
-            if is_done or self._clock() - self._started > FIRST_LOOK_S:
+            if is_done or self._clock() - self._began > FIRST_LOOK_S:
                 self._looked.set()
         return self._looked.is_set()
 
     def __enter__(self) -> Self:
-        self._threads[0].start()
+        self._registry.settle_when(lambda: self.has_looked)
+        for thread in self._own:
+            thread.start()
         return self
 
     def __exit__(
@@ -87,8 +99,9 @@ class Watcher:
         self._stop.set()
         self._store.close()
         until = time.monotonic() + _JOIN_S
-        for thread in list(self._threads):  # one that hangs in a file system is left behind: it holds up no exit
+        for thread in self._own:  # one that hangs in a file system is left behind: it holds up no exit
             thread.join(timeout=max(0.0, until - time.monotonic()))
+        self._threads.join(until=until)
 
     def poll(self) -> None:
         """Look once at what models there are, and at each. Nothing that is found there raises."""
@@ -99,21 +112,39 @@ class Watcher:
         for follower in self._followers.values():
             follower.look()
 
+    def oversee(self) -> None:
+        """Tell of looks that do not end."""
+        self._overseer.oversee(self._followers)
+
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                for follower in self._list():
-                    self._start(follower)
+                self._list()
+                self._keep_threads()
             except Exception:  # a watcher that dies would freeze the list of models, unnoticed
                 logger.exception("listing failed")
             self._listed.set()
             self._stop.wait(self._interval_s)
 
-    def _start(self, follower: Follower) -> None:
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        thread = threading.Thread(target=self._follow, args=(follower,), name=f"watcher-{follower.name}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+    def _oversee(self) -> None:
+        while not self._stop.wait(self._interval_s):
+            try:
+                self.oversee()
+            except Exception:
+                logger.exception("overseeing failed")
+
+    def _keep_threads(self) -> None:
+        try:
+            self._threads.keep(self._followers.values())
+        except FollowerNotStarted as error:
+            if self._not_started is None:
+                logger.error("models cannot be followed", extra={"error": str(error)})
+            self._not_started = str(error)
+            self._registry.note_store_error(self._not_started)
+        else:
+            if self._not_started is not None:
+                self._not_started = None
+                self._registry.note_store_error(None)
 
     def _follow(self, follower: Follower) -> None:
         while not self._stop.is_set() and self._followers.get(follower.name) is follower:
@@ -132,11 +163,11 @@ class Watcher:
             except (OSError, StoreError) as error:
                 logger.warning("copies stay", extra={"model": name, "error": str(error)})
 
-    def _list(self) -> list[Follower]:
-        """Bring the followers in line with the models there are. Returns those that are new."""
+    def _list(self) -> None:
+        """Bring the followers in line with the models there are."""
         wanted = self._wanted()
         if wanted is None:
-            return []
+            return
         new = {name: self._follower(name) for name in sorted(wanted - self._followers.keys())}
         gone = sorted(self._followers.keys() - wanted)
         left = [self._followers[name] for name in gone]
@@ -145,21 +176,22 @@ class Watcher:
         for follower in left:
             follower.leave()
             logger.warning("model gone", extra={"model": follower.name})
-        return list(new.values())
 
     def _wanted(self) -> frozenset[str] | None:
         """Names of the models to follow; None where all stays as it is."""
         if self._named:
             return self._named | self._pins.keys()
+        self._registry.note_look(None)
         if not self._listing.is_due(_LISTING):
             return None
         try:
             found = self._store.names()
+            self._registry.note_look(None)
         except StoreUnreachable as error:  # what is loaded serves on
             self._note_unreachable(error)
             return None if self._followers else frozenset(self._store.remembered()) | self._pins.keys()
         self._listing.clear()
-        self._registry.note_store_error(None)
+        self._registry.note_store_error(self._not_started)
         return found | self._pins.keys()
 
     def _note_unreachable(self, error: StoreUnreachable) -> None:

@@ -32,8 +32,10 @@ class Shelf:
         self.folder = folder
         self.bad: set[str] = set()
         self.tried: list[str] = []
+        self.threads_left = 1000
         self.hanging: dict[str, threading.Event] = {}
-        self.registry, self.clock = Registry(), FakeClock()
+        self.clock = FakeClock()
+        self.registry = Registry(clock=self.clock)
         self.watcher = Watcher(
             self.registry,
             store or LocalStore(folder),
@@ -44,6 +46,7 @@ class Shelf:
             turns=Turns(patience_s=patience_s),
             clock=self.clock,
             random=lambda: 0.0,
+            start=self.start,
         )
 
     def open(self, name: str, path: Path) -> Generation:
@@ -53,6 +56,12 @@ class Shelf:
         if path.name in self.bad:
             raise RuntimeError(f"{path.name} is torn")
         return fake_generation(name, path.name)
+
+    def start(self, thread: threading.Thread) -> None:
+        if self.threads_left == 0:
+            raise RuntimeError("can't start new thread")
+        self.threads_left -= 1
+        thread.start()
 
     def point(self, name: str, content: str) -> None:
         (self.folder / name).mkdir(exist_ok=True)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from service.registry import FailedLoad, Registry
 from service.schemas import ModelAnswer
-from tests.service.fakes import fake_generation
+from tests.service.fakes import FakeClock, fake_generation
 
 
 def failed(version: str | None, attempts: int = 1) -> FailedLoad:
@@ -46,3 +46,15 @@ def test_what_differs_from_the_training_machine_is_told() -> None:
     registry.put(generation)
 
     assert ModelAnswer.of("colours", registry.look_up("colours")).warnings == generation.warnings
+
+
+def test_how_long_ago_it_was_looked_at_is_told() -> None:
+    """The only sign of a look that hangs where nobody can break it off."""
+    clock = FakeClock()
+    registry = Registry(clock=clock)
+    registry.put(fake_generation())
+    assert ModelAnswer.of("colours", registry.look_up("colours")).look_age_s is None
+
+    registry.note_look("colours")
+    clock.advance(70.5)
+    assert ModelAnswer.of("colours", registry.look_up("colours")).look_age_s == 70.5

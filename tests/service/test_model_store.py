@@ -14,12 +14,22 @@ from shared.errors import BundleError, BundleInvalid, ModelMissing
 from shared.publish import list_also
 
 
-def test_models_are_the_folders_that_are_there(models_dir: Path) -> None:
-    for name in ("cats", ".staging", "lost+found"):
+def test_models_are_the_folders_that_have_or_had_a_current(models_dir: Path) -> None:
+    """Each model that is followed costs a thread; folders of anything else may be many."""
+    for name in ("cats", ".staging", "lost+found", "pictures"):
         (models_dir / name).mkdir()
     (models_dir / "README").write_text("hello")
+    store = LocalStore(models_dir)
+    assert store.names() == frozenset()
 
-    assert LocalStore(models_dir).names() == {"cats"}
+    (models_dir / "cats" / CURRENT_FILE).touch()
+    assert store.names() == {"cats"}
+
+    (models_dir / "cats" / CURRENT_FILE).unlink()
+    assert store.names() == {"cats"}
+
+    (models_dir / "cats").rmdir()
+    assert store.names() == frozenset()
 
 
 def test_a_volume_that_was_unmounted_is_not_taken_for_an_empty_one(bundle: Bundle, models_dir: Path) -> None:

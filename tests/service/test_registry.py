@@ -101,6 +101,71 @@ def test_a_model_that_never_loaded_is_known_but_not_served() -> None:
     assert registry.look_up("cats").failed == FAILED
 
 
+def test_a_bad_version_does_not_decide_who_answers_for_another_model() -> None:
+    """Or a broken publish would hand a client's pictures to another model, and its repair would break the client."""
+    registry = Registry()
+    registry.put(fake_generation("cats"))
+    registry.note_failed_load("dogs", FAILED)
+
+    with pytest.raises(ModelNotChosen, match=r"/models/cats/predict, /models/dogs/predict"):
+        registry.choose(None)
+    assert registry.default_model is None
+
+
+def test_a_folder_that_no_request_can_name_does_not_count_as_a_model() -> None:
+    registry = Registry()
+    registry.put(fake_generation("cats"))
+    registry.note_failed_load("Old Cats", FAILED)
+
+    assert registry.choose(None) == registry.default_model == "cats"
+
+
+def test_why_the_only_model_is_not_loaded_is_told() -> None:
+    registry = Registry()
+    registry.note_failed_load("cats", FAILED)
+
+    for name in (None, "cats"):
+        with pytest.raises(ModelNotLoaded, match=r"'cats' could not be loaded \(torn\)"):
+            registry.choose(name)
+
+
+def test_until_all_models_were_looked_at_none_is_unknown_and_none_is_the_only_one() -> None:
+    registry, settled = Registry(default_model=None), []
+    registry.settle_when(lambda: bool(settled))
+    with pytest.raises(NoModel, match="being loaded"):
+        registry.choose(None)
+    registry.put(fake_generation("cats"))
+    with pytest.raises(NoModel, match="being loaded"):
+        registry.choose(None)
+    with pytest.raises(ModelNotLoaded, match="'dogs' is not loaded yet"):
+        registry.choose("dogs")
+    assert registry.choose("cats") == "cats"
+
+    settled.append(True)
+    assert registry.choose(None) == "cats"
+    with pytest.raises(UnknownModel):
+        registry.choose("dogs")
+
+
+def test_a_default_that_is_not_there_is_told_apart_from_one_that_is_being_loaded() -> None:
+    registry, settled = Registry(default_model="cats"), []
+    registry.settle_when(lambda: bool(settled))
+    with pytest.raises(ModelNotLoaded, match="not loaded yet"):
+        registry.choose(None)
+
+    settled.append(True)
+    with pytest.raises(ModelNotLoaded, match="'cats', the default, is not there"):
+        registry.choose(None)
+
+
+def test_where_models_cannot_be_listed_that_is_why_none_is_served() -> None:
+    registry = Registry()
+    registry.note_store_error("s3://bucket: cannot be read (403).")
+
+    with pytest.raises(NoModel, match=r"no model is served: s3://bucket: cannot be read \(403\)"):
+        registry.choose(None)
+
+
 def test_a_failed_load_stays_on_record_after_a_good_one() -> None:
     registry = Registry()
     registry.note_failed_load("colours", FAILED)

@@ -62,18 +62,19 @@ class Fetched(LocalStore):
         super().__init__(folder)
         self.away = False
         self.slow: dict[str, threading.Event] = {}
+        self.stuck: dict[str, threading.Event] = {}
         self.waiting: list[str] = []
         self.forgotten: list[str] = []
         self.asked = 0
         self.copies: dict[str, str] = {}
 
     def names(self) -> frozenset[str]:
-        self._answer()
+        self._answer("")
         return super().names()
 
     def current(self, name: str) -> str:
         self.asked += 1
-        self._answer()
+        self._answer(name)
         return super().current(name)
 
     def obtain(self, name: str, version: str) -> Path:
@@ -92,7 +93,10 @@ class Fetched(LocalStore):
     def remembered(self) -> dict[str, str]:
         return self.copies
 
-    def _answer(self) -> None:
+    def _answer(self, name: str) -> None:
+        if name in self.stuck:
+            self.waiting.append(name)
+            self.stuck[name].wait(30)
         if self.away:
             raise StoreUnreachable(self.origin, "no answer")
 
@@ -187,3 +191,87 @@ def test_a_model_that_goes_while_it_is_loaded_does_not_come_back(
 
     assert shelf.tried == [FIRST, FIRST]
     assert shelf.registry.known() == ["bees"]
+
+
+def test_a_look_that_hangs_is_told_of_its_model_and_of_no_other(
+    models_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A `current` of a mount that went stale: what was loaded is served, for ever, and all else seems well."""
+    store = Fetched(models_dir)
+    shelf = Shelf(models_dir, store=store, interval_s=0.01)
+    for name in ("apes", "cats"):
+        shelf.point(name, FIRST)
+    with shelf.watcher:
+        until(lambda: shelf.served == {"apes": FIRST, "cats": FIRST})
+        store.stuck = {"apes": threading.Event()}
+        until(lambda: store.waiting)
+        for _ in range(31):
+            shelf.clock.advance(1)
+            until(lambda: shelf.registry.look_ages()["cats"] == shelf.registry.listing_age_s == 0.0)
+        until(lambda: shelf.registry.look_up("apes").failed)
+
+        failed = shelf.registry.look_up("apes").failed
+        assert failed is not None
+        assert "the last look at apes ended 31 s ago (now: reading `current`)" in failed.message
+        assert shelf.registry.look_ages()["apes"] == 31.0
+        store.stuck.pop("apes").set()
+        until(lambda: shelf.registry.look_ages()["apes"] == 0.0)
+
+    assert [getattr(record, "model", None) for record in caplog.records if record.message == "look does not end"] == [
+        "apes"
+    ]
+
+
+def test_a_model_that_was_never_looked_at_to_the_end_is_known_when_that_is_late(models_dir: Path) -> None:
+    store = Fetched(models_dir)
+    store.stuck = {"apes": threading.Event()}
+    shelf = Shelf(models_dir, store=store, interval_s=0.01)
+    shelf.point("apes", FIRST)
+    with shelf.watcher:
+        until(lambda: store.waiting)
+        shelf.clock.advance(31)
+        until(lambda: shelf.registry.known() == ["apes"])
+        store.stuck["apes"].set()
+
+
+def test_a_list_of_models_that_does_not_come_is_told_until_it_does(models_dir: Path) -> None:
+    store = Fetched(models_dir)
+    store.stuck = {"": threading.Event()}
+    shelf = Shelf(models_dir, store=store, interval_s=0.01)
+    with shelf.watcher:
+        until(lambda: store.waiting)
+        shelf.clock.advance(31)
+        until(lambda: shelf.registry.store_error)
+        assert "(now: listing them)" in str(shelf.registry.store_error)
+        assert shelf.registry.listing_age_s == 31.0
+        store.stuck.pop("").set()
+        until(lambda: shelf.registry.store_error is None)
+
+
+def test_a_model_whose_thread_could_not_be_started_is_told_and_followed_once_it_can(models_dir: Path) -> None:
+    """A container's limit of processes may be reached for a while; a model must not stay away for ever after it."""
+    shelf = Shelf(models_dir, interval_s=0.01)
+    shelf.threads_left = 1
+    for name in ("apes", "cats", "zebras"):
+        shelf.point(name, FIRST)
+    with shelf.watcher:
+        until(lambda: shelf.served == {"apes": FIRST})
+        until(lambda: shelf.registry.store_error)
+        assert "2 models cannot be followed, 'cats' the first of them" in str(shelf.registry.store_error)
+
+        shelf.threads_left = 1000
+        until(lambda: shelf.served == dict.fromkeys(("apes", "cats", "zebras"), FIRST))
+        until(lambda: shelf.registry.store_error is None)
+
+
+def test_folders_without_a_current_cost_no_thread(models_dir: Path) -> None:
+    shelf = Shelf(models_dir, interval_s=0.01)
+    shelf.threads_left = 1
+    for name in ("a", "b", "c"):
+        (models_dir / name).mkdir()
+    shelf.point("cats", FIRST)
+    with shelf.watcher:
+        until(lambda: shelf.served == {"cats": FIRST})
+        until(lambda: shelf.watcher.has_looked)
+
+    assert (shelf.threads_left, shelf.registry.store_error) == (0, None)
