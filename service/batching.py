@@ -1,12 +1,13 @@
 """Which models run the pictures of several requests together, and that they can."""
 
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from service.micro_batch import MicroBatcher
+from service.micro_batch import NO_TURN, MicroBatcher
 from shared.bundle import INPUT_NAME, Bundle
 from shared.errors import RunFailed
 from shared.session import CPU, Session
@@ -22,11 +23,13 @@ class Batching:
         when: "auto" does so on a GPU, where many pictures take hardly longer than one.
         max_batch: largest batch.
         on_broken: told why nothing can be computed any more, if it comes to that.
+        cores: for the length of a run on all cores: on a CPU, models take turns.
     """
 
     when: MicroBatching
     max_batch: int
     on_broken: Callable[[str], object] = lambda _: None
+    cores: threading.Lock = field(default_factory=threading.Lock, compare=False)
 
     def suits(self, session: Session) -> bool:
         """Whether this session's pictures are to be run together."""
@@ -47,7 +50,8 @@ class Batching:
             raise RunFailed(
                 images.shape, detail=f"{error.__cause__}; perhaps it can with a smaller --max-batch"
             ) from error
-        return MicroBatcher(session, outputs=outputs, max_batch=self.max_batch, on_broken=self.on_broken)
+        turn = self.cores if session.provider == CPU else NO_TURN
+        return MicroBatcher(session, outputs=outputs, max_batch=self.max_batch, turn=turn, on_broken=self.on_broken)
 
 
 NO_BATCHING = Batching("off", 1)

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +24,8 @@ from shared.errors import RunFailed
 from shared.session import Session
 
 logger = logging.getLogger(__name__)
+
+NO_TURN = nullcontext()
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class MicroBatcher:
         session: computes a batch.
         outputs: names of the outputs to fetch: probabilities, then novelty if the graph knows it.
         max_batch: largest batch.
+        turn: held for each run, by whoever else computes on the same cores.
         on_broken: called once, with a sentence, if the thread ends for any other reason than `close`.
         clock: seconds, never going back; deadlines are read on it.
 
@@ -76,6 +80,7 @@ class MicroBatcher:
         *,
         outputs: Sequence[str] = (PROBABILITIES,),
         max_batch: int = 16,
+        turn: AbstractContextManager[object] = NO_TURN,
         on_broken: Callable[[str], object] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -84,7 +89,7 @@ class MicroBatcher:
         self.provider = session.provider
         self.room = 2 * max_batch
         self._session, self._outputs, self._max_batch = session, tuple(outputs), max_batch
-        self._on_broken, self._clock = on_broken, clock
+        self._turn, self._on_broken, self._clock = turn, on_broken, clock
         self._changed = threading.Condition()
         self._waiting: deque[_Picture] = deque()
         self._taken: list[_Picture] = []  # out of the line, and perhaps not answered yet
@@ -212,7 +217,8 @@ class MicroBatcher:
             self._dropped += dropped
 
     def _compute(self, images: NDArray[np.uint8]) -> list[Outputs]:
-        probabilities, *rest = self._session.run(images, self._outputs)
+        with self._turn:
+            probabilities, *rest = self._session.run(images, self._outputs)
         novelty = rest[0] if rest else [None] * len(images)
         if not len(probabilities) == len(novelty) == len(images):
             found = f"{len(probabilities)} rows of probabilities, {len(novelty)} of novelty"

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from tests.service.fakes import FakeSession, fake_generation
 from tests.service.gated_session import PATIENCE_S, GatedSession
 from tests.service.pictures import GREEN, RED, picture
 from tests.service.running import running_app
+from tests.service.waiting import until
 
 
 class GatedColours(GatedSession):
@@ -94,6 +96,33 @@ def test_a_model_answers_the_same_in_a_batch_but_for_the_last_bits(bundle: Bundl
     answers = [each.result(PATIENCE_S).probabilities for each in pending]
     assert np.allclose(answers, [alone.run(each).probabilities for each in images], rtol=0, atol=1e-5)
     together.retire()
+
+
+@pytest.mark.parametrize(("provider", "both_run"), [(CPU, False), (CUDA, True)])
+def test_models_that_batch_on_a_cpu_take_turns_on_its_cores(provider: str, *, both_run: bool, bundle: Bundle) -> None:
+    """A run there takes all cores; three models at once would have three times as many threads as there are cores."""
+    batching, sessions = Batching("on", 4), [GatedColours(), GatedColours()]
+    images = np.ones((1, 16, 16, 3), np.uint8)
+    for session in sessions:
+        session.provider = provider
+    one, other = (batching.open(session, ["probabilities"], bundle) for session in sessions)  # type: ignore[arg-type]
+
+    first = one.submit(images)
+    sessions[0].wait_until_inside()
+    second = other.submit(images)
+    until(lambda: other.stats().waiting == 0)  # its thread has taken it
+    if both_run:
+        sessions[1].wait_until_inside()
+    else:
+        time.sleep(0.05)
+        assert sessions[1].inside is None
+    for session in sessions:
+        session.let_go(1000)
+    assert first.result(PATIENCE_S)
+    assert second.result(PATIENCE_S)
+    for batcher in (one, other):
+        batcher.close()
+        assert batcher.join(PATIENCE_S)
 
 
 # --- requests ---
