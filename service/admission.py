@@ -16,6 +16,9 @@ from service.pool_stats import PoolStats
 GRANTS_SEEN, SEEN_S = 8, 0.25
 """What a pace is measured over: at least so many lanes granted, and at least so long."""
 
+SURE_SHARE = 0.8
+"""How much of a deadline may be foreseen to pass in the line: the pace is that of a while ago, and lanes stumble."""
+
 
 class Pace:
     """How fast a line moves, as long as it does not come to its end; then all is forgotten."""
@@ -73,7 +76,7 @@ class Admission:
         stats = self._pool.stats()
         self._pace.note(self._clock(), stats)
         wait_s = (self._pace.each_s or 0.0) * (_before(name, stats.waiting_by_model) + 1)
-        if wait_s > min(patience_s, self._timeout_s):
+        if wait_s > SURE_SHARE * min(patience_s, self._timeout_s):
             raise WaitTooLong(waiting=stats.waiting)
         return name
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.admission import GRANTS_SEEN, SEEN_S, Admission
+from service.admission import GRANTS_SEEN, SEEN_S, SURE_SHARE, Admission
 from service.classifier import Classifier
 from service.errors import TooManyWaiting, WaitTooLong
 from service.pool import Pool
@@ -15,7 +15,7 @@ from service.waiting_line import Waiter
 from shared.decode import DecodeLimits
 from tests.service.fakes import FakeClock, fake_generation
 
-TIMEOUT_S, MAX_WAITING = 5.0, 20
+TIMEOUT_S, MAX_WAITING = 5.0 / SURE_SHARE, 20
 
 
 class Counter:
@@ -73,9 +73,9 @@ def test_one_of_less_patience_is_refused_sooner(counter: Counter) -> None:
     counter.join(count=1 + 3)
     counter.serve(GRANTS_SEEN + 1, each_s=1.0)
 
-    assert counter.admission.admit("cats", patience_s=4.0) == "cats"
+    assert counter.admission.admit("cats", patience_s=4.0 / SURE_SHARE) == "cats"
     with pytest.raises(WaitTooLong):
-        counter.admission.admit("cats", patience_s=3.9)
+        counter.admission.admit("cats", patience_s=3.9 / SURE_SHARE)
 
 
 def test_models_take_turns_so_another_models_crowd_counts_only_so_far(counter: Counter) -> None:
