@@ -6,7 +6,6 @@ import pytest
 from tests.trainer.blobs import make_blobs
 from trainer.cross_validation import cross_validate
 from trainer.errors import TooFewForFolds
-from trainer.fold_mean import mean_over_folds
 from trainer.linear_probe import fit_linear_probe
 from trainer.metrics import accuracy, softmax
 from trainer.split import make_folds
@@ -40,16 +39,34 @@ def test_a_fold_is_measured_by_a_head_and_a_strength_that_were_chosen_without_it
 
 
 def test_the_means_come_with_intervals_over_folds_and_seeds() -> None:
+    """Over folds by hand: 6 values of 3 folds, so t of 5 degrees, 2.5706, and 1 / 6 + 1 / 2 of their variance."""
     features, targets, groups = make_blobs(45, features=6, classes=3)
 
     found = cross_validate(features, targets, groups, LABELS, folds=3, seeds=(0, 1), threads=1)
 
-    losses = [result.log_loss for result in found.results]
-    assert found.log_loss.mean == pytest.approx(np.mean(losses))
-    pooled = [one.log_loss_interval for one in found.pooled]
-    expected = mean_over_folds(losses, folds=3, pooled=pooled, most=np.inf)
-    assert found.log_loss.interval == pytest.approx(expected.interval)
-    assert 0 <= found.accuracy.interval[0] <= found.accuracy.mean <= found.accuracy.interval[1] <= 1
+    for name in ("accuracy", "macro_accuracy", "log_loss"):
+        values, (low, high) = [getattr(one, name) for one in found.results], getattr(found, name).interval
+        mean, variance = sum(values) / 6, sum((one - sum(values) / 6) ** 2 for one in values) / 5
+        half_width = 2.5706 * ((1 / 6 + 1 / 2) * variance) ** 0.5
+        pooled = [getattr(one, f"{name}_interval") for one in found.pooled]
+        together = [(one + other) / 2 for one, other in zip(*pooled, strict=True)]
+        over_folds = [mean - half_width, mean + half_width]
+        wider = max(over_folds, together, key=lambda one: one[1] - one[0])
+        assert getattr(found, name).mean == pytest.approx(mean)
+        assert (low, high) == pytest.approx((max(0, min(wider[0], mean)), max(wider[1], mean)), abs=1e-4)
+
+
+def test_all_right_in_every_fold_leaves_open_what_so_many_pictures_cannot_tell() -> None:
+    """Wilson's interval of 30 of 30 is [0.886, 1]; folds that agree have an interval without width."""
+    features, targets, groups = make_blobs(30, features=20, classes=2, distance=9.0)
+
+    found = cross_validate(features, targets, groups, LABELS[:2], folds=3, seeds=(0,), threads=1)
+
+    assert [one.accuracy for one in found.results] == [1, 1, 1]
+    assert found.accuracy.interval == pytest.approx((0.8865, 1.0), abs=1e-4)
+    low, high = found.log_loss.interval
+    assert 0 < low < found.log_loss.mean < high
+    assert high - found.log_loss.mean > np.ptp([one.log_loss for one in found.results])
 
 
 def test_copies_of_a_picture_never_help_to_recognise_it() -> None:

@@ -16,16 +16,25 @@ def measured(features: NDArray[np.float32], targets: NDArray[np.int64]) -> float
     )
 
 
-def test_a_label_between_the_others_gets_low_scores() -> None:
-    """On a line, the middle one of three is what neither of the others is sure of; the outer ones are not."""
-    random, targets = np.random.default_rng(0), np.arange(300) % 3
-    features = random.normal(size=(300, 8)).astype(np.float32)
-    features[:, 0] += 8 * targets
+def test_labels_that_lie_between_the_others_are_told_by_low_scores() -> None:
+    """Three corners of a triangle: each one is as far from the two others, which are not sure of it."""
+    targets = np.arange(300) % 3
+    features = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
+    features[np.arange(300), targets] += 8
 
-    found = measured(features, targets)
+    assert measured(features, targets) == pytest.approx(1, abs=0.02)
 
-    assert found is not None
-    assert 0.33 < found < 0.7
+
+def test_labels_that_lie_beyond_another_one_are_taken_for_it_with_high_scores() -> None:
+    """Six pairs, one of each twice as far out as the other: what is left out looks more like that one than itself."""
+    targets = np.arange(600) % 12
+    features = np.random.default_rng(0).normal(size=(600, 8)).astype(np.float32)
+    for direction, (left_out, beside) in enumerate(zip((0, 2, 4, 7, 9, 11), (1, 3, 5, 6, 8, 10), strict=True)):
+        features[targets == left_out, direction] += 12
+        features[targets == beside, direction] += 6
+
+    assert {turn.left for turn in turns(targets, np.arange(600) % FOLDS)} == {0, 2, 4, 7, 9, 11}
+    assert measured(features, targets) == pytest.approx(0, abs=0.02)
 
 
 def test_labels_that_mean_nothing_are_not_noticed() -> None:
