@@ -64,9 +64,9 @@ def find_in_data(
 
 
 def tell_worth_a_look(findings: Sequence[Finding], progress: Progress) -> None:
-    """A sentence about each kind of thing that a person should look at; near duplicates have their own."""
+    """A sentence about each kind of thing that a person should look at, but for those that were said before."""
     for finding in of_severity(findings, Severity.LOOK):
-        if finding.kind not in (Kind.ALIKE_TWO_LABELS, Kind.ALIKE_TOO_MANY):
+        if finding.kind not in (Kind.ALIKE_TWO_LABELS, Kind.ALIKE_TOO_MANY, Kind.EMPTY_FOLDERS):
             first = finding.mentions[0]
             the_first = f"{first.names[0]} ({first.detail})" if first.detail else first.names[0]
             progress.say(

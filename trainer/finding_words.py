@@ -70,6 +70,12 @@ WORDS: Mapping[Kind, Words] = {
     Kind.PASSED_OVER: Words(
         Severity.HANDLED, "Files passed over", "They are no samples, and nothing is done with them."
     ),
+    Kind.EMPTY_FOLDERS: Words(
+        Severity.LOOK,
+        "Label folders without a picture",
+        "Nothing is learned of such a label, and a model of these pictures never answers it. Add pictures, or remove "
+        "the folder if it is no label.",
+    ),
     Kind.LABEL_ERRORS: Words(
         Severity.LOOK,
         "Likely wrong labels",

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     WRONG_EXTENSION = "wrong-extension"
     ROTATED = "exif-rotated"
     PASSED_OVER = "passed-over"
+    EMPTY_FOLDERS = "empty-folders"
     LABEL_ERRORS = "label-errors"
     ALIKE_TWO_LABELS = "near-duplicates-two-labels"
     ALIKE_TOO_MANY = "near-duplicates-oversized"

@@ -40,7 +40,9 @@ def read_told(
 
 
 def name_not_read(manifest: Manifest, progress: Progress) -> None:
-    """Name the files that are no samples, and those that a table lists and are not there."""
+    """Name the files that are no samples, those that a table lists and are not there, and labels without pictures."""
+    without = "no picture, so a model of these pictures never answers that label"
+    name_each(progress, f"with {without}", manifest.empty_folders, noun="label folder")
     name_each(progress, "passed over", [f"{one.name} ({one.reason})" for one in manifest.passed_over])
     name_each(progress, "listed but missing", manifest.missing)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.data_source import local_data
+from trainer.empty_folders import folders_without_pictures
 from trainer.errors import DataMissing, LabelNotPrintable, LabelsFromDataTable, TooManyMissing
 from trainer.groups import name_groups
 from trainer.hashing import Unreadable, hash_files
@@ -55,7 +56,7 @@ def read_manifest(
     """
     progress = progress or Quiet()
     local = local_data(os.fspath(data), cache_dir=cache_dir, progress=progress, rehash=rehash)
-    reading, labels_from, passed_over = _read_labels(local.path, labels)
+    reading, labels_from, passed_over, empty_folders = _read_labels(local.path, labels)
     if local.home is not None:
         require_inside(reading, local.home)
     _require_printable(reading)
@@ -82,22 +83,24 @@ def read_manifest(
         missing=reading.missing,
         labels_from=labels_from,
         unreadable=tuple(sorted(unreadable, key=lambda one: one.name)),
+        empty_folders=empty_folders,
     )
 
 
-def _read_labels(data: Path, labels: str) -> tuple[Reading, str, tuple[PassedOver, ...]]:
-    """The reading, where it comes from in words, and the files that are no pictures."""
+def _read_labels(data: Path, labels: str) -> tuple[Reading, str, tuple[PassedOver, ...], tuple[str, ...]]:
+    """The reading, where it comes from in words, the files that are no pictures, and label folders without any."""
     if data.is_dir():
         found = find_files(data)
         reading, why = guess(data, found) if labels == _AUTO else (read_as_asked(labels, data, found), None)
         labels_from = f"{reading.origin} (guessed: {why})" if why else f"{reading.origin} ({reading.choose})"
-        return reading, labels_from, (*found.passed_over, *_other_tables(found, reading))
+        passed_over = (*found.passed_over, *_other_tables(found, reading))
+        return reading, labels_from, passed_over, folders_without_pictures(found, reading)
     if not data.is_file():
         raise DataMissing(data)
     if labels != _AUTO:
         raise LabelsFromDataTable(data, labels)
     reading = read_by_table(data, data.parent)
-    return reading, reading.origin, ()
+    return reading, reading.origin, (), ()
 
 
 def _groups(reading: Reading, group_by: str | None, *, may_be_one: bool) -> tuple[str | None, ...]:

@@ -35,6 +35,7 @@ def find_in_manifest(audit: Audit, unreadable: Sequence[PassedOver]) -> tuple[Fi
         *tell(Kind.MISSING, (Mention((name,)) for name in manifest.missing)),
         *tell(Kind.EXACT_DUPLICATES, _largest_first(audit.copies)),
         *tell(Kind.IN_TEST_SET, map(_twin, manifest.test.twins if manifest.test else ())),
+        *tell(Kind.EMPTY_FOLDERS, (Mention((name,)) for name in manifest.empty_folders)),
         *tell(Kind.PASSED_OVER, map(_with_reason, manifest.passed_over)),
     )
 

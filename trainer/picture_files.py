@@ -27,6 +27,13 @@ class FoundFile:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class _FoundFolder:
+    """A folder that was looked through, and its name in the data folder."""
+
+    name: str
+
+
 @dataclass(frozen=True)
 class FoundFiles:
     """What lies under a folder, each part sorted by name.
@@ -36,11 +43,13 @@ class FoundFiles:
             cannot be opened, so that it is missed and its label known.
         tables: TSV and CSV files directly in the folder, or in the one folder in it that holds everything.
         passed_over: everything else, by name.
+        folders: names of the folders that were looked through, with or without a file in them.
     """
 
     pictures: tuple[FoundFile, ...]
     tables: tuple[FoundFile, ...]
     passed_over: tuple[PassedOver, ...]
+    folders: tuple[str, ...] = ()
 
 
 def find_files(folder: Path) -> FoundFiles:
@@ -48,7 +57,9 @@ def find_files(folder: Path) -> FoundFiles:
 
     Hidden files and folders are passed over, and so is a link that leads back to a folder it lies in.
     """
-    entries = list(_walk(folder))
+    walked = list(_walk(folder))
+    folders = tuple(entry.name for entry in walked if isinstance(entry, _FoundFolder))
+    entries = [entry for entry in walked if not isinstance(entry, _FoundFolder)]
     around = _folder_around([entry.name for entry in entries if isinstance(entry, FoundFile)])
     pictures: list[FoundFile] = []
     tables: list[FoundFile] = []
@@ -63,7 +74,7 @@ def find_files(folder: Path) -> FoundFiles:
         else:
             pictures.append(entry)
     by_name = sorted(pictures, key=lambda file: file.name)
-    return FoundFiles(tuple(by_name), tuple(sorted(tables, key=lambda file: file.name)), tuple(passed_over))
+    return FoundFiles(tuple(by_name), tuple(sorted(tables, key=lambda file: file.name)), tuple(passed_over), folders)
 
 
 def is_table(path: Path) -> bool:
@@ -95,8 +106,8 @@ def _folder_around(names: Sequence[str]) -> str:
     return os.path.commonpath([os.path.dirname(name) for name in names])  # noqa: PTH120 (names, not paths)
 
 
-def _walk(folder: Path) -> Iterator[FoundFile | PassedOver]:
-    """Regular files under `folder`. Real folders come first, so that a link to one of them is known to be one."""
+def _walk(folder: Path) -> Iterator[FoundFile | PassedOver | _FoundFolder]:
+    """Files under `folder`, and folders. Real ones come first, so that a link to one of them is known to be one."""
     seen: set[tuple[int, int]] = set()
     waiting = deque([(str(folder), "")])  # not recursion: depth is no limit
     linked: deque[tuple[str, str]] = deque()
@@ -112,6 +123,8 @@ def _walk(folder: Path) -> Iterator[FoundFile | PassedOver]:
             yield PassedOver(readable_name(prefix), "link to a folder that is looked through already")
             continue
         seen.add(identity)
+        if prefix:
+            yield _FoundFolder(readable_name(prefix.rstrip("/")))
         for entry in entries:
             found = _look_at(entry, readable_name(prefix + entry.name))
             if not isinstance(found, os.DirEntry):

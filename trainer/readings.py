@@ -36,6 +36,7 @@ class Reading:
         table: the table that was read, if one was.
         cells_of: what the table says of each picture, by the names of its header; empty without a table.
         repeated: rows of the table that name a picture again, each with the first that names it.
+        rule: the one of RULES that it follows; None for a table.
     """
 
     pictures: Sequence[FoundFile]
@@ -48,6 +49,7 @@ class Reading:
     table: Path | None = None
     cells_of: tuple[Mapping[str, str], ...] = ()
     repeated: tuple[tuple[TableRow, TableRow], ...] = ()
+    rule: str | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -100,7 +102,13 @@ def read_by_rule(rule: str, pictures: Sequence[FoundFile]) -> Reading:
         missing=(),
         origin=how.origin,
         choose=f"--labels {rule}",
+        rule=rule,
     )
+
+
+def label_by_rule(rule: str, names: Sequence[str]) -> tuple[str | None, ...]:
+    """The label that one of RULES gives to each of these names, whether or not there are such files."""
+    return tuple(_RULES[rule].label(place) or None for place in find_places(names))
 
 
 def read_by_table(table: Path, folder: Path, pictures: Iterable[FoundFile] = ()) -> Reading:

@@ -91,6 +91,7 @@ class Manifest:
         unreadable: labelled pictures that cannot be opened, sorted by name; without bytes they are no samples, but
             they count as unusable, and their labels are among `labels`.
         test: the named test set, whose samples are among these; None where none is named.
+        empty_folders: folders that would give a label which no picture has, sorted by name.
     """
 
     samples: tuple[Sample, ...]
@@ -100,6 +101,7 @@ class Manifest:
     labels_from: str
     unreadable: tuple[PassedOver, ...] = ()
     test: NamedTest | None = None
+    empty_folders: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[bool, ...]:
