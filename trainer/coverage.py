@@ -52,15 +52,24 @@ def coverage_curve(probabilities: Probabilities, targets: NDArray[np.int64]) -> 
     """
     if len(targets) == 0 or len(targets) != len(probabilities):
         raise ValueError(f"{len(targets)} targets for {len(probabilities)} rows of probabilities")
-    score, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
-    points = []
-    for step in range(_STEPS):
-        answered = score >= step / _STEPS
-        if n := int(answered.sum()):
-            of_answered = int(right[answered].sum())
-            interval = wilson_interval(of_answered, n)
-            points.append(CoveragePoint(step / _STEPS, n, n / len(targets), of_answered / n, interval))
-    return tuple(points)
+    points = (coverage_at(step / _STEPS, probabilities, targets) for step in range(_STEPS))
+    return tuple(point for point in points if point)
+
+
+def coverage_at(threshold: float, probabilities: Probabilities, targets: NDArray[np.int64]) -> CoveragePoint | None:
+    """What happens at one threshold on these pictures; None where no prediction reaches it.
+
+    Args:
+        threshold: in [0, 1].
+        probabilities: shape (N, K).
+        targets: shape (N,), class indices.
+    """
+    answered = probabilities.max(axis=1) >= threshold
+    n = int(answered.sum())
+    if not n:
+        return None
+    right = int((probabilities.argmax(axis=1) == targets)[answered].sum())
+    return CoveragePoint(threshold, n, n / len(targets), right / n, wilson_interval(right, n))
 
 
 def suggested_thresholds(curve: Sequence[CoveragePoint]) -> tuple[CoveragePoint, ...]:

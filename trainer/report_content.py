@@ -136,13 +136,15 @@ class ScoreFacts:
         calibration: the errors, and the reliability diagram with the temperature.
         bins_before: the reliability diagram without it.
         coverage: accuracy of the answers above each threshold.
-        suggested: thresholds worth a thought, from low to high.
+        suggested: thresholds worth a thought, from low to high; found on the pictures of the cross-validation.
+        on_test: what each of them does on the test split, None where nothing there reaches it; empty without one.
     """
 
     calibration: Calibration
     bins_before: tuple[ReliabilityBin, ...]
     coverage: tuple[CoveragePoint, ...]
     suggested: tuple[CoveragePoint, ...]
+    on_test: tuple[CoveragePoint | None, ...] = ()
 
 
 @dataclass(frozen=True)

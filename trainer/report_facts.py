@@ -1,13 +1,13 @@
 """Gathers what a report tells from a finished run: chosen, bounded and put into words here, laid out in `report`."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.preprocess import PreprocessSpec
 from trainer.bundle_files import Run, metadata_fields
 from trainer.calibration import reliability_bins
-from trainer.coverage import coverage_curve, suggested_thresholds
+from trainer.coverage import CoveragePoint, coverage_at, coverage_curve, suggested_thresholds
 from trainer.evaluation import Evaluation
 from trainer.final_fit import rows_of_final
 from trainer.head import HeadFit
@@ -131,12 +131,24 @@ def _scores(training: Training, measured: Measured) -> ScoreFacts | None:
         return None
     targets = training.targets[training.rows("train", "validation")]
     coverage = coverage_curve(fit.out_of_fold_probabilities, targets)
+    suggested = suggested_thresholds(coverage)
     return ScoreFacts(
         calibration=measured.calibration,
         bins_before=reliability_bins(softmax(fit.out_of_fold_logits), targets),
         coverage=coverage,
-        suggested=suggested_thresholds(coverage),
+        suggested=suggested,
+        on_test=_on_test(suggested, training, measured),
     )
+
+
+def _on_test(
+    suggested: Sequence[CoveragePoint], training: Training, measured: Measured
+) -> tuple[CoveragePoint | None, ...]:
+    """What thresholds that were found elsewhere do on the test split; empty without one."""
+    held_out = held_out_answers(training, measured)
+    if measured.test is None or held_out is None:
+        return ()
+    return tuple(coverage_at(one.threshold, held_out.probabilities, held_out.targets) for one in suggested)
 
 
 def _counts(training: Training) -> tuple[LabelCount, ...]:

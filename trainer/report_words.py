@@ -8,6 +8,7 @@ from trainer.evaluation import Evaluation
 from trainer.intervals import Interval
 from trainer.learning_curve import LearningCurve
 from trainer.recipe import HeadKind
+from trainer.report_content import ScoreFacts
 
 A_POINT = 0.01
 MUCH_BY_CHANCE = 0.05
@@ -96,6 +97,24 @@ def trusted(error: Calibration) -> Literal["yes", "unclear", "no"]:
     if error.after > error.perfect_95:
         return "no"
     return "unclear" if error.perfect_95 > MUCH_BY_CHANCE else "yes"
+
+
+def on_test(scores: ScoreFacts, number: int) -> str:
+    """What a suggested threshold does on the test split, a sentence that begins with a blank; "" without such a split.
+
+    Args:
+        number: of the threshold among `scores.suggested`.
+    """
+    if not scores.on_test:
+        return ""
+    there = scores.on_test[number]
+    if there is None:
+        return " Of the test split, no answer scores so much."
+    right = round(there.accuracy * there.n)
+    return (
+        f" On the test split: {right:,} of {there.n:,} such answers, {percent(there.accuracy)} "
+        f"({percent_range(there.interval)})."
+    )
 
 
 def notices(auroc: float) -> Literal["well", "partly", "hardly"]:

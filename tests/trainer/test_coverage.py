@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from trainer.coverage import coverage_curve, suggested_thresholds
+from trainer.coverage import coverage_at, coverage_curve, suggested_thresholds
 from trainer.metrics import accuracy
 
 
@@ -68,3 +68,13 @@ def test_a_few_lucky_pictures_make_no_threshold() -> None:
 def test_nothing_has_no_curve() -> None:
     with pytest.raises(ValueError, match="0 targets for 0 rows"):
         coverage_curve(np.zeros((0, 2)), np.zeros(0, np.int64))
+
+
+def test_a_threshold_found_elsewhere_is_tried_on_other_pictures() -> None:
+    probabilities = of_two_classes(np.array([0.6, 0.7, 0.8, 0.9]))
+
+    point = coverage_at(0.65, probabilities, np.array([1, 0, 1, 0]))
+
+    assert point is not None
+    assert (point.n, point.coverage, point.accuracy) == (3, 0.75, pytest.approx(2 / 3))
+    assert coverage_at(0.95, probabilities, np.zeros(4, np.int64)) is None
