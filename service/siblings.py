@@ -42,6 +42,7 @@ class Siblings:
             yield
         finally:
             server.close()
+            path.unlink(missing_ok=True)
 
     async def texts(self, own: bytes) -> Texts:
         """What each worker says, by its number; None for one that does not answer in time."""

@@ -15,6 +15,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from service.runtime import Lifecycle
 
 
@@ -38,8 +40,12 @@ def main() -> int:
         siblings=Siblings(assignment.folder, own=assignment.index, count=assignment.count),
     )
     threading.Thread(target=_end_with_the_supervisor, args=(lifecycle,), daemon=True, name="supervisor").start()
-    with socket.socket(fileno=assignment.listener) as listener:
-        serve(assignment.settings, listener, lifecycle=lifecycle, on_started=partial(_say, SERVES))
+    try:
+        with socket.socket(fileno=assignment.listener) as listener:
+            serve(assignment.settings, listener, lifecycle=lifecycle, on_started=partial(_say, SERVES))
+    finally:
+        if not lifecycle.shares_listener:
+            _remove_if_empty(assignment.folder)
     return 0
 
 
@@ -47,7 +53,14 @@ def _end_with_the_supervisor(lifecycle: "Lifecycle") -> None:
     """The end of the input means that the whole service ends, so nobody else will accept from the listener."""
     os.read(sys.stdin.fileno(), 1)
     lifecycle.shares_listener = False
-    os.kill(os.getpid(), signal.SIGTERM)
+    if not lifecycle.draining:  # else it ends already, and a further signal would cut its grace short
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _remove_if_empty(folder: "Path") -> None:
+    """The last worker does what a supervisor that was killed cannot do any more."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _say(what: bytes) -> None:

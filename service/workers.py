@@ -6,7 +6,7 @@ by itself when its input ends: so none is left behind, however the supervisor go
 
 The first worker accepts connections at once, so that probes are answered while models load. The others are started
 when it has looked at the models, and accept when they have: so once the service was ready, no client meets a worker
-that is not.
+that is not. Only where none is left that has looked, the next one accepts at once again.
 """
 
 import contextlib
@@ -140,7 +140,7 @@ class Supervisor:
             index=place.index,
             count=len(self._places),
             folder=self._folder,
-            waits_for_models=self._looked,
+            waits_for_models=any(_is_alive(other) and other.looked for other in self._places),
         )
         place.process = subprocess.Popen(  # noqa: S603
             self._command,
@@ -252,6 +252,10 @@ def private_folder() -> Iterator[Path]:
     where = usual if len(os.fsencode(usual)) <= _LONGEST_SOCKET_NAME else "/tmp"  # noqa: S108
     with tempfile.TemporaryDirectory(prefix="finial-", dir=where) as name:
         yield Path(name)
+
+
+def _is_alive(place: _Place) -> bool:
+    return place.process is not None and place.process.poll() is None
 
 
 def _stdin(process: subprocess.Popen[bytes]) -> IO[bytes]:

@@ -171,6 +171,44 @@ def test_no_worker_outlives_its_supervisor(models_dir: Path, bundle: Bundle, num
     until(lambda: not any(runs(pid) for pid in workers))
 
 
+def test_a_supervisor_that_is_killed_leaves_no_folder_behind(models_dir: Path, bundle: Bundle, tmp_path: Path) -> None:
+    """It can remove nothing any more; its last worker does."""
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    with running_process(models_dir, "--workers", "2", environment={"TMPDIR": str(temporary)}) as service:
+        until(lambda: up(metrics(service)) == {"0": 1.0, "1": 1.0})
+        assert list(temporary.glob("finial-*/*.socket"))
+        service.process.kill()
+        service.process.wait(60)
+
+        until(lambda: not list(temporary.glob("finial-*")))
+
+
+def test_workers_that_end_already_keep_their_grace_when_the_service_ends(models_dir: Path, bundle: Bundle) -> None:
+    """The end of the service is no second signal to them."""
+    with two_workers(models_dir) as service, connected(service.port) as client:
+        client.send(POST[:-1])
+        until(lambda: sum(samples(metrics(service), "finial_in_flight").values()) == 2)  # it, and the question itself
+        before = service.workers()
+        for worker in before:
+            os.kill(worker, signal.SIGTERM)
+        until(lambda: is_refused(service.port) or not set(before) <= set(service.workers()))
+        service.process.terminate()
+        until(lambda: is_refused(service.port))
+        client.send(POST[-1:])
+
+        assert client.answer().status == 200
+        assert service.process.wait(60) == 0
+
+
+def is_refused(port: int) -> bool:
+    try:
+        with connected(port):
+            return False
+    except ConnectionError:
+        return True
+
+
 def runs(pid: int) -> bool:
     try:
         return " Z " not in Path(f"/proc/{pid}/stat").read_text()
@@ -182,7 +220,9 @@ def test_a_signal_while_workers_start_ends_them_as_well(models_dir: Path) -> Non
     publish_bundle(models_dir)
     with running_process(models_dir, "--workers", "2") as service:
         until(service.workers)
+        workers = service.workers()
         assert service.stop() == 0
+        assert not any(runs(pid) for pid in workers)
 
 
 def test_during_the_drain_delay_workers_serve_on_and_a_second_signal_cuts_it_short(

@@ -28,6 +28,12 @@ import sys
 open(sys.argv[1], "a").write(sys.stdin.readline())
 sys.exit(3)
 """
+SERVES_A_MOMENT = """
+import sys, time
+open(sys.argv[1], "a").write(sys.stdin.readline())
+print("serves\\nlooked", flush=True)
+time.sleep(0.3)
+"""
 HANGS = SERVES + "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.pause()\n"
 
 
@@ -80,8 +86,20 @@ def test_the_first_serves_while_models_load_and_the_others_when_they_are_loaded(
     waiting.join()
 
     found = assignments(told)
-    assert [(each.index, each.waits_for_models) for each in found] == [(0, False), (1, True), (2, True)]
+    assert (found[0].index, found[0].waits_for_models) == (0, False)
+    assert sorted((each.index, each.waits_for_models) for each in found[1:]) == [(1, True), (2, True)]
     assert {each.count for each in found} == {3}
+
+
+def test_where_no_worker_is_left_the_next_one_accepts_at_once(
+    models_dir: Path, listener: socket.socket, told: Path
+) -> None:
+    """One model whose files hang would else keep all connections waiting, of probes too."""
+    waiting = when(lambda: len(assignments(told)) == 3)
+    supervisor(models_dir, listener, told, SERVES_A_MOMENT, count=1).run()
+    waiting.join()
+
+    assert not any(each.waits_for_models for each in assignments(told))
 
 
 def test_a_worker_that_dies_at_its_start_again_and_again_ends_the_service(
