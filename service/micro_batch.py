@@ -8,9 +8,9 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,19 +30,27 @@ NO_TURN = nullcontext()
 
 @dataclass(frozen=True)
 class BatchStats:
-    """What a batcher does, and did since it was made.
+    """What a batcher does, and did since it was made, read at one moment.
+
+    What was handed in is `waiting + running + pictures + failed + dropped`.
 
     Attributes:
         waiting: pictures in the line for the next batch.
+        running: pictures of the batch that is made or run.
+        running_s: how long the run under way has lasted; 0 when there is none.
         batches: runs that gave answers.
         pictures: pictures that were answered by them.
+        failed: pictures with which the graph failed, or before which the device was lost.
         split: batches that failed as a whole and were run again in halves.
         dropped: pictures that were not run, because their callers had left or their deadlines had passed.
     """
 
     waiting: int
+    running: int
+    running_s: float
     batches: int
     pictures: int
+    failed: int
     split: int
     dropped: int
 
@@ -94,7 +102,8 @@ class MicroBatcher:
         self._waiting: deque[_Picture] = deque()
         self._taken: list[_Picture] = []  # out of the line, and perhaps not answered yet
         self._closed, self._broken = False, ""
-        self._batches = self._pictures = self._split = self._dropped = 0
+        self._running, self._run_began = 0, math.inf
+        self._batches = self._pictures = self._failed = self._split = self._dropped = 0
         self._thread = threading.Thread(target=self._work, name="micro-batch", daemon=True)
         self._thread.start()
 
@@ -136,7 +145,16 @@ class MicroBatcher:
     def stats(self) -> BatchStats:
         """Counts so far."""
         with self._changed:
-            return BatchStats(len(self._waiting), self._batches, self._pictures, self._split, self._dropped)
+            return BatchStats(
+                waiting=len(self._waiting),
+                running=self._running,
+                running_s=max(0.0, self._clock() - self._run_began),
+                batches=self._batches,
+                pictures=self._pictures,
+                failed=self._failed,
+                split=self._split,
+                dropped=self._dropped,
+            )
 
     def _take_out_cancelled(self, outputs: "Future[Outputs]") -> None:
         """A picture that nobody waits for takes no place in the line, however long the device computes."""
@@ -181,6 +199,7 @@ class MicroBatcher:
             if not self._waiting:
                 return None
             self._taken.append(self._waiting.popleft())
+            self._running += 1
             return self._taken[-1]
 
     def _is_wanted(self, picture: _Picture) -> bool:
@@ -198,6 +217,7 @@ class MicroBatcher:
             answers = self._compute(np.concatenate([picture.images for picture in batch]))
         except Exception as error:  # whatever the graph does with a batch, each of its pictures is to be answered
             if len(batch) == 1:
+                self._count(failed=1)
                 batch[0].outputs.set_exception(error)
                 self._check_device(batch[0].images)
                 return
@@ -209,21 +229,31 @@ class MicroBatcher:
         for picture, answer in zip(batch, answers, strict=True):
             picture.outputs.set_result(answer)
 
-    def _count(self, *, batches: int = 0, pictures: int = 0, split: int = 0, dropped: int = 0) -> None:
+    def _count(self, *, batches: int = 0, pictures: int = 0, failed: int = 0, split: int = 0, dropped: int = 0) -> None:
         with self._changed:
+            self._running -= pictures + failed + dropped
             self._batches += batches
             self._pictures += pictures
+            self._failed += failed
             self._split += split
             self._dropped += dropped
 
     def _compute(self, images: NDArray[np.uint8]) -> list[Outputs]:
-        with self._turn:
+        with self._turn, self._timed():
             probabilities, *rest = self._session.run(images, self._outputs)
         novelty = rest[0] if rest else [None] * len(images)
         if not len(probabilities) == len(novelty) == len(images):
             found = f"{len(probabilities)} rows of probabilities, {len(novelty)} of novelty"
             raise RunFailed(images.shape, detail=f"it answers with {found}")
         return [Outputs(row, None if n is None else float(n)) for row, n in zip(probabilities, novelty, strict=True)]
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        self._run_began = self._clock()
+        try:
+            yield
+        finally:
+            self._run_began = math.inf
 
     def _check_device(self, images: NDArray[np.uint8]) -> None:
         """A picture failed: raise if the device is lost, which fails with a blank one as well."""
@@ -235,6 +265,8 @@ class MicroBatcher:
             self._closed, self._broken = True, sentence
             left = [*self._taken, *self._waiting]
             self._waiting.clear()
+            self._failed += sum(not picture.outputs.done() for picture in left)
+            self._running = 0
             self._changed.notify_all()
         try:
             self._on_broken(sentence)

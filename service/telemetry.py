@@ -1,6 +1,6 @@
 """What this process tells Prometheus: its counts, and how pool, models and device are at the moment of the scrape."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -9,6 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 
 from service.device import Device
 from service.generation import Generation
+from service.micro_batch import BatchStats
 from service.pool import Pool
 from service.pool_stats import PoolStats
 from service.registry import Registry, Status
@@ -129,19 +130,34 @@ def _model_families(models: dict[str, Status]) -> Iterator[Metric]:
     yield from _batch_families(served)
 
 
+_OfBatches = tuple[tuple[str, str, Callable[[BatchStats], float]], ...]
+_COUNTED_OF_BATCHES: _OfBatches = (
+    ("finial_batches", "Runs of the served version.", lambda stats: stats.batches),
+    ("finial_batched_pictures", "Pictures in these runs.", lambda stats: stats.pictures),
+    ("finial_batch_failed", "Pictures with which the model failed.", lambda stats: stats.failed),
+    ("finial_batch_dropped", "Pictures that were not run: too late, or left.", lambda stats: stats.dropped),
+    ("finial_batch_splits", "Batches that failed and were run in halves.", lambda stats: stats.split),
+)
+_SEEN_OF_BATCHES: _OfBatches = (
+    ("finial_batch_waiting", "Pictures that wait for the device.", lambda stats: stats.waiting),
+    ("finial_batch_running", "Pictures that are on the device.", lambda stats: stats.running),
+    ("finial_batch_run_seconds", "How long the run under way has lasted.", lambda stats: stats.running_s),
+)
+
+
 def _batch_families(served: dict[str, Generation]) -> Iterator[Metric]:
     found = {name: stats for name, generation in served.items() if (stats := generation.batch_stats()) is not None}
-    batches = _by_one({name: stats.batches for name, stats in found.items()})
-    yield _family(CounterMetricFamily, "finial_batches", "Runs of the served version.", ("model",), batches)
-    pictures = _by_one({name: stats.pictures for name, stats in found.items()})
-    yield _family(CounterMetricFamily, "finial_batched_pictures", "Pictures in these runs.", ("model",), pictures)
+    for family, what, of in _COUNTED_OF_BATCHES:
+        yield _family(CounterMetricFamily, family, what, ("model",), _by_one({m: of(s) for m, s in found.items()}))
+    for family, what, of in _SEEN_OF_BATCHES:
+        yield _family(GaugeMetricFamily, family, what, ("model",), _by_one({m: of(s) for m, s in found.items()}))
 
 
 def _labels_of(name: str, generation: Generation) -> tuple[str, ...]:
     return (name, generation.version, generation.provider, generation.bundle.metadata.precision)
 
 
-def _by_one(values: Mapping[str, int]) -> list[tuple[tuple[str, ...], float]]:
+def _by_one(values: Mapping[str, float]) -> list[tuple[tuple[str, ...], float]]:
     return [((label,), value) for label, value in values.items()]
 
 

@@ -1,16 +1,22 @@
 """What /metrics says is what happened, to the unit."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from service.generation import Generation
+from service.micro_batch import MicroBatcher
 from service.settings import ServiceSettings
 from shared.bundle import Bundle
 from tests.service.bundles import publish_bundle
-from tests.service.pictures import RED, picture
+from tests.service.fakes import fake_generation
+from tests.service.gated_session import GatedSession
+from tests.service.pictures import GREEN, RED, picture
 from tests.service.running import running_app
 from tests.service.waiting import until
 
@@ -115,6 +121,59 @@ async def test_pictures_run_together_are_counted(models_dir: Path, bundle: Bundl
 
     assert found['finial_batched_pictures_total{model="colours"}'] == 3
     assert found['finial_batches_total{model="colours"}'] == 3
+
+
+class Gated(GatedSession):
+    """Held as its parent; sure that everything is the second of three labels."""
+
+    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        count = len(super().run(images, outputs)[0])
+        return [np.tile(np.array([0.2, 0.7, 0.1], np.float32), (count, 1))]
+
+
+OF_BATCHES = ("batched_pictures_total", "batch_failed_total", "batch_dropped_total", "batch_waiting", "batch_running")
+
+
+def counted(found: Mapping[str, float]) -> dict[str, float]:
+    return {name: found[f'finial_{name}{{model="colours"}}'] for name in OF_BATCHES}
+
+
+async def test_every_lane_that_was_granted_ends_in_one_count(models_dir: Path, bundle: Bundle) -> None:
+    """Also of pictures that fail, come late to a device that hangs, or cannot be decoded: nothing vanishes."""
+    session = Gated(poisoned={256 * GREEN[0] + GREEN[1]})
+    batcher = MicroBatcher(session, max_batch=1)  # type: ignore[arg-type]
+    one, green = {"file": picture(RED, kind="PNG")}, {"file": picture(GREEN, kind="PNG")}
+    async with running_app(ServiceSettings(models_dir=models_dir, poll_interval_s=3600)) as (app, client):
+        registry = app.state.runtime.registry
+        registry.put(Generation("colours", bundle, batcher))
+        registry.put(fake_generation("cats"))
+        session.let_go(2)  # and hold the others
+        statuses = [
+            (await client.post(f"/models/{name}/predict", files=files)).status_code
+            for name, files in [
+                ("cats", one),
+                ("colours", one),
+                ("colours", green),
+                ("colours", {"file": b"no picture"}),
+            ]
+        ]
+        for _ in range(2):
+            late = await client.post("/models/colours/predict", files=one, headers={"X-Request-Timeout-Ms": "300"})
+            statuses.append(late.status_code)
+        hanging = await scraped(client)
+        session.let_go(1000)
+        until(lambda: batcher.stats().pictures == 2)
+        found = await scraped(client)
+
+    assert statuses == [200, 200, 500, 415, 504, 504]
+    assert counted(hanging) == dict(zip(OF_BATCHES, (1, 1, 1, 0, 1), strict=True))
+    assert hanging['finial_batch_run_seconds{model="colours"}'] > 0.3
+    assert counted(found) == dict(zip(OF_BATCHES, (2, 1, 1, 0, 0), strict=True))
+    assert found['finial_batch_run_seconds{model="colours"}'] == 0
+    runs = found['finial_runs_total{lane="wide"}'] + found['finial_runs_total{lane="narrow"}']
+    undecodable = statuses.count(415)
+    assert found['finial_leases_total{outcome="granted"}'] == 6
+    assert runs + found["finial_leases_expired_total"] + sum(counted(found).values()) + undecodable == 6
 
 
 def served(found: Mapping[str, float]) -> set[tuple[str, ...]]:

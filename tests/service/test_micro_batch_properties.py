@@ -75,6 +75,12 @@ class BatcherMachine(RuleBasedStateMachine):
         if hasattr(self, "session"):
             assert all(len(batch) <= self.max_batch for batch in [*self.session.answered, self.session.inside or []])
 
+    @rule()
+    def look_at_the_counts(self) -> None:
+        """Whatever was handed in is in one of them."""
+        stats = self.batcher.stats()
+        assert len(self.pictures) == sum((stats.waiting, stats.running, stats.pictures, stats.failed, stats.dropped))
+
     def teardown(self) -> None:
         if not hasattr(self, "session"):
             return
@@ -82,6 +88,8 @@ class BatcherMachine(RuleBasedStateMachine):
         self.session.let_go(10_000)
         assert self.batcher.join(PATIENCE_S)
         self.check_answers()
+        self.look_at_the_counts()
+        assert (self.batcher.stats().waiting, self.batcher.stats().running) == (0, 0)
         assert len(self.told) == self.broken
 
     def check_answers(self) -> None:
