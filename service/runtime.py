@@ -120,7 +120,7 @@ def open_runtime(
         registry,
         open_store(settings),
         open_version=lambda name, path: open_version(name, path, provider=search.wait().wanted_of_sessions),
-        names=settings.models,
+        names=settings.only,
         pins=settings.pins,
         interval_s=settings.poll_every_s,
     )

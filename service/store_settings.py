@@ -113,6 +113,13 @@ class StoreSettings(FinialSettings):
         """Version by model."""
         return {name: version for name, _, version in (text.partition("=") for text in self.pin)}
 
+    @property
+    def only(self) -> frozenset[str]:
+        """Models to serve and no others; empty for all that are listed. Where nothing can be, those that are pinned."""
+        if isinstance(self.models_dir, str) and _lists_nothing(self.models_dir):
+            return frozenset(self.models) | self.pins.keys()
+        return frozenset(self.models)
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if len(self.pins) < len(self.pin):

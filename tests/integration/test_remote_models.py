@@ -7,12 +7,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.settings import ServiceSettings
 from shared.bundle import MODEL_FILE
 from tests.s3_server import delete, s3_bucket, upload
 from tests.service.broken import truncated
 from tests.service.bundles import publish_bundle
 from tests.service.pictures import GREEN, picture
-from tests.service.running import running_process
+from tests.service.running import running_app, running_process
 from tests.service.waiting import until
 from tests.service.web_server import Site, web_site
 
@@ -132,6 +133,18 @@ def test_workers_fetch_a_version_once_and_serve_it_all(site: Site, models_dir: P
         assert service.stop() == 0
 
     assert site.statuses(f"/{MODEL_FILE}") == [200, 200]
+
+
+@pytest.mark.anyio
+async def test_a_web_server_is_not_asked_for_a_list_where_a_pin_says_what_to_serve(
+    site: Site, models_dir: Path, cache: Path
+) -> None:
+    version = publish_bundle(models_dir).version
+    settings = ServiceSettings(models_dir=site.url, pin=(f"colours={version}",), cache_dir=cache)
+    async with running_app(settings) as (_, client):
+        models = (await client.get("/models")).json()
+
+    assert (models["default"], models["store_error"]) == ("colours", None)
 
 
 @pytest.mark.slow

@@ -58,6 +58,16 @@ def test_a_web_server_needs_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert given("--models-dir", "https://host/models", "--pin", f"cats={VERSION}").pins == {"cats": VERSION}
 
 
+def test_where_nothing_can_be_listed_a_pin_names_a_model_too() -> None:
+    """Or the server would be asked for a list for ever, and in vain."""
+    pytest.importorskip("aiohttp", reason="reading https:// needs aiohttp, which is not installed here")
+    pin = ("--pin", f"cats={VERSION}")
+
+    assert given("--models-dir", "https://host/models", *pin).only == {"cats"}
+    assert given("--models-dir", "https://host/models", *pin, "--models", "dogs").only == {"cats", "dogs"}
+    assert given("--models-dir", "memory://bucket/models", *pin).only == frozenset()
+
+
 def test_a_package_that_is_missing_is_named_at_the_start(capsys: pytest.CaptureFixture[str]) -> None:
     try:
         import adlfs  # type: ignore[import-not-found]  # noqa: F401
