@@ -31,7 +31,8 @@ class CompareSettings(TrainerSettings):
         description="Names, with commas between; may download weights. Default: nano and all whose weights are here.",
     )
     weights: Annotated[tuple[Path, ...], NoDecode] = Field(
-        (), description="Local weights files, with commas between; never downloads."
+        (),
+        description="Local weights files, with commas between: each for the backbone it fits, which is not downloaded.",
     )
     weights_url: str | None = Field(None, description="Mirror to download published weights from, inside a firewall.")
     precisions: Annotated[tuple[Precision, ...], NoDecode] = Field(

@@ -81,8 +81,7 @@ def compare(settings: CompareSettings, progress: Progress | None = None) -> Comp
     progress = progress or Progress()
     if settings.out is not None:
         _require_writable(settings.out)
-    wishes = _wishes(settings)
-    require_known(wishes)
+    wishes = wishes_of(settings)
     audit = read_audited(wishes[0], progress)
     backbones = [open_backbone(wish, progress) for wish in wishes]
     training, compared = compare_backbones(
@@ -105,11 +104,20 @@ def _require_writable(out: Path) -> None:
         raise ChartNotWritable(out, error.strerror or str(error)) from error
 
 
-def _wishes(settings: CompareSettings) -> list[TrainSettings]:
-    """How each backbone would be asked for, one by one: those that are named, or nano and whatever is here."""
+def wishes_of(settings: CompareSettings) -> list[TrainSettings]:
+    """How each backbone would be asked for, one by one: those that are named, or nano and whatever is here.
+
+    A file goes to the backbone that it fits; other weights of that one are not looked for, and none are downloaded.
+
+    Raises:
+        UsageError: one or several of them are unknown, or their weights cannot be read.
+    """
     by_file = [settings.for_one(weights=path) for path in settings.weights]
     names = settings.backbones or (NANO, *(() if settings.weights else cached_names()))
-    return [*by_file, *(settings.for_one(backbone=name) for name in dict.fromkeys(names))]
+    by_name = {name: settings.for_one(backbone=name) for name in names}
+    require_known([*by_file, *by_name.values()])
+    with_file = {choose_backbone(None, path)[0].name for path in settings.weights}
+    return [*by_file, *(wish for name, wish in by_name.items() if name not in with_file)]
 
 
 def require_known(wishes: Sequence[TrainSettings]) -> None:
