@@ -176,5 +176,8 @@ class Pool:
             return Lane(self, waiter)
         if waiter.fate is Fate.DISMISSED:
             raise PoolClosed
+        if waiter.deadline <= waiter.entered:
+            raise PoolTimeout("the deadline passed before a lane was asked for")
+        found = "no lane was free" if waiter.room is None else "no lane was free or the device had no room"
         waited_s = self._clock() - waiter.entered
-        raise PoolTimeout(f"no lane was free within {waited_s:.2g} s; {self.stats().waiting} requests are waiting")
+        raise PoolTimeout(f"{found} within {waited_s:.3f} s; {self.stats().waiting} requests are waiting")

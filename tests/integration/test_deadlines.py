@@ -91,6 +91,7 @@ async def test_a_clients_time_runs_from_the_arrival_of_its_request(client: httpx
     response = await client.post("/predict", content=slow_body(0.1), headers=headers)
 
     assert (response.status_code, slug_in(response)) == (504, "deadline-passed")
+    assert "before a lane was asked for" in response.json()["detail"], "the line was slow, not the lanes"
 
 
 async def test_the_services_own_limit_leaves_out_a_slow_line(bundle: Bundle, models_dir: Path) -> None:
