@@ -2,15 +2,22 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from service.errors import StoreClosed, StoreUnreachable
 from service.remote_files import longest_s, unreachable
 from shared.addresses import shown
 from shared.remote import RemotePlace
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
+
+Result = TypeVar("Result")
 
 _PIECE_BYTES = 64 * 1024
 _LONGEST_REMEMBERED_BYTES = 1024**2
@@ -25,6 +32,13 @@ class _Seen:
     name: str
     content: bytes
     conditions: Mapping[str, str]
+
+
+@dataclass
+class _Patience:
+    """What is left of the time that a server may take for one file, s."""
+
+    left_s: float
 
 
 class HttpFiles:
@@ -85,30 +99,49 @@ class HttpFiles:
     def _get(
         self, name: str, take: Callable[[bytes], object], conditions: Mapping[str, str], *, limit: int
     ) -> Mapping[str, str] | None:
-        """Returns the answer's headers; None when nothing changed."""
+        """Returns the answer's headers; None when nothing changed.
+
+        `take` is called here, on the thread of whoever asks: the loop is everybody's, and a slow disk no slow server.
+        """
+        patience = _Patience(longest_s(limit, timeout_s=self._timeout_s))
+        headers = {"Accept-Encoding": "identity", **conditions}
+        response = self._wait(patience, self._begin, self._url(name), headers)
+        try:
+            if response.status == HTTPStatus.NOT_MODIFIED:
+                return None
+            count = 0
+            while count <= limit and (piece := self._wait(patience, response.content.read, _PIECE_BYTES)):
+                take(piece)
+                count += len(piece)
+            found: Mapping[str, str] = response.headers
+            return found
+        finally:
+            self._place.files.loop.call_soon_threadsafe(response.close)
+
+    def _wait(self, patience: "_Patience", ask: Callable[..., Awaitable[Result]], *arguments: object) -> Result:
+        """Wait for the server, as long as there is patience left."""
         from fsspec.asyn import sync
 
-        whole_s = longest_s(limit, timeout_s=self._timeout_s)
-        files, headers = self._place.files, {"Accept-Encoding": "identity", **conditions}
+        began = time.monotonic()
         try:
-            answer: Mapping[str, str] | None = sync(
-                files.loop, self._ask_unless_closed, self._url(name), take, headers, limit, timeout=whole_s
+            answer: Result = sync(
+                self._place.files.loop, self._unless_closed, ask, *arguments, timeout=max(patience.left_s, 1e-3)
             )
         except FileNotFoundError:
             raise
         except Exception as error:
             raise unreachable(error, self._place.location, timeout_s=self._timeout_s) from error
+        finally:
+            patience.left_s -= time.monotonic() - began
         return answer
 
-    async def _ask_unless_closed(
-        self, url: str, take: Callable[[bytes], object], headers: Mapping[str, str], limit: int
-    ) -> Mapping[str, str] | None:
+    async def _unless_closed(self, ask: Callable[..., Awaitable[Result]], *arguments: object) -> Result:
         task = asyncio.current_task()
         self._tasks.add(task)
         try:
             if self._closed:
                 raise StoreClosed
-            return await self._ask(url, take, headers, limit)
+            return await ask(*arguments)
         except asyncio.CancelledError:
             if not self._closed:  # by the time limit
                 raise
@@ -116,24 +149,14 @@ class HttpFiles:
         finally:
             self._tasks.discard(task)
 
-    async def _ask(
-        self, url: str, take: Callable[[bytes], object], headers: Mapping[str, str], limit: int
-    ) -> Mapping[str, str] | None:
+    async def _begin(self, url: str, headers: Mapping[str, str]) -> "ClientResponse":
         session = await self._place.files.set_session()
-        async with session.get(url, headers=headers) as response:
-            if response.status in _ABSENT:
-                raise FileNotFoundError(shown(url))
-            response.raise_for_status()
-            if response.status == HTTPStatus.NOT_MODIFIED:
-                return None
-            count = 0
-            async for piece in response.content.iter_chunked(_PIECE_BYTES):
-                take(piece)
-                count += len(piece)
-                if count > limit:
-                    break
-            found: Mapping[str, str] = response.headers
-            return found
+        response: ClientResponse = await session.get(url, headers=headers)
+        if response.status in _ABSENT:
+            response.close()
+            raise FileNotFoundError(shown(url))
+        response.raise_for_status()
+        return response
 
     def _url(self, name: str) -> str:
         parts = urlsplit(self._place.location)

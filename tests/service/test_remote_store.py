@@ -1,5 +1,6 @@
 """service/remote_store.py and its rooms: models are fetched from a web server, whatever that server does."""
 
+import errno
 import json
 import os
 import re
@@ -10,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from service.errors import CacheTooSmall, StoreClosed, StoreUnreachable
+from service.http_files import HttpFiles
 from service.remote_store import RemoteStore, open_remote_store
 from shared.bundle import METADATA_FILE, MODEL_FILE, Bundle, read_bundle
 from shared.errors import BundleCorrupted, BundleError, BundleIncomplete, BundleInvalid, ModelMissing
 from shared.files import sha256_of
+from shared.remote import open_place
 from tests.service.bundles import publish_bundle
 from tests.service.waiting import until
 from tests.service.web_server import Fault, Site, web_site
@@ -336,3 +339,40 @@ def test_a_signature_in_the_address_is_part_of_every_request_and_of_no_path(
     assert store.obtain(NAME, bundle.version).is_dir()
     assert "sig" not in store.origin
     assert kept(cache) == [bundle.version]
+
+
+def http_files(site: Site, *, timeout_s: float = 30.0) -> HttpFiles:
+    return HttpFiles(open_place(site.url, patience_s=timeout_s), timeout_s=timeout_s)
+
+
+def test_a_disk_that_is_full_is_not_told_as_a_server_that_does_not_answer(bundle: Bundle, site: Site) -> None:
+    def take(_piece: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as raised:
+        http_files(site).fetch(f"{NAME}/current", take, size_bytes=100)
+    assert not isinstance(raised.value, StoreUnreachable)
+
+
+def test_a_disk_that_is_slow_holds_up_no_other_file_and_is_not_the_servers_fault(bundle: Bundle, site: Site) -> None:
+    files, writing, written = http_files(site, timeout_s=0.3), threading.Event(), threading.Event()
+    taken: list[bytes] = []
+
+    def take(piece: bytes) -> None:
+        writing.set()
+        written.wait(30)
+        taken.append(piece)
+
+    size_bytes = bundle.model_path.stat().st_size
+    path = f"{NAME}/{bundle.version}/{MODEL_FILE}"
+    thread = threading.Thread(target=lambda: files.fetch(path, take, size_bytes=size_bytes))
+    thread.start()
+    assert writing.wait(30)
+    for _ in range(4):  # longer than the server may take for the other one
+        assert files.read(f"{NAME}/current", limit=100).decode().strip() == bundle.version
+        writing.clear()
+        assert not writing.wait(0.15)
+    written.set()
+    thread.join()
+
+    assert b"".join(taken) == bundle.model_path.read_bytes()
