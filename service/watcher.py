@@ -72,6 +72,7 @@ class Watcher:
         self._overseer = Overseer(registry, origin=store.origin, interval_s=interval_s)
         self._threads = FollowerThreads(self._follow, start=start)
         self._not_started: str | None = None
+        self._has_cleared = False
         self._own = [
             threading.Thread(target=self._run, name="watcher", daemon=True),
             threading.Thread(target=self._oversee, name="overseer", daemon=True),
@@ -192,7 +193,16 @@ class Watcher:
             return None if self._followers else frozenset(self._store.remembered()) | self._pins.keys()
         self._listing.clear()
         self._registry.note_store_error(self._not_started)
-        return found | self._pins.keys()
+        wanted = found | self._pins.keys()
+        self._forget_those_that_went_before(wanted)
+        return wanted
+
+    def _forget_those_that_went_before(self, wanted: frozenset[str]) -> None:
+        """Copies of models that are gone since the process before this one; once, at the first list."""
+        if not self._has_cleared:
+            self._has_cleared = True
+            for name in sorted(self._store.remembered().keys() - wanted - self._followers.keys()):
+                self._forget(name)
 
     def _note_unreachable(self, error: StoreUnreachable) -> None:
         attempts = self._listing.note_failure(_LISTING)

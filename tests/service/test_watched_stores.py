@@ -193,6 +193,32 @@ def test_a_model_that_goes_while_it_is_loaded_does_not_come_back(
     assert shelf.registry.known() == ["bees"]
 
 
+def test_copies_of_models_that_went_while_nobody_looked_are_dropped_once_it_is_sure(models_dir: Path) -> None:
+    store = Fetched(models_dir)
+    store.away, store.copies = True, {"apes": FIRST, "cats": FIRST, "owls": FIRST}
+    shelf = Shelf(models_dir, store=store, pins={"owls": FIRST})
+    shelf.point("cats", FIRST)
+    shelf.poll()
+    assert store.forgotten == []
+
+    store.away = False
+    shelf = Shelf(models_dir, store=store, pins={"owls": FIRST})
+    for _ in range(3):
+        shelf.poll()
+    assert store.forgotten == ["apes"]
+
+
+def test_copies_of_models_that_were_not_named_stay(models_dir: Path) -> None:
+    """Another service that shares the cache may serve them."""
+    store = Fetched(models_dir)
+    store.copies = {"apes": FIRST, "cats": FIRST}
+    shelf = Shelf(models_dir, store=store, names=["cats"])
+    shelf.point("cats", FIRST)
+    shelf.poll()
+
+    assert store.forgotten == []
+
+
 def test_a_look_that_hangs_is_told_of_its_model_and_of_no_other(
     models_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
