@@ -181,6 +181,28 @@ def test_labels_of_the_test_split_change_nothing_where_it_is_kept_out(split_data
     assert losses_of(split_data) != everything
 
 
+def test_scales_of_int8_are_those_of_train_pictures_alone(split_data: Path) -> None:
+    """Pictures that accuracy is then measured on have no part in it: other bytes in their place, and all is there."""
+    settings = settings_for(split_data, fit="crop")
+
+    def quantised() -> tuple[int, list[str]]:
+        progress = Quiet()
+        audit = read_audited(settings, progress)
+        training, _ = compare_backbones(audit, [CONVOLUTIONS], settings, progress, precisions=("int8",))
+        return len(training.rows("train")), [one for one in progress.said if one.startswith("Quantising")]
+
+    learned, said = quantised()
+    for path in [*split_data.glob("validation/*/*.png"), *split_data.glob("test/*/*.png")]:
+        with Image.open(path) as image:
+            image.putpixel((0, 0), (1, 2, 3))
+            image.save(path)
+    learned_again, said_again = quantised()
+
+    assert 8 < learned == learned_again <= 16
+    assert said == [f"Quantising the backbone to int8, with the scales that {learned} training pictures have."]
+    assert said_again == []
+
+
 def test_lists_are_given_with_commas(tmp_path: Path) -> None:
     program = "python -m trainer compare"
     arguments = [str(tmp_path), "--backbones", "nano,resnet18", "--weights", "a.pth,b.pth", "--precisions", "int8"]
