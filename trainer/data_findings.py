@@ -15,7 +15,7 @@ from trainer.outliers import find_outliers
 from trainer.picture_statistics import StatisticsTable
 from trainer.poor_pictures import find_poor_pictures
 from trainer.progress import Progress
-from trainer.samples import PassedOver
+from trainer.samples import PassedOver, Sample
 from trainer.training import Training
 
 
@@ -45,7 +45,7 @@ def find_in_data(
     unseen = names_in(finding for finding in poor if finding.kind in (Kind.DARK, Kind.UNIFORM))
     doubted = tell(
         Kind.LABEL_ERRORS,
-        (one for one in _label_errors(training, judged) if one.names[0] not in unseen),
+        (one for one in doubted_labels(training.samples, training.labels, judged) if one.names[0] not in unseen),
         agreement=f"{100 * (judged.agreement or 0):.0f} %",
     )
     named = names_in((*poor, *doubted))
@@ -86,9 +86,16 @@ def _lower(title: str) -> str:
     return title[0].lower() + title[1:]
 
 
-def _label_errors(training: Training, judged: LabelAudit) -> Iterator[Mention]:
-    for error in judged.errors:
-        sample, suggested = training.samples[error.row], training.labels[error.suggested]
+def doubted_labels(samples: Sequence[Sample], labels: Sequence[str], judged: LabelAudit) -> Iterator[Mention]:
+    """The likely wrong labels, in the order of the figure that is shown: the most probable other label first.
+
+    Args:
+        samples: the rows of `judged`.
+        labels: by class index.
+        judged: has them by margin, which nobody sees; where two show the same figure, that decides.
+    """
+    for error in sorted(judged.errors, key=lambda one: -one.confidence):
+        sample, suggested = samples[error.row], labels[error.suggested]
         detail = f"labelled {sample.label}, looks like {suggested} ({100 * error.confidence:.0f} %)"
         yield Mention((sample.name,), detail, error.confidence, (sample.label,), suggested)
 
