@@ -93,8 +93,9 @@ class Connection(RefusingConnection):
         self._unset_keepalive_if_required()
         if self._in_head and not self._refused:
             self._begin_head()
-        while data:
-            data = self._feed(data)
+        left = memoryview(data)
+        while left:
+            left = self._feed(left)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends no more: what is half a request is refused, all else closed. True keeps it open."""
@@ -196,12 +197,13 @@ class Connection(RefusingConnection):
     def _has_pipelined(self) -> bool:
         return bool(self.pipeline)
 
-    def _feed(self, data: bytes) -> bytes:
+    def _feed(self, data: memoryview) -> memoryview:
         """Give the parser what it may have, and return what is left."""
         if self._refused:
             self._pass_on(data)
-            return b""
-        piece = data[: self._limits.head_bytes - self._head_bytes] if self._in_head else data
+            return data[:0]
+        # Behind a body another head may begin, within what is fed: so it is fed no more than that head may have.
+        piece = data[: self._limits.head_bytes - (self._head_bytes if self._in_head else 0)]
         if self._in_head:
             self._head_bytes += len(piece)
         else:
@@ -210,7 +212,7 @@ class Connection(RefusingConnection):
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as offer:
-            return self._decline_upgrade() + piece[offer.args[0] :] + rest
+            return memoryview(self._decline_upgrade() + data[offer.args[0] :])
         except httptools.HttpParserError as error:
             self._refuse(self._fault or RequestMalformed(str(error)))
         if (self._in_head and self._head_bytes == self._limits.head_bytes and rest) or self._is_all_framing:

@@ -74,5 +74,15 @@ def without_upgrade(method: bytes, target: bytes, version: str, headers: RawHead
     if method == b"CONNECT":
         method, target = b"GET", b"CONNECT"
     lines = [b"%s %s HTTP/%s" % (method, target, version.encode())]
-    lines += [b"%s: %s" % (name, value) for name, value in headers if name not in (b"upgrade", b"connection")]
+    kept = [(name, _without_offer(value) if name == b"connection" else value) for name, value in headers]
+    lines += [b"%s: %s" % (name, value) for name, value in kept if name != b"upgrade" and (name, value) != _NO_OPTIONS]
     return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+_NO_OPTIONS = (b"connection", b"")
+
+
+def _without_offer(options: bytes) -> bytes:
+    """Connection's other options: `close` among them, which the client waits for."""
+    each = (option.strip() for option in options.split(b","))
+    return b", ".join(option for option in each if option.lower() not in (b"", b"upgrade"))

@@ -56,7 +56,7 @@ class RefusingConnection(ClosingConnection):
             on_response=self.on_response_complete,
         )
 
-    def _pass_on(self, data: bytes) -> None:
+    def _pass_on(self, data: memoryview) -> None:
         """Let whoever reads the refused request away have the bytes."""
         if self.cycle.response_complete:
             return

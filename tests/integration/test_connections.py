@@ -121,6 +121,16 @@ def test_a_head_without_end_is_refused_while_it_comes(client: RawClient) -> None
     assert client.is_closed()
 
 
+def test_a_head_behind_a_body_may_have_twice_as_much_at_most(client: RawClient) -> None:
+    """They come in one piece, and where the head begins in it is known only afterwards."""
+    size = MAX_UPLOAD - 1
+    client.send(head(f"Content-Length: {size}", "Expect: 100-continue"))
+    assert client.answer().status == 100
+    client.send(bytes(size), head_of_size(2 * MAX_HEADERS + 1))
+
+    assert [client.answer().problem, client.answer().problem] == ["unknown-format", "headers-too-large"]
+
+
 def test_a_request_line_counts_as_well(client: RawClient) -> None:
     client.send(b"GET /", b"x" * MAX_HEADERS, b" HTTP/1.1\r\nHost: it\r\n\r\n")
 
@@ -271,6 +281,13 @@ def test_an_upgrade_is_an_offer_that_is_not_taken(client: RawClient, protocol: s
     client.send(head(f"Content-Length: {len(PICTURE)}", *offer), PICTURE, LIVE)
 
     assert [client.answer().status, client.answer().status] == [200, 200]
+
+
+def test_an_offer_with_a_wish_to_close_is_closed(client: RawClient) -> None:
+    client.send(head("Connection: close, Upgrade", "Upgrade: h2c", line="GET /health/live HTTP/1.1"))
+
+    assert client.answer().closes
+    assert client.is_closed()
 
 
 # --- bodies: framing ---

@@ -90,6 +90,13 @@ def test_an_offer_to_upgrade_is_left_out_and_nothing_else() -> None:
     assert head == b"POST /predict?top_k=1 HTTP/1.1\r\nhost: it\r\ncontent-length: 5\r\n\r\n"
 
 
+@pytest.mark.parametrize("options", [b"close, Upgrade", b"upgrade,close", b"Upgrade, , close"])
+def test_the_other_options_of_a_connection_stay(options: bytes) -> None:
+    head = without_upgrade(b"GET", b"/", "1.1", [HOST, (b"connection", options), (b"upgrade", b"h2c")])
+
+    assert head == b"GET / HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n"
+
+
 @given(st.lists(st.tuples(st.sampled_from([b"host", b"transfer-encoding", b"x"]), st.binary(max_size=9)), max_size=4))
 def test_any_headers_have_a_verdict(headers: list[tuple[bytes, bytes]]) -> None:
     fault_of("1.1", headers)
