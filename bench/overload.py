@@ -25,7 +25,7 @@ from bench.serving import Metrics, Served, machine, serving
 WARM_UP_SHARE = 0.2
 NORMAL_WITHIN = 2.0  # times the median of a request that is alone
 GIVE_UP_S = 30.0
-_ACCEPTED, _REFUSED = "200", "503 queue-full"
+_ACCEPTED, _REFUSED = "200", "503 "  # because the line is full, or too long for the deadline
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Overload:
     recovered_s: float
 
     def seconds(self, fate: str, percentile: float) -> float:
-        """Within how many seconds that share of the requests of a fate had their answers; 0 if there are none."""
-        found = [asked.seconds for asked in self.ledger.by_fate(fate)]
+        """Within how many seconds that share of those whose fate begins so had their answers; 0 if there are none."""
+        found = [asked.seconds for asked in self.ledger.asked if asked.fate.startswith(fate)]
         return float(np.percentile(found, percentile)) if found else 0.0
 
 
