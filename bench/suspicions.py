@@ -43,7 +43,7 @@ def _flipped(training: Training, threads: int) -> dict[str, object]:
         fit = fit_linear_probe(
             training.features, targets, training.groups, class_count=len(training.labels), seed=0, threads=threads
         )
-        once.append(_counted(judge_labels(fit.out_of_fold_logits, targets), flipped))
+        once.append(_counted(judge_labels(fit.out_of_fold_logits, targets, training.groups), flipped))
     return {
         "agreement": round(clean.agreement or 0.0, 3),
         "suspected_without_flips": len(clean.errors),

@@ -61,7 +61,7 @@ def measure_balance(
     if not fit.folds or counts.min() == counts.max():
         return None
     other = _out_of_fold(fit, rows, targets, groups, replace(options, balance=not options.balance))
-    mine, others = (_numbers(logits, targets) for logits in (fit.out_of_fold_logits, other))
+    mine, others = (_numbers(logits, targets, groups) for logits in (fit.out_of_fold_logits, other))
     pictures, labels = (others, mine) if options.balance else (mine, others)
     return BalanceEffect(pictures, labels, balanced=options.balance)
 
@@ -114,12 +114,12 @@ def _of_probes(
         )
 
 
-def _numbers(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> BalanceNumbers:
+def _numbers(logits: NDArray[np.float32], targets: NDArray[np.int64], groups: Sequence[str]) -> BalanceNumbers:
     """As `measure_calibration`: the calibration error is that of temperatures chosen without the rows they are for."""
     probabilities = softmax(logits / fit_temperature(logits, targets))
     return BalanceNumbers(
         accuracy(probabilities, targets),
         macro_accuracy(probabilities, targets),
         log_loss(probabilities, targets),
-        calibration_error(cross_fitted(logits, targets), targets),
+        calibration_error(cross_fitted(logits, targets, groups), targets),
     )

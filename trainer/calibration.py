@@ -3,7 +3,7 @@
 A score is calibrated when, of all predictions with a score of 0.8, 80 % are right.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from trainer.metrics import Probabilities, softmax
 
 BINS = 15
+Groups = Sequence[str] | NDArray[np.int64]
 
 _STEPS = 24  # leaves 6e-5 of the logarithm of the temperature
 _GOLDEN = (5**0.5 - 1) / 2
@@ -50,8 +51,8 @@ class Calibration:
         temperature: that the served graph divides its logits by.
         before: calibration error of the plain logits, in [0, 1].
         after: calibration error with the temperature, each twentieth of the rows at the one that fits the others.
-        perfect: the mean calibration error of a model whose scores are exactly true, on as many pictures with the same
-            scores: what chance alone leaves.
+        perfect: the mean calibration error of a model whose scores are exactly true, on as many pictures in such groups
+            with the same scores: what chance alone leaves, see `perfect_calibration_error`.
         perfect_95: 95 of 100 such models stay below.
         bins: the reliability diagram of `after`, from low scores to high, without empty bins.
     """
@@ -70,7 +71,12 @@ class Calibration:
 
 
 def measure_calibration(
-    logits: NDArray[np.floating], targets: NDArray[np.int64], temperature: float, *, seed: int = 0
+    logits: NDArray[np.floating],
+    targets: NDArray[np.int64],
+    temperature: float,
+    *,
+    groups: Groups | None = None,
+    seed: int = 0,
 ) -> Calibration:
     """The calibration error of out-of-fold logits, before and after temperature scaling.
 
@@ -79,17 +85,18 @@ def measure_calibration(
 
     Args:
         logits: shape (N, K), N at least 1, of heads that had not seen the rows; rows in an order that has nothing to do
-            with the targets, copies side by side, as those of `Training`.
+            with the targets, as those of `Training`.
         targets: shape (N,), class indices.
         temperature: the one that is served, chosen on all of them.
+        groups: N group ids, or numbers; each row its own, if None.
         seed: of the simulated perfect models.
 
     Raises:
         ValueError: there is nothing to measure, or the lengths differ.
     """
-    after = cross_fitted(logits, targets)
+    after = cross_fitted(logits, targets, groups)
     score = after.max(axis=1)
-    perfect, upper = perfect_calibration_error(score, seed=seed)
+    perfect, upper = perfect_calibration_error(score, groups, seed=seed)
     return Calibration(
         n=len(targets),
         temperature=temperature,
@@ -135,36 +142,47 @@ def reliability_bins(probabilities: Probabilities, targets: NDArray[np.int64]) -
     )
 
 
-def perfect_calibration_error(score: NDArray[np.floating], *, seed: int = 0) -> tuple[float, float]:
+def perfect_calibration_error(
+    score: NDArray[np.floating], groups: Groups | None = None, *, seed: int = 0
+) -> tuple[float, float]:
     """What `calibration_error` gives where every score is true: its mean and its 95th percentile, by simulation.
 
-    Each simulated model is right with the probability that its score says, picture by picture.
+    Each simulated model is right with the probability that its score says. One draw decides for all pictures of a
+    group, which are right together and wrong together, as copies and series are; where they are that only half-way,
+    chance leaves less.
 
     Args:
         score: shape (N,), the top-1 scores, N at least 1.
+        groups: N group ids, or numbers; each picture its own, if None.
         seed: of the simulation.
     """
-    n, random = len(score), np.random.default_rng(seed)
+    n, random, group = len(score), np.random.default_rng(seed), _numbered(groups, len(score))
+    group_count = int(group.max()) + 1
     draws = max(_FEWEST_DRAWS, min(_DRAWS, _MOST_NUMBERS // n))
     bin_of = _bin_of(np.asarray(score, dtype=np.float64))
     promised = np.bincount(bin_of, weights=score, minlength=BINS)
     errors = []
     for _ in range(draws):
-        right = np.bincount(bin_of, weights=random.random(n) < score, minlength=BINS)
+        right = np.bincount(bin_of, weights=random.random(group_count)[group] < score, minlength=BINS)
         errors.append(float(np.abs(right - promised).sum()) / n)
     return float(np.mean(errors)), float(np.quantile(errors, 0.95))
 
 
-def cross_fitted(logits: NDArray[np.floating], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+def cross_fitted(
+    logits: NDArray[np.floating], targets: NDArray[np.int64], groups: Groups | None = None
+) -> NDArray[np.float64]:
     """Probabilities (N, K), each twentieth of the rows at the temperature that fits all the others.
 
-    That is the prudent one of `fit_temperature`, looked for near the one that fits all rows: losses at temperatures up
-    to half as large again are computed once, and those of a twentieth taken away.
+    No group is torn, so a twentieth is somewhat more or less where groups are large; without groups, each row is its
+    own. That is the prudent one of `fit_temperature`, looked for near the one that fits all rows: losses at
+    temperatures up to half as large again (five times, if a tenth of the rows or more is one group) are computed once,
+    and those of a twentieth taken away.
     """
     if not len(targets):
         return np.zeros(logits.shape)
-    n, around = len(targets), np.log(fit_temperature(logits, targets)) + np.linspace(-0.4, 0.4, 33)
-    part = np.arange(n) * _CROSS_FITS // n
+    n, part = len(targets), _twentieth_of(_numbered(groups, len(targets)))
+    reach = 0.4 if 10 * np.bincount(part).max() <= n else 1.6
+    around = np.log(fit_temperature(logits, targets)) + reach * np.linspace(-1, 1, 33)
     step = _step(n)
     losses = np.stack(
         [np.bincount(part[::step], _losses(logits[::step], targets[::step], one), _CROSS_FITS) for one in around], 1
@@ -207,6 +225,21 @@ def fit_temperature(logits: NDArray[np.floating], targets: NDArray[np.int64], *,
         return mean + (float(_doubt(log_temperature, len(targets))) if prudent else 0.0)
 
     return float(np.exp(_lowest(loss)))
+
+
+def _numbered(groups: Groups | None, n: int) -> NDArray[np.int64]:
+    """Number of each row's group, shape (n,), in the order in which they first appear."""
+    if groups is None:
+        return np.arange(n)
+    number: dict[str | int, int] = {}
+    return np.array([number.setdefault(group, len(number)) for group in np.asarray(groups).tolist()], dtype=np.int64)
+
+
+def _twentieth_of(group: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which part each row is in, shape (N,): that which its group begins in, if groups lay one behind the other."""
+    sizes = np.bincount(group)
+    begins = np.cumsum(sizes) - sizes
+    return np.asarray((begins * _CROSS_FITS // len(group))[group], dtype=np.int64)
 
 
 def _step(rows: int) -> int:

@@ -63,7 +63,8 @@ class Evaluation:
         log_loss_interval: 95 % interval of it.
         log_loss_reduction: 1 is perfect, 0 is guessing by label frequency, below 0 is worse; None for a single label.
         calibration_error: of the scores, see `calibration_error`.
-        perfect_calibration_error: what a model with true scores would show on as many samples, on average.
+        perfect_calibration_error: what a model with true scores would show on as many samples in such groups, on
+            average.
         binary: what is asked of two labels only; None for more.
         per_class: one for each label.
         top_k: accuracy when any of the k most probable labels counts, for those k of 1, 2, 3, 5, 10 that are below K.
@@ -161,7 +162,7 @@ def evaluate(
         log_loss_interval=macro.log_loss,
         log_loss_reduction=metrics.log_loss_reduction(probabilities, targets),
         calibration_error=calibration_error(probabilities, targets),
-        perfect_calibration_error=perfect_calibration_error(probabilities.max(axis=1))[0],
+        perfect_calibration_error=perfect_calibration_error(probabilities.max(axis=1), group)[0],
         binary=evaluate_two(probabilities, targets, labels),
         per_class=_per_class(probabilities, targets, labels, right, group),
         top_k={k: metrics.top_k_accuracy(probabilities, targets, k) for k in TOP_K if k == 1 or k < len(labels)},

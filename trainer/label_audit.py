@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.head import HeadFit
-from trainer.intervals import wilson_interval
+from trainer.intervals import grouped_interval
 from trainer.label_errors import LabelError, calibrated, find_label_errors
 from trainer.linear_probe import fit_linear_probe
 from trainer.metrics import SMALLEST_PROBABILITY, predicted_classes
@@ -126,22 +126,23 @@ def judge_measured(training: Training, measured: Measured) -> LabelAudit:
     probabilities = measured.fit.out_of_fold_probabilities
     logits[training.rows("train", "validation")] = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
     logits[measured.test_rows] = np.log(np.maximum(measured.test_probabilities, SMALLEST_PROBABILITY))
-    return judge_labels(logits, training.targets)
+    return judge_labels(logits, training.targets, training.groups)
 
 
-def judge_labels(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> LabelAudit:
+def judge_labels(logits: NDArray[np.float32], targets: NDArray[np.int64], groups: Sequence[str]) -> LabelAudit:
     """The label audit of logits from heads that had not seen their rows.
 
     Args:
         logits: shape (N, K); (0, K) where there are none.
         targets: shape (N,).
+        groups: N group ids; pictures of one are not independent witnesses that something was learned.
     """
     if len(logits) == 0:
         return LabelAudit((), None, NO_FOLDS)
     probabilities = calibrated(logits, targets)
-    right = int((predicted_classes(probabilities) == targets).sum())
-    agreement = right / len(targets)
-    if wilson_interval(right, len(targets))[0] <= np.bincount(targets).max() / len(targets):
+    right = predicted_classes(probabilities) == targets
+    agreement = float(right.mean())
+    if grouped_interval(right, groups)[0] <= np.bincount(targets).max() / len(targets):
         return LabelAudit((), agreement, NOT_LEARNED)
     return LabelAudit(find_label_errors(probabilities, targets), agreement)
 
@@ -161,7 +162,7 @@ def _steps_of_a_look() -> int:
 
 def _look_twice(rows: _Rows, *, seed: int, threads: int, on_steps: Callable[[int], None]) -> LabelAudit:
     fit = rows.fit(seed=seed, threads=threads, on_steps=on_steps)
-    first = judge_labels(fit.out_of_fold_logits, rows.targets)
+    first = judge_labels(fit.out_of_fold_logits, rows.targets, rows.groups)
     doubted = {rows.groups[error.row] for error in first.errors}
     trusted = np.array([group not in doubted for group in rows.groups])
     if not first.errors or len(_judgeable(rows.targets[trusted], _those(rows.groups, trusted))[1]) < rows.class_count:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trainer.balance import BalanceEffect, measure_balance
 from trainer.calibration import Calibration, measure_calibration
-from trainer.cross_validation import CrossValidation, cross_validate
+from trainer.cross_validation import CrossValidation
 from trainer.errors import LabelNotInTrain
 from trainer.evaluation import Evaluation, evaluate
 from trainer.fitting import FitOptions, OnStep, fit_head
@@ -91,7 +91,7 @@ class Measured:
         test_rows: row numbers of the test split.
         test_probabilities: shape (test samples, K), in the order of `test_rows`.
         cross_validated: pooled out-of-fold predictions of the rows that selection used; None without folds.
-        folds: the nested cross-validation of `--folds`; None when not asked for.
+        folds: of `nested_folds`, which come last; None when not asked for.
         searched: the recipe of `fit`, and what else was tried.
         calibration: of the probabilities of `cross_validated`; None without folds.
         balance: what `--balance` does here; None where labels have equally many pictures, or without folds.
@@ -164,7 +164,6 @@ def measure(
     *,
     seed: int,
     threads: int,
-    folds: int,
     plan: Plan | None = None,
     balance: bool = False,
     sgd: SgdOptions | None = None,
@@ -177,11 +176,10 @@ def measure(
         training: what to learn from.
         seed: of the folds.
         threads: of the head fit.
-        folds: of the nested cross-validation over all samples; 0 for none.
         plan: recipes to choose from; the default probe on the features of `training`, if not said.
         balance: every label weighs alike in the fits.
         sgd: how an SGD head descends.
-        progress: shows the strengths and the nested folds as they are done.
+        progress: shows the strengths as they are done.
         on_metrics: told of each strength, or epoch.
     """
     progress, plan = progress or Quiet(), plan or plan_of(training.features)
@@ -196,13 +194,16 @@ def measure(
         test_rows=test,
         test_probabilities=test_probabilities,
         cross_validated=_evaluated(training, selection, fit.out_of_fold_probabilities) if fit.folds else None,
-        folds=_nested(plan, training, options, folds=folds, progress=progress) if folds else None,
+        folds=None,
         searched=searched,
         balance=_balance_of(searched, plan, selection, training, options),
-        calibration=measure_calibration(fit.out_of_fold_logits, training.targets[selection], fit.temperature)
-        if fit.folds
-        else None,
+        calibration=_calibration_of(fit, selection, training) if fit.folds else None,
     )
+
+
+def _calibration_of(fit: HeadFit, selection: NDArray[np.int64], training: Training) -> Calibration:
+    groups = [training.groups[row] for row in selection.tolist()]
+    return measure_calibration(fit.out_of_fold_logits, training.targets[selection], fit.temperature, groups=groups)
 
 
 def _balance_of(
@@ -254,19 +255,3 @@ def _each_step_told(
                 on_metrics(step)
 
         yield on_step
-
-
-def _nested(plan: Plan, training: Training, options: FitOptions, *, folds: int, progress: Progress) -> CrossValidation:
-    return cross_validate(
-        plan,
-        training.targets,
-        training.groups,
-        training.labels,
-        folds=folds,
-        seeds=(options.seed,),
-        threads=options.threads,
-        balance=options.balance,
-        sgd=options.sgd,
-        validation=options.validation,
-        progress=progress,
-    )

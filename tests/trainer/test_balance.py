@@ -56,13 +56,15 @@ def test_the_other_way_is_measured_by_heads_that_had_not_seen_the_rows(kind: Hea
 
 
 def test_the_calibration_error_of_what_was_taken_is_the_one_that_the_report_tells() -> None:
-    data = rare_and_common()
+    rows, targets, _ = rare_and_common()
+    groups = [f"{row % 30:02}" for row in range(len(targets))]
+    data = rows, targets, groups
     fit = fit_head("probe", *data, FitOptions(2, 0, 1))
 
     found = effect_of(data, balance=False)
 
     assert found is not None
-    expected = measure_calibration(fit.out_of_fold_logits, data[1], fit.temperature).after
+    expected = measure_calibration(fit.out_of_fold_logits, targets, fit.temperature, groups=groups).after
     assert found.pictures.calibration_error == pytest.approx(expected)
 
 

@@ -1,11 +1,14 @@
 """trainer/calibration.py: one temperature, found where the log loss is lowest, and what is left of the error."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.trainer.blobs import make_blobs
 from trainer.calibration import (
     calibration_error,
     cross_fitted,
@@ -15,6 +18,8 @@ from trainer.calibration import (
     reliability_bins,
 )
 from trainer.metrics import softmax
+from trainer.samples import Sample
+from trainer.training import Training, measure
 
 
 def drawn_from(logits: NDArray[np.float64], seed: int = 0) -> NDArray[np.int64]:
@@ -100,6 +105,51 @@ def test_a_perfect_model_shows_the_error_that_is_told_of_it() -> None:
     assert 0.03 < mean < upper < 0.12
 
 
+def test_true_scores_of_a_few_series_are_not_called_wrong() -> None:
+    """Twenty pictures of one series are right together: eight draws, and chance leaves much more than of 160."""
+    random, groups = np.random.default_rng(1), np.arange(160) % 8
+    probabilities = softmax(np.tile(random.normal(size=(8, 3)) * 2, (20, 1)) + random.normal(size=(160, 3)) * 0.1)
+    score = probabilities.max(axis=1)
+
+    of_series, of_pictures = perfect_calibration_error(score, groups)[1], perfect_calibration_error(score)[1]
+    errors = [_error_of_true_scores(probabilities, groups, seed) for seed in range(200)]
+
+    assert np.mean(np.array(errors) > of_pictures) > 0.9
+    assert 0.01 <= np.mean(np.array(errors) > of_series) <= 0.1
+
+
+def _error_of_true_scores(probabilities: NDArray[np.float64], groups: NDArray[np.int64], seed: int) -> float:
+    """Each group is right where one number, which is its own, is below the score."""
+    likely, luck = probabilities.argmax(axis=1), np.random.default_rng(100 + seed).random(groups.max() + 1)
+    is_right = luck[groups] < probabilities.max(axis=1)
+    return calibration_error(probabilities, np.where(is_right, likely, (likely + 1) % probabilities.shape[1]))
+
+
+def test_groups_of_one_change_nothing() -> None:
+    logits = np.random.default_rng(0).normal(size=(300, 4)) * 2
+    targets, names = drawn_from(logits), [f"{row:03}" for row in reversed(range(300))]
+
+    assert measure_calibration(logits, targets, 1.0, groups=names) == measure_calibration(logits, targets, 1.0)
+
+
+def test_a_run_measures_its_calibration_by_groups() -> None:
+    features, targets, _ = make_blobs(240, features=6, classes=2, distance=1)
+    groups = tuple(f"{row // 2 % 12:02}" for row in range(240))
+    samples = tuple(Sample(Path(str(row)), str(row), "a", f"{row:064}", None) for row in range(240))
+    training = Training(samples, ("a", "b"), features, targets, groups, ("train",) * 240)
+
+    measured = measure(training, seed=0, threads=1)
+
+    logits, temperature = measured.fit.out_of_fold_logits, measured.fit.temperature
+    assert measured.calibration == measure_calibration(logits, targets, temperature, groups=groups)
+    assert measured.cross_validated is not None and measured.calibration is not None
+    score = cross_fitted(logits, targets, groups).max(axis=1)
+    assert measured.calibration.perfect == perfect_calibration_error(score, groups)[0]
+    assert measured.calibration.perfect > 1.3 * perfect_calibration_error(score)[0]
+    alone = perfect_calibration_error(measured.fit.out_of_fold_probabilities.max(axis=1))[0]
+    assert measured.cross_validated.perfect_calibration_error > 1.3 * alone
+
+
 def test_more_pictures_leave_chance_less() -> None:
     score = np.linspace(0.4, 1.0, 100)
 
@@ -133,6 +183,32 @@ def test_a_row_has_no_say_in_the_temperature_it_is_measured_at() -> None:
     of_own, of_others = np.abs(before[:10] - after[:10]).max(), np.abs(before[10:] - after[10:]).max()
     assert of_own < 1e-4  # where the search begins is told from all rows, where it ends is not
     assert of_others > 10 * of_own
+
+
+def test_nor_has_its_group_a_say_wherever_its_pictures_lie() -> None:
+    """Near duplicates and series are anywhere in the order of digests; here, the rows of a group are 40 apart."""
+    logits = np.random.default_rng(0).normal(size=(200, 3))
+    targets, groups = drawn_from(logits), np.arange(200) % 40
+    other = np.where(groups == 5, (targets + 1) % 3, targets)
+
+    before, after = cross_fitted(logits, targets, groups), cross_fitted(logits, other, groups)
+
+    moved = np.abs(before - after).max(axis=1)
+    assert moved[groups == 5].max() < 1e-4
+    assert (moved[(groups < 4) | (groups > 5)] > 1e-3).mean() > 0.9
+    assert np.abs(cross_fitted(logits, targets) - cross_fitted(logits, other))[groups == 5].max() > 1e-3
+
+
+@pytest.mark.parametrize("size", [3, 50, 200])
+def test_groups_of_any_size_are_cross_fitted(size: int) -> None:
+    """All rows in one group leave nothing to fit to, and so the logits as they are."""
+    logits = np.random.default_rng(0).normal(size=(200, 3))
+    groups = [str(row // size) for row in range(200)]
+
+    found = cross_fitted(logits, drawn_from(3 * logits), groups)
+
+    assert np.allclose(found.sum(axis=1), 1)
+    assert np.allclose(found, softmax(logits), atol=0.01) == (size == 200)
 
 
 def test_the_temperature_of_a_twentieth_is_the_one_that_fits_the_others() -> None:

@@ -120,7 +120,8 @@ def test_the_closer_look_finds_flips_that_the_first_one_learned_from() -> None:
         given = flip(targets, wrong, 3)
         fit = fit_linear_probe(features, given, groups, class_count=3, seed=0, threads=1)
 
-        looks = judge_labels(fit.out_of_fold_logits, given), audit_labels(features, given, groups, seed=0, threads=1)
+        first = judge_labels(fit.out_of_fold_logits, given, groups)
+        looks = first, audit_labels(features, given, groups, seed=0, threads=1)
 
         for look, audit in enumerate(looks):
             rows = {error.row for error in audit.errors}
@@ -144,7 +145,7 @@ def test_a_training_judges_every_row_by_a_head_that_had_not_seen_it() -> None:
     given = flip(targets, wrong, 3)
     training = training_of(features, given, groups)
 
-    audit = judge_measured(training, measure(training, seed=0, threads=1, folds=0))
+    audit = judge_measured(training, measure(training, seed=0, threads=1))
 
     found = {error.row for error in audit.errors} & set(wrong.tolist())
     assert len(found) >= 10
@@ -156,7 +157,7 @@ def test_on_test_a_training_believes_the_measured_head_and_no_other() -> None:
     """A head that has seen the test split would agree with its labels, also with the wrong ones."""
     features, targets, groups = make_blobs(300, features=64, classes=3, distance=4)
     training = training_of(features, targets, groups)
-    measured = measure(training, seed=0, threads=1, folds=0)
+    measured = measure(training, seed=0, threads=1)
     answers = measured.test_probabilities.copy()
     answers[5] = np.roll(answers[5], 1)  # the measured head is sure of another label here
     row = int(measured.test_rows[5])
@@ -166,5 +167,19 @@ def test_on_test_a_training_believes_the_measured_head_and_no_other() -> None:
     assert [(error.row, error.suggested) for error in audit.errors] == [(row, (int(targets[row]) + 1) % 3)]
 
 
+def test_a_few_series_do_not_show_that_labels_were_learned() -> None:
+    """Six of eight series told right are six of eight, not 120 of 160; no label is accused on that."""
+    series = np.arange(160) // 20
+    targets = series % 2
+    answers = np.where(series < 6, targets, 1 - targets)
+    logits = 5 * np.eye(2, dtype=np.float32)[answers]
+
+    together = judge_labels(logits, targets, [str(one) for one in series])
+    alone = judge_labels(logits, targets, [str(row) for row in range(160)])
+
+    assert (together.note, together.errors, together.agreement) == (NOT_LEARNED, (), 0.75)
+    assert alone.note == ""
+
+
 def test_a_training_without_folds_judges_nothing() -> None:
-    assert judge_labels(np.zeros((0, 2), np.float32), np.array([0, 1])).note == NO_FOLDS
+    assert judge_labels(np.zeros((0, 2), np.float32), np.array([0, 1]), []).note == NO_FOLDS
