@@ -3,11 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
 from trainer.audit import Audit
-from trainer.cross_validation import CrossValidation, cross_validate
 from trainer.data_findings import find_in_data, tell_worth_a_look
 from trainer.feature_library import FeatureLibrary
 from trainer.featurize import Features
@@ -20,12 +16,12 @@ from trainer.likeness_telling import compare_pictures, tell_likeness
 from trainer.live_metrics import OnMetrics
 from trainer.moves import tell_moves
 from trainer.near_duplicates import Likeness
+from trainer.nested_folds import nested_folds
 from trainer.not_worse import Comparison, check_not_worse
 from trainer.precision import PrecisionChoice, Recorded, plan_in, settle_precision
 from trainer.progress import Progress
-from trainer.recipe import FeatureRows, Recipe
+from trainer.recipe import Recipe
 from trainer.recipe_plan import make_plan
-from trainer.recipe_search import Plan
 from trainer.recipe_telling import tell_searched
 from trainer.run_backbone import RunBackbone
 from trainer.settings import TrainSettings
@@ -102,7 +98,6 @@ def learn(
         training,
         seed=settings.seed,
         threads=settings.thread_count,
-        folds=0,  # once the precision is settled
         balance=settings.balance,
         sgd=settings.sgd_options,
         progress=progress,
@@ -124,7 +119,9 @@ def learn(
         progress.warn(measured.fit.note)
     compared = _pass_gates(training, measured, settings, progress)
     if settings.folds:
-        nested = _nested(training, plan_in(precision.taken, plan), usable, settings, progress)
+        is_test_named = usable.audit.manifest.test is not None
+        in_precision = plan_in(precision.taken, plan)
+        nested = nested_folds(training, in_precision, settings, progress, is_test_named=is_test_named)
         measured = replace(measured, folds=nested)
     training = training.having(plan.rows_of(recipe))
     with progress.phase("fit final head"):
@@ -147,37 +144,6 @@ def _pass_gates(
     check_accuracy(measured, settings.min_accuracy)
     model = settings.models_dir / settings.model_name
     return check_not_worse(training, measured, model, progress) if settings.not_worse else None
-
-
-def _nested(
-    training: Training, plan: Plan, usable: Usable, settings: TrainSettings, progress: Progress
-) -> CrossValidation:
-    """The numbers of `--folds`: in each fold all is chosen anew but the backbone and its precision.
-
-    Folds are made of all pictures, but for a named test set, which no head learns from.
-    """
-    rows = np.arange(len(training.samples))
-    if usable.audit.manifest.test is not None:
-        rows = training.rows("train", "validation")
-        plan = replace(plan, rows_of=partial(_taken, plan, rows))
-    return cross_validate(
-        plan,
-        training.targets[rows],
-        [training.groups[row] for row in rows.tolist()],
-        training.labels,
-        folds=settings.folds,
-        seeds=(settings.seed,),
-        threads=settings.thread_count,
-        balance=settings.balance,
-        sgd=settings.sgd_options,
-        validation=np.flatnonzero(np.isin(rows, training.rows("validation"))),
-        progress=progress,
-    )
-
-
-def _taken(plan: Plan, rows: NDArray[np.int64], recipe: Recipe) -> FeatureRows:
-    """Some rows of those that the plan has for a recipe."""
-    return plan.rows_of(recipe).take(rows)
 
 
 def look_through(usable: Usable, learned: Learned, progress: Progress) -> tuple[Finding, ...]:

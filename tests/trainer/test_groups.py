@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 
 from shared.files import sha256_of
 from tests.trainer.grey_pictures import make_pictures, statistics_of
+from trainer.cross_validation import CrossValidation
 from trainer.errors import GroupColumnMissing, GroupingSaysNothing, GroupsWithoutTable
 from trainer.groups import find_groups, name_groups, valid_grouping
 from trainer.likeness_threshold import plant
 from trainer.manifest import Manifest, Sample
 from trainer.near_duplicates import find_near_duplicates
+from trainer.nested_folds import nested_folds
+from trainer.progress import Quiet
+from trainer.recipe_search import plan_of
+from trainer.settings import TrainSettings
 from trainer.split import find_moved
 from trainer.training import Training, arrange, measure, targets_of
 
@@ -139,6 +144,12 @@ def twice(kind: str) -> tuple[list[Sample], NDArray[np.uint8], NDArray[np.float3
     return samples, np.concatenate([grey, copies]), np.concatenate([features, of_copies])
 
 
+def nested(training: Training) -> CrossValidation:
+    """The numbers of `--folds 5`."""
+    options = TrainSettings.model_validate({"data": "unread", "name": "coins", "folds": 5, "threads": 1, "seed": 0})
+    return nested_folds(training, plan_of(training.features), options, Quiet())
+
+
 @pytest.mark.parametrize("kind", ["exact", "encoded again"])
 def test_every_picture_twice_teaches_nothing(kind: str) -> None:
     """Where copies straddle folds, a head that knows them by heart looks perfect. All three numbers are asked.
@@ -147,10 +158,10 @@ def test_every_picture_twice_teaches_nothing(kind: str) -> None:
     """
     training = train_on(*twice(kind))
 
-    measured = measure(training, seed=0, threads=1, folds=5)
+    measured = measure(training, seed=0, threads=1)
 
-    assert measured.folds and measured.cross_validated and measured.test
-    assert measured.folds.accuracy.mean <= 0.6
+    assert measured.cross_validated and measured.test
+    assert nested(training).accuracy.mean <= 0.6
     assert measured.cross_validated.accuracy <= 0.6
     assert measured.test.accuracy <= 0.7
 
@@ -159,9 +170,7 @@ def test_without_groups_the_copies_would_have_been_known_by_heart() -> None:
     """That the test above can fail."""
     training = train_on(*twice("encoded again"), grouped=False)
 
-    measured = measure(training, seed=0, threads=1, folds=5)
-
-    assert measured.folds and measured.folds.accuracy.mean > 0.8
+    assert nested(training).accuracy.mean > 0.8
 
 
 def test_a_fifth_more_pictures_moves_next_to_none_and_each_that_moves_is_listed() -> None:

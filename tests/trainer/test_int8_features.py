@@ -49,7 +49,7 @@ def trial(data: Path, backbone: RunBackbone, *, cpu: Cpu = VNNI) -> Trial:
     calibration = [training.samples[row] for row in training.rows("train").tolist()]
     library = FeatureLibrary(backbone, training.samples, settings, Quiet(), calibration=calibration, cpu=cpu)
     plan = make_plan(library, training, settings)
-    measure_plan = partial(measure, training, seed=0, threads=1, folds=0)
+    measure_plan = partial(measure, training, seed=0, threads=1)
     return training, plan, measure_plan(plan=plan), library, lambda other: measure_plan(plan=other)
 
 

@@ -56,7 +56,7 @@ class Library:
 
 def test_where_a_gpu_computes_auto_stays_with_float32_and_says_why() -> None:
     """int8 would be timed on the CPU, which does not serve there."""
-    measured = measure(TRAINING, seed=0, threads=1, folds=0, plan=PLAN)
+    measured = measure(TRAINING, seed=0, threads=1, plan=PLAN)
 
     def never(_plan: Plan) -> Measured:
         raise AssertionError("nothing is to be measured in int8")
@@ -69,7 +69,7 @@ def test_where_a_gpu_computes_auto_stays_with_float32_and_says_why() -> None:
 
 @pytest.fixture(scope="module")
 def in_int8() -> Measured:
-    fit = partial(measure, TRAINING, seed=0, threads=1, folds=0)
+    fit = partial(measure, TRAINING, seed=0, threads=1)
     measured = fit(plan=PLAN)
     library = Library()
     taken, _ = settle_precision("int8", TRAINING, PLAN, measured, library, lambda plan: fit(plan=plan))  # type: ignore[arg-type]
@@ -130,7 +130,7 @@ def test_what_int8_loses_is_told_with_an_interval_that_counts_groups() -> None:
     series = replace(TRAINING, groups=tuple(f"series {TARGETS[row]} {row // 15}" for row in range(len(TARGETS))))
     found = []
     for training in (TRAINING, series):
-        fit = partial(measure, training, seed=0, threads=1, folds=0)
+        fit = partial(measure, training, seed=0, threads=1)
         _, choice = settle_precision("int8", training, PLAN, fit(plan=PLAN), Library(), lambda plan: fit(plan=plan))  # type: ignore[arg-type] # noqa: B023
         assert choice.comparison is not None
         found.append(choice.comparison)

@@ -205,7 +205,7 @@ def test_the_report_measures_on_what_was_held_out(run: Run) -> None:
     features, targets, groups = make_blobs(40, features=8, classes=2)
     samples = tuple(replace(run.training.samples[target], digest=f"{row:064}") for row, target in enumerate(targets))
     training = Training(samples, LABELS, features, targets, tuple(groups), ("train",) * 40)
-    measured = measure(training, seed=0, threads=1, folds=0)
+    measured = measure(training, seed=0, threads=1)
 
     facts = report_facts(replace(run, training=training, measured=measured, final=measured.fit))
 
