@@ -10,6 +10,8 @@ from pathlib import Path
 
 ANSWER_WITHIN_S = 1.0
 
+_END = b"# EOF\n"  # a worker that dies while it tells ends the stream as well
+
 Texts = dict[str, bytes | None]
 
 
@@ -30,10 +32,12 @@ class Siblings:
         """Tell the others, whenever they ask."""
 
         async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(ConnectionError):
-                writer.write(text())
-                await writer.drain()
-            writer.close()
+            try:
+                with contextlib.suppress(ConnectionError):
+                    writer.write(text() + _END)
+                    await writer.drain()
+            finally:
+                writer.close()
 
         path = self._path(self._own)
         path.unlink(missing_ok=True)  # that of a worker that died in this place
@@ -45,7 +49,7 @@ class Siblings:
             path.unlink(missing_ok=True)
 
     async def texts(self, own: bytes) -> Texts:
-        """What each worker says, by its number; None for one that does not answer in time."""
+        """What each worker says, by its number; None for one that does not answer in time, or not to the end."""
         others = [number for number in range(self._count) if number != self._own]
         answers = await asyncio.gather(*(self._ask(number) for number in others))
         told = {self._own: own, **dict(zip(others, answers, strict=True))}
@@ -56,9 +60,10 @@ class Siblings:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 reader, writer = await asyncio.open_unix_connection(self._path(number))
                 with contextlib.closing(writer):
-                    return await reader.read() or None
+                    told = await reader.read()
         except (OSError, TimeoutError):
             return None
+        return told.removesuffix(_END) if told.endswith(_END) else None
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.socket"

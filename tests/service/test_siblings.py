@@ -48,6 +48,37 @@ def test_one_who_does_not_answer_is_not_waited_for(folder: Path, monkeypatch: py
         assert asyncio.run(ask(folder, answering=0, count=2))["1"] is None
 
 
+def test_one_who_dies_while_he_tells_says_nothing(folder: Path) -> None:
+    """Half a text is not a text: the counts that it lacks would look like counts that went back."""
+
+    async def die(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"finial_lanes 2.0\nfinial_in_fli")
+        writer.close()
+
+    async def ask_who_dies() -> Texts:
+        async with await asyncio.start_unix_server(die, folder / "1.socket"):
+            return await Siblings(folder, own=0, count=2).texts(b"I am 0")
+
+    assert asyncio.run(ask_who_dies()) == {"0": b"I am 0", "1": None}
+
+
+def test_one_who_fails_to_tell_hangs_up(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Else whoever asks would wait for as long as it may."""
+
+    def text() -> bytes:
+        raise ZeroDivisionError
+
+    async def ask_in_vain() -> bytes:
+        async with Siblings(folder, own=1, count=2).answering(text), asyncio.timeout(20):
+            reader, writer = await asyncio.open_unix_connection(folder / "1.socket")
+            told = await reader.read()
+            writer.close()
+            return told
+
+    assert asyncio.run(ask_in_vain()) == b""
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_the_socket_of_one_who_died_is_taken_over(folder: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(folder / "1.socket"))
