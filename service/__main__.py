@@ -1,7 +1,7 @@
 """`python -m service`: serve every model of a folder.
 
 Exit codes: 0 stopped by a signal, 1 a worker cannot start or hangs at the end, 2 usage or settings,
-130 interrupted before it could serve.
+3 the app failed to start, 130 interrupted before it could serve.
 """
 
 import gc

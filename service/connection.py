@@ -38,12 +38,19 @@ _ALWAYS_ANSWERED = ("/health/", "/metrics")
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """The bounds that the connection itself keeps; those of bodies are kept by `upload_limit`."""
+    """The bounds that the connection itself keeps; those of bodies are kept by `upload_limit`.
 
-    max_connections: int = 1000
-    head_bytes: int = 32 * 1024
-    head_s: float = 10.0
-    send_s: float = 30.0
+    Attributes:
+        max_connections: how many are served at once.
+        head_bytes: largest head.
+        head_s: longest time for a head to arrive.
+        send_s: longest time that a client may take none of its answer.
+    """
+
+    max_connections: int
+    head_bytes: int
+    head_s: float
+    send_s: float
 
 
 class Connection(RefusingConnection):

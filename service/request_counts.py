@@ -37,7 +37,7 @@ class RequestCounts:
         )
         self._seconds = Histogram(
             "finial_request_seconds",
-            "Time from a request's first byte to the begin of its answer.",
+            "Time from a request's headers to the begin of its answer.",
             ("route",),
             buckets=_BUCKETS_S,
             registry=self.registry,

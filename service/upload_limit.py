@@ -25,9 +25,9 @@ class UploadBounds:
     """
 
     max_bytes: int
-    max_bytes_together: int = 2**63
-    idle_s: float = 3600.0
-    timeout_s: float = 3600.0
+    max_bytes_together: int
+    idle_s: float
+    timeout_s: float
 
 
 class UploadLimit:

@@ -25,7 +25,7 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Iterator[ServiceProcess]:
-    """Small limits and deadlines of a second or less; stopped at the end, which must go well."""
+    """Small limits, and deadlines that are told apart on a busy machine, too; stopped at the end, which must go well."""
     models_dir = tmp_path_factory.mktemp("models")
     publish_bundle(models_dir)
     options = {
@@ -33,9 +33,9 @@ def service(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Iterat
         "max-headers": MAX_HEADERS,
         "max-pixels": 90_000,
         "headers-timeout-s": 0.6,
-        "keep-alive-s": 1,
-        "upload-idle-s": 0.5,
-        "upload-timeout-s": 1.2,
+        "keep-alive-s": 3,
+        "upload-idle-s": 1,
+        "upload-timeout-s": 2,
     }
     arguments = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     with running_process(models_dir, *arguments, environment={"TMPDIR": str(temporary)}) as process:
@@ -123,7 +123,7 @@ def test_a_head_without_end_is_refused_while_it_comes(client: RawClient) -> None
 
 def test_a_head_behind_a_body_may_have_twice_as_much_at_most(client: RawClient) -> None:
     """They come in one piece, and where the head begins in it is known only afterwards."""
-    size = MAX_UPLOAD - 1
+    size = 1000
     client.send(head(f"Content-Length: {size}", "Expect: 100-continue"))
     assert client.answer().status == 100
     client.send(bytes(size), head_of_size(2 * MAX_HEADERS + 1))
@@ -396,16 +396,16 @@ def test_a_body_that_stops_is_given_up(client: RawClient) -> None:
 
     answer = client.answer()
     assert (answer.status, answer.problem, answer.closes) == (408, "upload-too-slow", True)
-    assert b"for 0.5 s" in answer.body
+    assert b"for 1 s" in answer.body
 
 
 def test_a_body_of_one_byte_at_a_time_is_given_up(client: RawClient) -> None:
     client.send(head("Content-Length: 100"))
-    client.drip(bytes(15), every_s=0.1)
+    client.drip(bytes(30), every_s=0.1)
 
     answer = client.answer()
     assert (answer.status, answer.problem) == (408, "upload-too-slow")
-    assert b"after 1.2 s" in answer.body
+    assert b"after 2 s" in answer.body
 
 
 # --- Expect: 100-continue ---
