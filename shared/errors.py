@@ -76,7 +76,7 @@ class UnknownFormat(PictureError):
     def __init__(self, *, found: str, accepted: Sequence[str]) -> None:
         super().__init__(
             f"the data looks like {found}, expected one of {', '.join(accepted)}. "
-            "Send the picture file itself, unchanged."
+            "Give the picture file itself, unchanged."
         )
 
 
@@ -159,6 +159,27 @@ class ModelMissing(BundleError):
         )
 
 
+class CurrentMissing(ModelMissing):
+    """A model has versions, but no `current` that names one of them."""
+
+    def __init__(self, folder: Path, *, versions: Sequence[str]) -> None:
+        super(ModelMissing, self).__init__(
+            f"{folder}: there is no file `current` in it, so none of its versions is the current one; there is "
+            f"{', '.join(versions)}. Name one, {folder.name}/VERSION, or make one current: "
+            f"python -m trainer rollback {folder.name} VERSION."
+        )
+
+
+class NothingToRollBack(ModelMissing):
+    """There is no such model, or it has no such version."""
+
+    def __init__(self, folder: Path, *, version: str | None = None, choices: Sequence[str]) -> None:
+        what = "no such model" if version is None else f"no version {version[:80]!r}"
+        known = f"there is {', '.join(choices)}" if choices else "there is none"
+        how = "NAME, without a folder before it" if version is None else f"{folder.name} VERSION"
+        super(ModelMissing, self).__init__(f"{folder}: {what}; {known}. Say python -m trainer rollback {how}.")
+
+
 class NoEarlierVersion(ModelMissing):
     """There is nothing to roll back to without naming it."""
 
@@ -191,6 +212,16 @@ class BundleInvalid(BundleError):
 
     def __init__(self, path: Path | str, *, detail: str) -> None:
         super().__init__(f"{path}: {detail}. Publish the model again with this version of Finial.")
+
+
+class CurrentInvalid(BundleInvalid):
+    """The file `current` holds something else than a version."""
+
+    def __init__(self, where: Path | str, *, found: str) -> None:
+        what = f"{found[:80]!r} is not a version" if found else "it is empty, which is not a version"
+        super(BundleInvalid, self).__init__(
+            f"{where}: {what}. Make one current, with python -m trainer rollback NAME VERSION, or publish again."
+        )
 
 
 class GoldenMismatch(BundleError):

@@ -25,7 +25,15 @@ from shared.bundle import (
     read_metadata,
     validate_metadata,
 )
-from shared.errors import BundleInvalid, ModelMissing, NoEarlierVersion, PublishConflict
+from shared.errors import (
+    BundleInvalid,
+    CurrentInvalid,
+    CurrentMissing,
+    ModelMissing,
+    NoEarlierVersion,
+    NothingToRollBack,
+    PublishConflict,
+)
 from shared.files import flush_folder, flush_tree, sha256_of, sha256_of_file, write_atomically
 from shared.lock import locked, locked_folder
 
@@ -149,12 +157,12 @@ def rollback(models_dir: Path, name: str, version: str | None = None, *, wait_s:
     """
     parent = models_dir / name
     if not re.fullmatch(NAME_PATTERN, name) or not parent.is_dir():
-        raise ModelMissing(parent, choices=model_names(models_dir))
+        raise NothingToRollBack(parent, choices=model_names(models_dir))
     with locked(parent / _LOCK_FILE, wait_s=wait_s):
         versions = list_versions(parent)
         target = version or _version_before(parent, versions)
         if target not in versions:
-            raise ModelMissing(parent / target, choices=versions)
+            raise NothingToRollBack(parent, version=target, choices=versions)
         bundle = read_bundle(parent / target)
         _point_current(parent, target)
     return bundle
@@ -183,8 +191,9 @@ def read_current(parent: Path) -> str:
             raise BundleInvalid(parent / CURRENT_FILE, detail="not a plain file")
         version = (parent / CURRENT_FILE).read_text(encoding="utf-8").strip()
     except (FileNotFoundError, NotADirectoryError) as error:
-        choices = list_versions(parent) if parent.is_dir() else model_names(parent.parent)
-        raise ModelMissing(parent, choices=choices) from error
+        if parent.is_dir() and (versions := list_versions(parent)):
+            raise CurrentMissing(parent, versions=versions) from error
+        raise ModelMissing(parent, choices=[] if parent.is_dir() else model_names(parent.parent)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BundleInvalid(parent / CURRENT_FILE, detail=f"cannot be read ({error})") from error
     return valid_version(version, parent / CURRENT_FILE)
@@ -201,7 +210,7 @@ def valid_version(text: str, where: Path | str) -> str:
         BundleInvalid: it is something else.
     """
     if not re.fullmatch(VERSION_PATTERN, version := text.strip()):
-        raise BundleInvalid(where, detail=f"{version[:80]!r} is not a version")
+        raise CurrentInvalid(where, found=version)
     return version
 
 

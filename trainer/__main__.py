@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from shared.errors import FinialError
+from shared.errors import FinialError, ModelMissing
 from trainer.visible import visible
 
 PROGRAM = "python -m trainer"
@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
     except FinialError as error:
         _complain(str(error))
-        return getattr(error, "exit_code", EXIT_BAD_DATA)
+        # A model or version that is not there is a slip in the command, as a path that is not there.
+        return getattr(error, "exit_code", EXIT_USAGE if isinstance(error, ModelMissing) else EXIT_BAD_DATA)
     except KeyboardInterrupt:
         _complain("interrupted; the cache keeps what was done, the same command goes on from there.")
         return EXIT_INTERRUPTED

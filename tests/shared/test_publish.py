@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.bundle import CURRENT_FILE, METADATA_FILE, VERSION_PATTERN, read_bundle
-from shared.errors import BundleCorrupted, BundleError, BundleIncomplete, BundleInvalid, ModelMissing, PublishConflict
+from shared.errors import (
+    BundleCorrupted,
+    BundleError,
+    BundleIncomplete,
+    BundleInvalid,
+    CurrentMissing,
+    ModelMissing,
+    PublishConflict,
+)
 from shared.lock import locked
 from shared.publish import (
     list_also,
@@ -214,6 +222,35 @@ def test_rollback_names_the_choices_when_there_is_no_such_model_or_version(
         rollback(pets.parent, name, version)
 
     assert all(choice in str(caught.value) for choice in choices)
+
+
+def test_what_rollback_says_of_a_model_that_is_not_there_can_be_followed(pets: Path) -> None:
+    """It advised models/NAME, which it then refused."""
+    with pytest.raises(ModelMissing, match=r"dogs: no such model; there is pets\. Say .* rollback NAME, without"):
+        rollback(pets.parent, "dogs")
+    with pytest.raises(ModelMissing, match=r"pets: no version '2020'; there is .* rollback pets VERSION\."):
+        rollback(pets.parent, "pets", "2020")
+
+
+def test_versions_without_a_current_file_are_told_as_that_and_mended_by_naming_one(pets: Path) -> None:
+    """It was said that no bundle is here, and to name what had been named."""
+    (pets / CURRENT_FILE).unlink()
+    versions = list_versions(pets)
+
+    for look in (lambda: resolve(pets), lambda: rollback(pets.parent, "pets")):
+        with pytest.raises(CurrentMissing, match=r"there is no file `current`.*rollback pets VERSION") as told:
+            look()
+        assert all(version in str(told.value) for version in versions)
+    rollback(pets.parent, "pets", versions[0])
+
+    assert resolve(pets) == pets / versions[0]
+
+
+def test_an_empty_current_file_is_told_as_empty_with_what_mends_it(pets: Path) -> None:
+    (pets / CURRENT_FILE).write_text("")
+
+    with pytest.raises(BundleInvalid, match=r"current: it is empty.*rollback NAME VERSION"):
+        read_current(pets)
 
 
 def test_rollback_does_not_leave_the_models_folder(pets: Path) -> None:

@@ -59,9 +59,20 @@ def test_rolling_back_a_model_that_is_not_there_names_those_that_are(
     (tmp_path / "flowers").mkdir()
     (tmp_path / "flowers" / "current").write_text("20260101T000000000Z-00000000\n")
 
-    assert main(["rollback", "flwers", "--models-dir", str(tmp_path)]) == 3
+    assert main(["rollback", "flwers", "--models-dir", str(tmp_path)]) == 2
 
     assert "flowers" in capsys.readouterr().err
+    assert main(["rollback", "flowers", "2020", "--models-dir", str(tmp_path)]) == 2
+
+
+def test_predicting_with_a_model_that_is_not_there_is_a_usage_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "1.png").write_bytes(b"")
+
+    assert main(["predict", str(tmp_path / "models" / "nope"), str(tmp_path / "1.png")]) == 2
+
+    assert "nope: no bundle here" in capsys.readouterr().err
 
 
 def test_a_path_that_cannot_be_written_is_a_usage_error_in_one_sentence(
