@@ -80,6 +80,8 @@ async def test_what_is_served_is_told_and_a_swap_is_seen(models_dir: Path, bundl
     assert after['finial_reloads_total{model="colours",outcome="loaded"}'] == 2
     assert before['finial_device_info{policy="cpu",provider="CPUExecutionProvider",reason=""}'] == 1
     assert before["finial_ready"] == 1
+    assert 0 <= before['finial_look_age_seconds{model="colours"}'] < 30
+    assert 0 <= before["finial_listing_age_seconds"] < 30
     assert before["process_resident_memory_bytes"] > 1e6
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.back_off import LONGEST_PAUSE_S
-from service.errors import StoreUnreachable
+from service.errors import ModelNotChosen, ModelNotLoaded, NoModel, StoreUnreachable
 from service.model_store import LocalStore
 from tests.service.shelf import FIRST, SECOND, Shelf
 from tests.service.waiting import until
@@ -257,6 +257,37 @@ def test_a_model_that_was_never_looked_at_to_the_end_is_known_when_that_is_late(
         until(lambda: store.waiting)
         shelf.clock.advance(31)
         until(lambda: shelf.registry.known() == ["apes"])
+        store.stuck["apes"].set()
+
+
+def test_a_model_is_known_while_it_is_still_fetched(models_dir: Path) -> None:
+    """A client that comes too early is told to come again, and no other model takes its pictures."""
+    store = Fetched(models_dir)
+    store.slow = {"apes": threading.Event()}
+    shelf = Shelf(models_dir, store=store, interval_s=0.01)
+    for name in ("apes", "cats"):
+        shelf.point(name, FIRST)
+    with shelf.watcher:
+        until(lambda: shelf.served == {"cats": FIRST} and store.waiting)
+        with pytest.raises(ModelNotLoaded, match="'apes' is not loaded yet"):
+            shelf.registry.choose("apes")
+        with pytest.raises(ModelNotChosen):
+            shelf.registry.choose(None)
+        store.slow["apes"].set()
+
+
+def test_until_every_model_was_looked_at_none_is_taken_for_the_only_one(models_dir: Path) -> None:
+    store = Fetched(models_dir)
+    store.stuck = {"apes": threading.Event()}
+    shelf = Shelf(models_dir, store=store, interval_s=0.01)
+    for name in ("apes", "cats"):
+        shelf.point(name, FIRST)
+    with shelf.watcher:
+        until(lambda: shelf.served == {"cats": FIRST} and store.waiting)
+        with pytest.raises(NoModel, match="being loaded"):
+            shelf.registry.choose(None)
+        with pytest.raises(ModelNotLoaded, match="'apes' is not loaded yet"):
+            shelf.registry.choose("apes")
         store.stuck["apes"].set()
 
 
