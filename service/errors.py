@@ -277,7 +277,7 @@ class WaitTooLong(TooManyWaiting):
 
 
 class PoolTimeout(PoolError):
-    """The deadline passed before the picture was run; it was dropped and costs nothing more."""
+    """The deadline passed before there was an answer; what has not begun to run costs nothing more."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(

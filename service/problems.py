@@ -83,7 +83,7 @@ KINDS: dict[type[FinialError], Kind] = {
     NoModel: Kind(503, "no-model", "No model is served yet", retry_after_s=2),
     RunnerBroken: Kind(503, "broken", "The service must be restarted", retry_after_s=5),
     ModelNotLoaded: Kind(503, "model-not-loaded", "The model is not loaded", retry_after_s=2),
-    PoolTimeout: Kind(504, "deadline-passed", "The deadline passed before the picture was run"),
+    PoolTimeout: Kind(504, "deadline-passed", "The deadline passed before there was an answer"),
     UnsupportedHttpVersion: Kind(505, "http-version", "The request is of another version of HTTP"),
 }
 

@@ -22,7 +22,7 @@ CUDA_OPTIONS = {
 }
 
 _RUNTIME_BUILDS = ("onnxruntime", "onnxruntime-gpu")
-_LOG_ERRORS_ONLY = 3
+_LOG_FATAL_ONLY = 4  # errors are raised; its own coloured lines would stand between our JSON lines
 _DRIVER = "libcuda.so"  # comes with the driver; all other libraries can be installed without a device
 _NO_DEVICE = "no CUDA-capable device"
 
@@ -153,7 +153,7 @@ def _options(runtime: Runtime, *, threads: int, spinning: bool) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = _LOG_ERRORS_ONLY
+    options.log_severity_level = _LOG_FATAL_ONLY
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
     options.add_session_config_entry("session.load_model_format", "ONNX")  # the only one that was looked into
     return options

@@ -10,9 +10,17 @@ import pytest
 from service.loading import open_generation
 from shared.bundle import MODEL_FILE, Bundle
 from shared.cpu_features import Cpu
-from shared.errors import BundleCorrupted, BundleIncomplete, BundleInvalid, GoldenMismatch, RequirementMissing
+from shared.errors import (
+    BundleCorrupted,
+    BundleIncomplete,
+    BundleInvalid,
+    GoldenMismatch,
+    RequirementMissing,
+    RunFailed,
+)
 from shared.golden import Golden
 from shared.preprocess import PreprocessSpec
+from shared.session import open_session
 from tests.service.bundles import colour_model, golden_of, publish_bundle
 from tests.service.pictures import RED, picture
 
@@ -52,6 +60,16 @@ def test_an_input_by_another_name_is_refused(models_dir: Path) -> None:
 
     with pytest.raises(BundleInvalid, match="input is 'pixels'"):
         open_generation("colours", bundle.path)
+
+
+def test_onnx_runtime_writes_no_lines_of_its_own_about_a_run_that_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    """stderr is a log of JSON lines, and RunFailed has all that it says."""
+    session = open_session(colour_model(reshape_to=7), provider="cpu")
+
+    with pytest.raises(RunFailed, match="Reshape"):
+        session.run(np.zeros((1, 16, 16, 3), np.uint8), ["probabilities"])
+
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_model_that_fails_its_first_run_is_refused(models_dir: Path) -> None:
