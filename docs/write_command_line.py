@@ -36,7 +36,7 @@ Progress goes to stderr: a bar on a terminal, JSON lines elsewhere. Results go t
 | --- | --- |
 | 0 | done |
 | 2 | usage or settings; a path that cannot be read or written; a model or version that is not there |
-| 3 | bad data |
+| 3 | bad data; `predict`: none of the pictures could be used |
 | 4 | a gate failed, nothing was published |
 | 130 | interrupted; the cache keeps what was done |
 """

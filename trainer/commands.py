@@ -80,8 +80,9 @@ def evaluate(arguments: Sequence[str], program: str) -> None:
 
 
 def predict(arguments: Sequence[str], program: str) -> None:
-    """One line a picture; with --out, a table and a count."""
+    """One line a picture; with --out, a table and a count. If no picture could be predicted, it ends with 3."""
     settings = PredictSettings.from_command_line(arguments, program=program)
+    from trainer.errors import NothingPredicted
     from trainer.predicting import predict as run
 
     count = problems = 0
@@ -94,6 +95,8 @@ def predict(arguments: Sequence[str], program: str) -> None:
             _print(prediction.line)
     if settings.out is not None and not settings.json_:
         _print(f"{settings.out}: {counted(count, 'new prediction')}, {counted(problems, 'picture')} could not be used.")
+    if count and problems == count:
+        raise NothingPredicted(count)
 
 
 def backbones(arguments: Sequence[str], program: str) -> None:

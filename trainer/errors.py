@@ -664,6 +664,14 @@ class NothingToPredict(UsageError):
     """No picture was found where one was named."""
 
 
+class NothingPredicted(BadData):
+    """Pictures were found, and none of them can be read; what is wrong with each was said."""
+
+    def __init__(self, count: int) -> None:
+        what = "the one picture could not be used" if count == 1 else f"none of {count:,} pictures could be used"
+        super().__init__(f"nothing was predicted: {what}. Each line above says what is wrong.")
+
+
 # --- gates ---
 
 

@@ -38,7 +38,7 @@ EXAMPLES = [
     (AddressUnusable("x://place", "Protocol not known"), "x://place", "Protocol not known", "Write scheme://place"),
     (PictureTooLarge(found_bytes=2_000, max_bytes=1_000), "2,000 bytes", "at most 1,000", "Scale it down"),
     (TooManyPixels(width=9, height=8, max_pixels=71), "9 x 8 = 72 pixels", "at most 71", "Scale it down"),
-    (UnknownFormat(found="text", accepted=["JPEG", "PNG"]), "looks like text", "one of JPEG, PNG", "Send the picture"),
+    (UnknownFormat(found="text", accepted=["JPEG", "PNG"]), "looks like text", "one of JPEG, PNG", "Give the picture"),
     (PictureCorrupt(picture_format="GIF", detail="cut"), "GIF cannot be decoded (cut)", "truncated", "copy it again"),
     (RuntimeConflict(["onnxruntime", "onnxruntime-gpu"]), "found onnxruntime and", "exactly one", "Uninstall both"),
     (RuntimeConflict([]), "found no ONNX Runtime", "exactly one", "Install the one"),

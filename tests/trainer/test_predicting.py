@@ -12,6 +12,7 @@ import pytest
 from shared.bundle import Bundle
 from shared.files import sha256_of_file
 from tests.trainer.tiny_bundle import paint, publish_tiny
+from trainer.__main__ import main
 from trainer.commands import predict as predict_verb
 from trainer.errors import NothingToPredict
 from trainer.picture_files import find_files
@@ -109,6 +110,20 @@ def test_names_that_are_not_utf_8_are_printed_and_stored_readably(
     ]
     assert pq.read_table(tmp_path / "p.parquet").column("file").to_pylist() == [readable]
     assert json.loads(capsys.readouterr().out)["file"] == readable
+
+
+def test_a_program_notices_that_nothing_at_all_was_predicted(
+    bundle: Bundle, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "text.jpg").write_text("no picture")
+    options = ["--threads", "1", "--provider", "cpu"]
+
+    assert main(["predict", str(bundle.path), str(data), *options]) == 0
+    assert main(["predict", str(bundle.path), str(data / "text.jpg"), *options]) == 3
+
+    told = capsys.readouterr()
+    assert told.out.count("(not predicted)") == 2
+    assert "nothing was predicted: the one picture could not be used" in told.err
 
 
 def test_a_printed_line_is_one_line_and_cannot_steer_the_terminal() -> None:
