@@ -25,7 +25,7 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Iterator[ServiceProcess]:
-    """Small limits, and deadlines that are told apart on a busy machine, too; stopped at the end, which must go well."""
+    """Small limits, and deadlines that are told apart on a busy machine; stopped at the end, which must go well."""
     models_dir = tmp_path_factory.mktemp("models")
     publish_bundle(models_dir)
     options = {
