@@ -30,7 +30,9 @@ class ServiceSettings(ConnectionSettings, StoreSettings, DeviceSettings):
         256, description="Largest model file, in MiB, that is held twice, for runs on many cores."
     )
     max_waiting: Waiting = Field(64, description="Requests that may queue per model.")
-    request_timeout_s: Seconds = Field(5.0, description="A request that is not run this long after its body arrived is dropped.")
+    request_timeout_s: Seconds = Field(
+        5.0, description="A request that is not run this long after its body arrived is dropped."
+    )
     max_pixels: Pixels = Field(50_000_000, description="Largest picture, width times height.")
     workers: Annotated[int, Field(ge=1, le=256)] = Field(
         1, description="Processes that serve; each has a share of the cores, and the models in memory of its own."
