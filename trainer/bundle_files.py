@@ -160,8 +160,17 @@ def headline_metrics(run: Run) -> dict[str, Any]:
         **{key: numbers[key] for key in wanted},
         "untested": list(evaluation.untested),
         **_named_test(run.manifest),
+        **_beside_the_test(run.measured),
         **nested,
     }
+
+
+def _beside_the_test(measured: Measured) -> dict[str, Any]:
+    """The cross-validated accuracy where the numbers are the test split's: settings are compared by it."""
+    if not measured.test or not measured.cross_validated:
+        return {}
+    numbers = measured.cross_validated.as_json()
+    return {"cross_validated": {key: numbers[key] for key in ("n", "groups", "accuracy", "accuracy_interval")}}
 
 
 def _headline_of_calibration(found: Calibration | None) -> dict[str, float] | None:

@@ -9,6 +9,7 @@ from trainer.compared import Compared
 from trainer.coverage import CoveragePoint
 from trainer.cross_validation import CrossValidation
 from trainer.evaluation import Evaluation
+from trainer.headline import Headline, Measurement
 from trainer.learning_curve import LearningCurve
 from trainer.live_metrics import HeadStep
 from trainer.mistakes import Mistake
@@ -221,3 +222,19 @@ class ReportFacts:
     def measured(self) -> Evaluation | None:
         """The headline numbers: of the test split, else cross-validated."""
         return self.test or self.cross_validated
+
+    @property
+    def headline(self) -> Headline:
+        """The accuracies that are told first."""
+        test, beside = (
+            Measurement(one.n, one.accuracy, one.accuracy_interval) if one else None
+            for one in (self.test, self.cross_validated)
+        )
+        return Headline(
+            test,
+            beside,
+            folds=Measurement(self.folds.pooled[0].n, self.folds.accuracy.mean, self.folds.accuracy.interval)
+            if self.folds
+            else None,
+            fold_count=self.folds.folds if self.folds else 0,
+        )

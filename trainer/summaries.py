@@ -5,6 +5,7 @@ from typing import Any
 
 from shared.bundle import Bundle
 from trainer.counting import counted
+from trainer.headline import Headline, Measurement
 
 _MOST_NAMED = 5
 _MEASURED_ON = {
@@ -67,14 +68,40 @@ def _groups_line(numbers: Mapping[str, Any]) -> list[str]:
 
 def _accuracy_lines(metrics: Mapping[str, Any]) -> list[str]:
     lines = [_measured_line(metrics)]
+    if metrics["measured_on"] == "test" and (beside := metrics.get("cross_validated")):
+        lines.append(
+            f"Beside it {_with_interval(beside)} on {counted(beside['n'], 'picture')} of train and validation, "
+            "cross-validated"
+        )
     if untested := metrics.get("untested"):
         lines.append(f"Untested  {_some_of(untested)}: no test picture, so the accuracy says nothing about it")
     if folds := metrics.get("folds"):
-        lines.append(
+        lines.insert(
+            0,
             f"Folds     {_with_interval(folds)} over {folds['folds']} nested folds of all {folds['n']:,} pictures"
-            + (" but the test set's" if metrics.get("named_test") else "")
+            + (" but the test set's" if metrics.get("named_test") else ""),
         )
-    return lines
+    headline = _headline(metrics)
+    return lines + [f"          {told}" for told in (headline.compare_by, headline.gap) if told]
+
+
+def _headline(metrics: Mapping[str, Any]) -> Headline:
+    """The accuracies among the numbers."""
+    on_test, folds = metrics["measured_on"] == "test", metrics.get("folds")
+    beside = metrics.get("cross_validated") if on_test else metrics if metrics["measured_on"] else None
+    return Headline(
+        test=_measurement(metrics if on_test else None),
+        cross_validated=_measurement(beside),
+        folds=_measurement(folds),
+        fold_count=folds["folds"] if folds else 0,
+    )
+
+
+def _measurement(numbers: Mapping[str, Any] | None) -> Measurement | None:
+    if not numbers:
+        return None
+    low, high = numbers["accuracy_interval"]
+    return Measurement(numbers["n"], numbers["accuracy"], (low, high))
 
 
 def _trust_lines(metrics: Mapping[str, Any]) -> list[str]:

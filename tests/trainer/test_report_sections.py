@@ -325,20 +325,3 @@ def test_the_last_step_of_the_learning_curve_is_not_called_a_doubling() -> None:
 
     assert "Going from 6 to 10 pictures" in told
     assert "last doubling" not in told
-
-
-def test_a_threshold_says_on_which_pictures_it_was_found_and_what_it_does_on_the_test_split() -> None:
-    """One number of the folds beside a headline of the test split reads as a contradiction, and promises too much."""
-    on_test = CoveragePoint(0.73, 22, 22 / 24, 17 / 22, (0.57, 0.9))
-    seen = facts(scores=replace(SCORES, on_test=(on_test,)))
-
-    page, card = words_of(render_report(seen)), render_card(seen)
-
-    for told in (page, card):
-        assert "95.1 % (88.0 to 98.0 %)" in told
-        assert "cross-validated on 100 pictures of train and validation" in told
-        assert "On the test split: 17 of 22 such answers, 77.3 % (57.0 to 90.0 %)." in told
-    assert "test split: answered" in page
-    unreached = render_card(facts(scores=replace(SCORES, on_test=(None,))))
-    assert "Of the test split, no answer scores so much." in unreached
-    assert "On the test split:" not in render_card(facts(scores=SCORES))

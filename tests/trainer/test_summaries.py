@@ -92,3 +92,29 @@ def test_a_report_that_is_not_there_is_not_named(tmp_path: Path) -> None:
     assert "report.html" not in training_summary(bundle, NUMBERS)
     assert "Report    missing; the same command writes it" in training_summary(bundle, NUMBERS)
     assert f"Report    {bundle.path / 'report.html'}" in training_summary(with_report, NUMBERS)
+
+
+SMALL: dict[str, Any] = {
+    "n": 24,
+    "groups": 24,
+    "accuracy": 0.75,
+    "accuracy_interval": [0.551, 0.88],
+    "cross_validated": {"n": 176, "groups": 176, "accuracy": 0.886, "accuracy_interval": [0.831, 0.925]},
+}
+
+
+def test_a_small_test_split_is_not_left_alone(tmp_path: Path) -> None:
+    text = summary(tmp_path, **SMALL)
+
+    assert "Beside it 0.8860 (95 % interval 0.8310 to 0.9250) on 176 pictures of train and validation" in text
+    assert "Compare settings by the cross-validated accuracy" in text
+    assert "13.6 points below cross-validation" in text
+
+
+def test_nested_folds_stand_first(tmp_path: Path) -> None:
+    folds = {"n": 200, "folds": 5, "accuracy": 0.86, "accuracy_interval": [0.8, 0.9]}
+
+    text = summary(tmp_path, **SMALL, folds=folds)
+
+    assert text.index("Folds     0.8600") < text.index("Accuracy  0.7500")
+    assert "Compare settings by the nested folds' accuracy." in text
