@@ -132,7 +132,9 @@ class TrainSettings(TrainerSettings, BackboneChoice, NamedTestSettings, FeatureS
         False, description="Gate: not worse than the current version, on pictures that both held out (McNemar test)."
     )
     unfamiliar: Fraction = Field(0.99, description="Novelty above which a picture is called unfamiliar.")
-    pictures: bool = Field(True, description="--no-pictures keeps pictures out of bundle and report.")
+    pictures: bool = Field(
+        True, description="--no-pictures keeps pictures out of bundle and report; the report still names files."
+    )
     rehash: bool = Field(False, description="Read every file again instead of trusting size and time.")
     from_: Path | None = Field(
         None, alias="from", description="Repeat the run of this bundle: its settings, and then what differs."

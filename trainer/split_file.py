@@ -2,7 +2,8 @@
 
 Beside them stands what the measured head, which had not seen the picture, took it for; so that a later run can be
 compared with this one on the same pictures. The file carries digests and labels only, and a group is named by its
-smallest digest: no file name of a customer, nor what the groups are called, leaves the house with a bundle.
+smallest digest: no file name of a customer, nor what the groups are called, leaves the house with this file. (The
+report names files, for its readers; no other file of a bundle does.)
 """
 
 import csv

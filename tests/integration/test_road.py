@@ -293,6 +293,23 @@ def test_pictures_stay_at_home_when_asked(tmp_path: Path, work: Path, pictures: 
     assert "data:image/jpeg" not in (result.bundle.path / "report.html").read_text()
 
 
+def test_only_the_report_names_files(tmp_path: Path, work: Path, pictures: Path) -> None:
+    """docs/bundle.md says so to whoever may not let names leave the house, with or without `--no-pictures`."""
+    data = Path(shutil.copytree(pictures, tmp_path / "data"))
+    (data / LABELS[0] / "unreadable.png").write_bytes(b"no picture")
+    names = {path.name for path in data.rglob("*.png")}
+
+    for keep in (True, False):
+        result = train(settings_for(data, work, models_dir=tmp_path / f"{keep}", pictures=keep), Quiet())
+
+        naming = {
+            path.name
+            for path in result.bundle.path.rglob("*")
+            if path.is_file() and any(name.encode() in path.read_bytes() for name in names)
+        }
+        assert naming == {"report.html"}
+
+
 def test_training_on_everything_reports_cross_validated_numbers(tmp_path: Path, work: Path, pictures: Path) -> None:
     result = train(settings_for(pictures, work, models_dir=tmp_path / "models", split=(1, 0, 0), folds=3), Quiet())
 
