@@ -1,5 +1,6 @@
 """The service's options, each declared once: flag, FINIAL_* variable and TOML key at the same time."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -18,6 +19,7 @@ Waiting = Annotated[int, Field(ge=0, le=1_000_000)]
 class ServiceSettings(ConnectionSettings, StoreSettings, DeviceSettings):
     """Serve every model of a folder over HTTP."""
 
+    replaced_options: ClassVar[Mapping[str, str]] = {"--provider": "--device (require-gpu, prefer-gpu or cpu)"}
     variables_in_help: ClassVar[bool] = True
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")

@@ -42,6 +42,8 @@ class FinialSettings(BaseSettings):
 
     help_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Headings of `--help`, and the options under each."""
+    replaced_options: ClassVar[Mapping[str, str]] = {}
+    """Flags of former versions, each with the flag that took its place."""
     variables_in_help: ClassVar[bool] = False
     """Whether `--help` names the variable with each option: for programs that containers start."""
 
@@ -111,6 +113,8 @@ def _unknown_flag(cls: type[FinialSettings], arguments: Sequence[str]) -> str:
     flags |= {f"--no-{flag[2:]}" for flag in flags}
     given = [word.partition("=")[0] for word in _before_files(arguments) if word.startswith("--")]
     for word in given:
+        if successor := cls.replaced_options.get(word):
+            return f"unknown option {word}; {successor} took its place"
         if not any(flag.startswith(word) for flag in flags):  # a flag may be shortened
             close = difflib.get_close_matches(word, sorted(flags), n=1)
             return f"unknown option {word}" + (f"; did you mean {close[0]}?" if close else "")

@@ -66,3 +66,18 @@ def test_settings_cannot_be_changed_after_the_start(models_dir: Path) -> None:
 
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1  # type: ignore[misc]
+
+
+def test_an_option_that_was_replaced_is_told_with_what_took_its_place(
+    models_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--port`, which is spelt alike, was proposed."""
+    with pytest.raises(SystemExit) as stop:
+        ServiceSettings.from_command_line(
+            ["--models-dir", str(models_dir), "--provider", "cuda"], program="python -m service"
+        )
+
+    assert stop.value.code == 2
+    assert "unknown option --provider; --device (require-gpu, prefer-gpu or cpu) took its place" in (
+        capsys.readouterr().err
+    )
