@@ -113,10 +113,6 @@ class Watcher:
         for follower in self._followers.values():
             follower.look()
 
-    def oversee(self) -> None:
-        """Tell of looks that do not end."""
-        self._overseer.oversee(self._followers)
-
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
@@ -130,8 +126,8 @@ class Watcher:
     def _oversee(self) -> None:
         while not self._stop.wait(self._interval_s):
             try:
-                self.oversee()
-            except Exception:
+                self._overseer.oversee(self._followers)
+            except Exception:  # as above: who tells of what hangs must not end
                 logger.exception("overseeing failed")
 
     def _keep_threads(self) -> None:
