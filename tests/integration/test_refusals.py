@@ -1,6 +1,8 @@
 """Refusals that never reach the app, over real sockets. Without a model every picture is refused, whoever is asked."""
 
 import json
+import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from tests.service.waiting import until
 PICTURE = picture(RED)
 LENGTH = f"Content-Length: {len(PICTURE)}"
 POST = head(LENGTH) + PICTURE
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER: closing resets the connection."""
 
 
 @pytest.fixture(scope="module")
@@ -150,8 +154,10 @@ def test_an_insane_name_is_replaced(client: RawClient, given: str) -> None:
 
 def test_every_refusal_is_counted_once_and_so_is_who_left_before(service: ServiceProcess) -> None:
     before, gone_before = counted(service, 503), counted(service, 499)
-    with connected(service.port) as client, connected(service.port) as leaver:
+    with connected(service.port) as client, connected(service.port) as leaver, connected(service.port) as breaker:
         leaver.send(head(LENGTH), PICTURE[:10])
+        breaker.send(head(LENGTH), PICTURE[:10])
+        breaker.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         for body in (PICTURE[:-1], PICTURE):
             client.send(head(f"Content-Length: {len(body)}"), body)
             client.answer()
@@ -159,7 +165,7 @@ def test_every_refusal_is_counted_once_and_so_is_who_left_before(service: Servic
         client.answer()
 
     assert counted(service, 503) - before == 3
-    until(lambda: counted(service, 499) - gone_before == 1)
+    until(lambda: counted(service, 499) - gone_before == 2)
 
 
 def test_a_full_queue_is_refused_on_a_kept_connection_and_others_are_served(tmp_path: Path) -> None:
