@@ -182,6 +182,7 @@ class ReportFacts:
         precision: what the model computes in and why, a sentence; "" where nobody asked.
         requirements: what the model requires of a CPU; empty where any will do.
         named_test: the test set that `--test` named; None where it is a split of the data.
+        uneven_split: how far the split is from the wished one and why, a sentence; "" where it is near, or given.
     """
 
     name: str
@@ -212,6 +213,7 @@ class ReportFacts:
     precision: str = ""
     requirements: tuple[str, ...] = ()
     named_test: NamedTest | None = None
+    uneven_split: str = ""
 
     @property
     def group_by(self) -> str | None:

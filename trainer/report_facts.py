@@ -21,7 +21,7 @@ from trainer.mistakes import Mistake, find_mistakes
 from trainer.mix_ups import MOST_PICTURED, PicturedMixUp, frequent_mix_ups, picture_mix_ups
 from trainer.report_content import BackboneFacts, HeadFacts, LabelCount, ReportFacts, ScoreFacts
 from trainer.report_findings import show_findings
-from trainer.report_words import right_of
+from trainer.report_words import right_of, uneven_split
 from trainer.sgd_settings import without_idle
 from trainer.thumbnails import Thumbnails
 from trainer.training import Measured, Training
@@ -62,7 +62,15 @@ def report_facts(run: Run) -> ReportFacts:
         precision=run.precision.reason if run.precision.wanted != "float32" else "",
         requirements=tuple(run.precision.requirements),
         named_test=run.manifest.test,
+        uneven_split=_uneven_split(run),
     )
+
+
+def _uneven_split(run: Run) -> str:
+    """Nothing where the data gives a split: then the shares were not wished for."""
+    if run.manifest.test or any(sample.split for sample in run.training.samples):
+        return ""
+    return uneven_split(_counts(run.training), run.settings.split)
 
 
 def _pictured(

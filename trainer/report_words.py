@@ -1,6 +1,7 @@
 """Numbers in words, for the report and the card."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from trainer.calibration import Calibration
@@ -8,10 +9,11 @@ from trainer.evaluation import Evaluation
 from trainer.intervals import Interval
 from trainer.learning_curve import LearningCurve
 from trainer.recipe import HeadKind
-from trainer.report_content import ScoreFacts
+from trainer.report_content import LabelCount, ScoreFacts
 
 A_POINT = 0.01
 MUCH_BY_CHANCE = 0.05
+_FAR_OFF, _FAR_OFF_RELATIVE = 0.05, 0.15
 
 HEADS: dict[HeadKind, str] = {
     "probe": "a linear probe (multinomial logistic regression on standardised features)",
@@ -97,6 +99,32 @@ def trusted(error: Calibration) -> Literal["yes", "unclear", "no"]:
     if error.after > error.perfect_95:
         return "no"
     return "unclear" if error.perfect_95 > MUCH_BY_CHANCE else "yes"
+
+
+def why_unequal(counts: Sequence[LabelCount]) -> str:
+    """Why labels weigh unequally, a sentence: they have unequally many pictures, or only those learned from have."""
+    if len({count.total for count in counts}) == 1:
+        return "Every label has equally many pictures in all, but not among those learned from, as groups fall."
+    return "Labels have unequally many pictures."
+
+
+def uneven_split(counts: Sequence[LabelCount], wished: tuple[float, float, float]) -> str:
+    """How far the real split is from the wished one and why, a sentence; "" where it is near.
+
+    Args:
+        counts: of each label.
+        wished: shares of train, validation and test; they are scaled to the sum 1.
+    """
+    found = [sum(getattr(one, split) for one in counts) for split in ("train", "validation", "test")]
+    shares = [(n / sum(found), share / sum(wished)) for n, share in zip(found, wished, strict=True)]
+    if all(abs(real - wish) <= min(_FAR_OFF, wish * _FAR_OFF_RELATIVE) for real, wish in shares):
+        return ""
+    told = " / ".join(f"{100 * real:.0f}" for real, _ in shares)
+    asked = " / ".join(f"{100 * wish:.0f}" for _, wish in shares)
+    return (
+        f"The split came out as {told} % ({asked} % wished for): each group of pictures goes where a hash of it "
+        "falls, so that pictures which are added later move no other one; few or large groups then miss the shares."
+    )
 
 
 def on_test(scores: ScoreFacts, number: int) -> str:

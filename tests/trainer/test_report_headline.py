@@ -11,6 +11,8 @@ from trainer.cross_validation import CrossValidation
 from trainer.evaluation import Evaluation, evaluate
 from trainer.fold_mean import FoldMean
 from trainer.report import render_card, render_report
+from trainer.report_content import LabelCount
+from trainer.report_words import uneven_split, why_unequal
 
 
 def test_a_threshold_says_on_which_pictures_it_was_found_and_what_it_does_on_the_test_split() -> None:
@@ -61,3 +63,51 @@ def test_nested_folds_stand_first_where_they_were_asked_for() -> None:
     assert "Compare settings by the nested folds' accuracy." in page
     assert "Compare settings by the nested folds' accuracy." in card
     assert card.index("5 nested folds") < card.index("test split, not seen before")
+
+
+def test_a_split_far_from_the_wished_one_is_told_with_its_reason() -> None:
+    """Who asked for 15 % and finds 12 looks for a fault; a hash of each group decides, which keeps splits stable."""
+    uneven = (LabelCount("cat", 73, 14, 13), LabelCount("dog", 70, 19, 11))
+    near = (LabelCount("cat", 70, 16, 14), LabelCount("dog", 70, 15, 15))
+    sentence = uneven_split(uneven, (0.7, 0.15, 0.15))
+    seen = facts(uneven_split=sentence)
+
+    assert "came out as 72 / 16 / 12 % (70 / 15 / 15 % wished for)" in sentence
+    assert "few or large groups then miss the shares" in sentence
+    assert sentence in words_of(render_report(seen))
+    assert sentence in render_card(seen)
+    assert uneven_split(near, (0.7, 0.15, 0.15)) == ""
+    assert uneven_split((LabelCount("cat", 85, 15, 0),), (0.85, 0.15, 0.0)) == ""
+
+
+def test_equal_labels_are_not_called_unequal() -> None:
+    """5 x 40 pictures are balanced, to whoever made the folders; only the parts that are learned from are not."""
+    assert why_unequal((LabelCount("cat", 30, 5, 5), LabelCount("dog", 28, 6, 6))).startswith("Every label has equally")
+    assert why_unequal((LabelCount("cat", 30, 5, 5), LabelCount("dog", 3, 1, 1))).startswith("Labels have unequally")
+
+
+def test_mix_ups_that_each_happened_once_are_not_called_most_often() -> None:
+    targets = np.arange(30) % 3
+    answers = targets.copy()
+    answers[:2] = (targets[:2] + 1) % 3
+    once = evaluate(np.eye(3)[answers] * 0.8 + 0.05, targets, ("ant", "bee", "cat"))
+
+    page = words_of(render_report(facts(("ant", "bee", "cat"), test=once)))
+
+    assert "no two labels were mixed up more than once" in page
+    assert "most often" not in page
+    assert "most often cat is taken for dog" in words_of(render_report(facts(test=small_test_of_cats())))
+
+
+def small_test_of_cats() -> Evaluation:
+    """Three of six cats are taken for dogs."""
+    return evaluate(np.eye(2)[[1, 1, 1, 0, 0, 0, 1]] * 0.8 + 0.1, np.array([0, 0, 0, 0, 0, 0, 1]), ("cat", "dog"))
+
+
+def test_what_log_loss_and_guessing_mean_is_said_without_a_word_too_much() -> None:
+    """exp(-log loss) is no typical score: where 18 of 24 are right, two bad ones pull it down to 46 %."""
+    page = words_of(render_report(facts(test=small_test())))
+
+    assert "typically" not in page
+    assert "in the geometric mean, which a few confident mistakes pull far down" in page
+    assert "most frequent among the test split's 24 pictures" in page
