@@ -14,7 +14,7 @@ from trainer.feature_tally import FeatureTally
 from trainer.intervals import standard_error
 from trainer.progress import Progress
 from trainer.recipe import Precision
-from trainer.run_backbone import RunBackbone, open_backbone
+from trainer.run_backbone import RunBackbone, open_to_compare
 from trainer.settings import TrainSettings
 
 AUTO = "auto"
@@ -43,7 +43,7 @@ def settle_backbone(
     audit: Audit,
     progress: Progress,
     *,
-    open_one: OpenOne = open_backbone,
+    open_one: OpenOne = open_to_compare,
     tally: FeatureTally | None = None,
 ) -> tuple[TrainSettings, BackboneChoice | None]:
     """The settings with a backbone and a fit in place of "auto"; as they are, where none is to be picked.
@@ -71,6 +71,11 @@ def settle_backbone(
         splits=("train", "validation"),
     )
     chosen, reason = pick(compared, training.groups, settings.max_latency)
+    if len(opened) == 1:
+        progress.warn(
+            f"--backbone auto had nothing to choose from: only {chosen.backbones[0]} could be compared. `python -m "
+            "trainer backbones fetch NAME` gets others; --weights FILE names one that is here."
+        )
     progress.say(table_of(compared))
     wish = next(wish for wish, backbone in opened if backbone.entry.name == chosen.backbones[0])
     update: dict[str, Any] = {"max_latency": None}
@@ -120,7 +125,7 @@ def _as_good(one: Compared, best: Compared, groups: Sequence[str]) -> bool:
 
 
 def open_all(
-    settings: TrainSettings, progress: Progress, *, open_one: OpenOne = open_backbone
+    settings: TrainSettings, progress: Progress, *, open_one: OpenOne = open_to_compare
 ) -> list[tuple[TrainSettings, RunBackbone]]:
     """Each backbone whose weights are here, with how it would be asked for; a file goes before cached weights.
 

@@ -35,12 +35,12 @@ from trainer.likeness_telling import compare_pictures
 from trainer.metrics import sample_losses
 from trainer.progress import Progress
 from trainer.recipe import Precision, plain_rows
-from trainer.run_backbone import RunBackbone, open_backbone
+from trainer.run_backbone import RunBackbone, open_to_compare
 from trainer.sample_bytes import read_sample
 from trainer.samples import Split
 from trainer.served_graph import attach_head
 from trainer.settings import TrainSettings
-from trainer.speed import time_single_requests
+from trainer.speed import Times, time_single_requests
 from trainer.training import Training, arrange, require_learnable
 from trainer.ways import Way, all_ways
 
@@ -83,7 +83,7 @@ def compare(settings: CompareSettings, progress: Progress | None = None) -> Comp
         _require_writable(settings.out)
     wishes = wishes_of(settings)
     audit = read_audited(wishes[0], progress)
-    backbones = [open_backbone(wish, progress) for wish in wishes]
+    backbones = [open_to_compare(wish, progress) for wish in wishes]
     training, compared = compare_backbones(
         audit, backbones, wishes[0], progress, precisions=settings.precisions, mirror=settings.mirror
     )
@@ -258,6 +258,16 @@ def _label_of_one_group(training: Training) -> str:
     return min(groups, key=lambda label: len(groups[label]))
 
 
+def tell_if_busy(requests: Times[int], progress: Progress) -> None:
+    """Warn that latencies are those of a machine that does something else, where repeated ones scatter."""
+    if requests.is_busy:
+        progress.warn(
+            f"The machine was busy: a quarter of the requests took {requests.scatter:.1f} times as long as the "
+            "fastest of the same model and picture. Models were timed in turn, so they compare; but all latencies "
+            "are too long, --max-latency may have ruled out what is fast enough on a quiet machine."
+        )
+
+
 def _with_times(
     measured: Sequence[Compared],
     ways: Sequence[Way],
@@ -275,6 +285,7 @@ def _with_times(
         featurising = time_single_requests(alone, pictures, provider=provider)
     with progress.phase("time requests"):
         requests = time_single_requests(graphs, pictures, provider=provider, threads=threads)
+    tell_if_busy(requests, progress)
     number_of = {(way.backbones, way.choice): number for number, way in enumerate(ways)}
     plain = [number_of.get(way.without_mirror, number) for number, way in enumerate(ways)]
     return [

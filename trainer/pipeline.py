@@ -99,7 +99,9 @@ def train(
         audit = read_audited(settings, progress)
     with timings.measure("export"):
         settings, picked = settle_backbone(settings, audit, progress, tally=tally)
-        backbone = with_reason(open_backbone(settings, progress, earlier=earlier, tally=tally), picked)
+        because = picked.reason if picked else None
+        opened = open_backbone(settings, progress, earlier=earlier, tally=tally, because=because)
+        backbone = with_reason(opened, picked)
     with timings.measure("featurize"):
         samples = audit.manifest.samples
         features = backbone.featurize(samples, settings, progress, engine=settings.engine, on_metrics=on_metrics)

@@ -97,16 +97,18 @@ def open_backbone(
     *,
     earlier: Earlier | None = None,
     tally: FeatureTally | None = None,
+    because: str | None = None,
 ) -> RunBackbone:
     """The backbone that the settings ask for, or that of an earlier run; which one, and why, is said.
 
-    What is featurised with it counts in `tally`.
+    What is featurised with it counts in `tally`. `because` is the sentence that says why, where the settings do not
+    know: they name what was picked for the user as if it had been named.
 
     Raises:
         UsageError: there is no such backbone, its weights cannot be had, or it has no such features.
         ReplayWeightsMissing: those of the earlier run cannot be had.
     """
-    entry, weights, reason = _chosen(settings, earlier, progress)
+    entry, weights, reason = _chosen(settings, earlier, progress, because)
     choice = _begins_with(entry, settings)
     graph = backbone_graph(
         entry, weights, choice.spec, settings.cache_dir, taps=choice.taps, mirror=choice.mirror, progress=progress
@@ -114,13 +116,21 @@ def open_backbone(
     return RunBackbone(entry, weights, reason, choice, graph, tally=FeatureTally() if tally is None else tally)
 
 
+def open_to_compare(settings: TrainSettings, progress: Progress) -> RunBackbone:
+    """One of several backbones, none of which is picked yet; raises as `open_backbone`."""
+    entry, _ = choose_backbone(settings.backbone, settings.weights, no_nano=not settings.nano)
+    because = f"{entry.name}, one of those that are compared; weights: {entry.weights_name}."
+    return open_backbone(settings, progress, because=because)
+
+
 def _chosen(
-    settings: TrainSettings | AuditSettings, earlier: Earlier | None, progress: Progress
+    settings: TrainSettings | AuditSettings, earlier: Earlier | None, progress: Progress, because: str | None
 ) -> tuple[BackboneEntry, Weights, str]:
     if earlier is not None and settings.weights is None and settings.backbone == earlier.backbone:
         progress.say(f"Backbone: {earlier.reason}", backbone=earlier.backbone)
         return *earlier.find_weights(settings.weights_url), earlier.reason
     entry, reason = choose_backbone(settings.backbone, settings.weights, no_nano=not settings.nano)
+    reason = because or reason
     progress.say(f"Backbone: {reason}", backbone=entry.name)
     _begins_with(entry, settings)  # what cannot be done is refused before weights are downloaded for it
     download = settings.backbone is not None

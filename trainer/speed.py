@@ -15,14 +15,41 @@ ROUNDS = 24
 """Of which the medians are taken; a second or two for most backbones."""
 
 
+BUSY = 1.5
+"""Times the fastest of the same work: on a quiet machine the upper quartile is a few percent slower."""
+
+
+class Times(dict[Key, float]):
+    """Median seconds by key.
+
+    Attributes:
+        scatter: how many times the fastest of the same work a quarter of it takes, of the key where that is most.
+    """
+
+    def __init__(self, taken: Mapping[Key, Sequence[float]], *, kinds: int = 1) -> None:
+        """Seconds by key in the order of the rounds; `kinds` different pieces of work take turns in them."""
+        super().__init__({key: median(seconds) for key, seconds in taken.items()})
+        self.scatter = max((_scatter(seconds, kinds) for seconds in taken.values()), default=1.0)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something else took so much of the machine that the times say little about a quiet one."""
+        return self.scatter > BUSY
+
+
 def time_in_turn(
-    jobs: Mapping[Key, Callable[[int], object]], *, rounds: int = ROUNDS, clock: Callable[[], float] = time.perf_counter
-) -> dict[Key, float]:
+    jobs: Mapping[Key, Callable[[int], object]],
+    *,
+    rounds: int = ROUNDS,
+    kinds: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Times[Key]:
     """Median seconds of each job, done once in every round.
 
     Args:
         jobs: called with the number of the round; a round before the first one warms up, and is not timed.
         rounds: at least 1.
+        kinds: after so many rounds a job does the same again; what it does in between may take longer by itself.
         clock: seconds from any fixed moment.
     """
     taken: dict[Key, list[float]] = {key: [] for key in jobs}
@@ -32,7 +59,13 @@ def time_in_turn(
             job(max(number, 0))
             if number >= 0:
                 taken[key].append(clock() - started)
-    return {key: median(seconds) for key, seconds in taken.items()}
+    return Times(taken, kinds=kinds)
+
+
+def _scatter(seconds: Sequence[float], kinds: int) -> float:
+    fastest = [min(seconds[kind::kinds]) for kind in range(min(kinds, len(seconds)))]
+    slower = sorted(one / max(fastest[number % kinds], 1e-9) for number, one in enumerate(seconds))
+    return slower[-1 - len(slower) // 4]
 
 
 def time_single_requests(
@@ -42,7 +75,7 @@ def time_single_requests(
     threads: int = 1,
     provider: Provider = "cpu",
     rounds: int = ROUNDS,
-) -> dict[Key, float]:
+) -> Times[Key]:
     """Median seconds from a picture's bytes to a graph's answers, one picture at a time, as a service computes it.
 
     Args:
@@ -66,4 +99,5 @@ def time_single_requests(
 
     jobs = {key: job_of(sessions[key], spec) for key, (_, spec) in graphs.items()}
     alone = threads == 1 and all(session.provider == CPU for session in sessions.values())
-    return time_in_turn(jobs, rounds=rounds, clock=time.thread_time if alone else time.perf_counter)
+    clock = time.thread_time if alone else time.perf_counter
+    return time_in_turn(jobs, rounds=rounds, kinds=len(pictures), clock=clock)

@@ -168,3 +168,13 @@ def test_the_pick_never_sees_the_test_split(tmp_path: Path) -> None:
 
     assert choice is not None
     assert len(choice.compared[0].losses) < 20
+
+
+@pytest.mark.usefixtures("no_cached_weights")
+def test_a_choice_among_one_is_no_choice_and_that_is_said(tmp_path: Path) -> None:
+    data = write_folder(tmp_path / "data", per_class=8, size=24)
+    settings, progress = settings_for(data, weights="x.pth", fit="crop"), Quiet()
+
+    settle_backbone(settings, read_audited(settings, progress), progress, open_one=open_convolutions)
+
+    assert any("nothing to choose from: only convolutions could be compared" in one for one in progress.warnings)

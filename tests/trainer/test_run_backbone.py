@@ -7,7 +7,7 @@ import pytest
 
 from trainer.errors import NoMiddleStage, SizeRefused, UsageError
 from trainer.progress import Quiet
-from trainer.run_backbone import open_backbone
+from trainer.run_backbone import open_backbone, open_to_compare
 from trainer.settings import TrainSettings
 
 
@@ -31,3 +31,16 @@ def test_features_that_a_backbone_does_not_have_are_refused_before_its_weights_a
 
     assert refused.value.exit_code == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backbone_that_nobody_named_is_not_said_to_be_named(tmp_path: Path) -> None:
+    """`--backbone auto` asks for one after the other as if it were named, and then for the one that it picked."""
+    settings = TrainSettings.model_validate({"data": "data", "backbone": "nano", "cache_dir": tmp_path / "cache"})
+    progress = Quiet()
+
+    compared = open_to_compare(settings, progress)
+    picked = open_backbone(settings, progress, because="nano, the fastest of 2.")
+
+    assert progress.said[0] == "Backbone: nano, one of those that are compared; weights: embedded."
+    assert (compared.reason, picked.reason) == (progress.said[0].partition(": ")[2], "nano, the fastest of 2.")
+    assert "Backbone: nano, the fastest of 2." in progress.said
