@@ -174,7 +174,8 @@ def _beside_the_test(measured: Measured) -> dict[str, Any]:
 
 
 def _headline_of_calibration(found: Calibration | None) -> dict[str, float] | None:
-    return {"before": found.before, "after": found.after, "perfect": found.perfect} if found else None
+    wanted = ("before", "after", "perfect", "perfect_95")
+    return {name: getattr(found, name) for name in wanted} if found else None
 
 
 def _headline_of_folds(folds: CrossValidation) -> dict[str, Any]:

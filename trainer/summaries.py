@@ -112,6 +112,7 @@ def _trust_lines(metrics: Mapping[str, Any]) -> list[str]:
             f"Scores    off by {found['after']:.1%} on average, cross-validated (chance alone: {found['perfect']:.1%}; "
             f"without the temperature: {found['before']:.1%})"
         )
+        lines += [f"          {told}" for told in (advice_on_scores(found),) if told]
     novelty = metrics.get("novelty") or {}
     if novelty.get("left_out_noticed") is not None:
         lines.append(
@@ -120,6 +121,25 @@ def _trust_lines(metrics: Mapping[str, Any]) -> list[str]:
             f"and {novelty['unfamiliar_share']:.1%} of familiar ones"
         )
     return lines
+
+
+def advice_on_scores(found: Mapping[str, float]) -> str:
+    """What to do with these numbers, a sentence; "" where the temperature helps, or it is not known what chance leaves.
+
+    The temperature is chosen by log loss: near 1 the calibration error may well rise by less than chance moves it.
+
+    Args:
+        found: `before`, `after` and `perfect_95` of a `Calibration`.
+    """
+    if "perfect_95" not in found:
+        return ""
+    if found["after"] > found["perfect_95"]:
+        return (
+            "That is more than chance explains: choose thresholds by the report, do not read scores as probabilities."
+        )
+    if found["after"] > found["before"]:
+        return "Chance explains all of it, also that the temperature seems not to help: nothing is to be done."
+    return ""
 
 
 def _measured_line(metrics: Mapping[str, Any]) -> str:
