@@ -8,6 +8,7 @@ from typing import Any
 from trainer.action_result import ActionResult, columns
 from trainer.cache_contents import CacheEntry, DamagedFile, find_damaged, list_abandoned, read_contents
 from trainer.cache_pruning import Removal, plan_removals, remove
+from trainer.feature_cache import PLAIN_VIEW
 from trainer.progress import Progress
 from trainer.settings import CacheSettings
 
@@ -96,10 +97,14 @@ def _made_with(description: dict[str, Any]) -> str:
     """The facts that a person tells entries apart by; a folder may hold any or none of them."""
     spec = description.get("spec") or {}
     at_least = description.get("decode_at_least")
+    precision, view, graph = (str(description.get(key) or "") for key in ("precision", "view", "graph"))
     facts = [
         description.get("data"),
         description.get("backbone"),
         f"{spec.get('height')} x {spec.get('width')}, {spec.get('fit')} from {spec.get('resize')}" if spec else None,
+        precision if precision != "float32" else None,
+        view if view != PLAIN_VIEW else None,
+        f"graph {graph[:8]}" if graph else None,  # stages and mirror image are part of it
         description.get("engine"),
         f"decoded at {at_least[0]} x {at_least[1]} or more" if at_least else None,
     ]

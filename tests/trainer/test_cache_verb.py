@@ -11,6 +11,7 @@ import pytest
 from tests.trainer.test_featurize import GRAPH, TINY_SPEC, sample_of, write_picture
 from trainer.__main__ import main
 from trainer.cache_contents import read_contents
+from trainer.cache_description import describe
 from trainer.cache_pruning import plan_removals
 from trainer.featurize import featurize
 from trainer.manifest import Sample
@@ -83,8 +84,28 @@ def test_list_is_readable(cache: Path, capsys: pytest.CaptureFixture[str]) -> No
 
     text = capsys.readouterr().out
     assert text.startswith("kind        fingerprint")
-    assert "tiny, 16 x 24, crop from 24, onnxruntime" in text and "decoded at 30 x 30 or more" in text
+    assert "tiny, 16 x 24, crop from 24, graph " in text and "decoded at 30 x 30 or more" in text
     assert "6 entries, 0.0 MB." in text
+
+
+def test_features_of_one_backbone_and_size_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nine lines of plain, mirrored, int8 and augmented features were alike, so none could be chosen to prune."""
+    common = {"backbone": "tiny", "graph": "a" * 64, "view": "plain", "precision": "float32"}
+    others = ({}, {"graph": "b" * 64}, {"precision": "int8 on x86_64"}, {"view": "augmented, revision 2"})
+    for number, other in enumerate(others):
+        folder = tmp_path / "features" / f"{number}" / ""
+        folder.mkdir(parents=True)
+        describe(folder, common | other)
+
+    assert main(["cache", "list", "--cache-dir", str(tmp_path)]) == 0
+
+    text = capsys.readouterr().out
+    assert [line.rpartition("tiny, ")[2] for line in text.splitlines() if "tiny, " in line] == [
+        "graph aaaaaaaa",
+        "graph bbbbbbbb",
+        "int8 on x86_64, graph aaaaaaaa",
+        "augmented, revision 2, graph aaaaaaaa",
+    ]
 
 
 def test_an_empty_cache_is_said_to_be_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
