@@ -1,7 +1,7 @@
 """Learning, as `train` does it: from usable pictures and their features to a measured head and the one to publish."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 from trainer.audit import Audit
 from trainer.data_findings import find_in_data, tell_worth_a_look
@@ -22,6 +22,7 @@ from trainer.precision import PrecisionChoice, Recorded, plan_in, settle_precisi
 from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.recipe_plan import make_plan
+from trainer.recipe_search import Plan
 from trainer.recipe_telling import tell_searched
 from trainer.run_backbone import RunBackbone
 from trainer.settings import TrainSettings
@@ -93,26 +94,11 @@ def learn(
     square = usable.features.statistics.all_square
     library = FeatureLibrary(backbone, training.samples, settings, progress, on_metrics, calibration, square)
     plan = make_plan(library, training, settings)
-    measure_plan = partial(
-        measure,
-        training,
-        seed=settings.seed,
-        threads=settings.thread_count,
-        balance=settings.balance,
-        sgd=settings.sgd_options,
-        progress=progress,
-        on_metrics=on_metrics,
-    )
-    measured = measure_plan(plan=plan)
+    measure_plan = _measuring(training, settings, progress, on_metrics)
+    measured = measure_plan(plan)
     tell_searched(measured.searched, progress)
     measured, precision = settle_precision(
-        settings.precision,
-        training,
-        plan,
-        measured,
-        library,
-        lambda in_int8: measure_plan(plan=in_int8),
-        recorded=recorded,
+        settings.precision, training, plan, measured, library, measure_plan, recorded=recorded
     )
     recipe = measured.searched.recipe
     if measured.fit.note:
@@ -124,8 +110,29 @@ def learn(
         nested = nested_folds(training, in_precision, settings, progress, is_test_named=is_test_named)
         measured = replace(measured, folds=nested)
     training = training.having(plan.rows_of(recipe))
+    final = _fit_final(training, measured, settings, progress)
+    return Learned(usable.likeness, training, library, recipe, precision, measured, final, compared)
+
+
+def _measuring(
+    training: Training, settings: TrainSettings, progress: Progress, on_metrics: OnMetrics | None
+) -> Callable[[Plan], Measured]:
+    """Measures any plan as the settings say."""
+    return lambda plan: measure(
+        training,
+        seed=settings.seed,
+        threads=settings.thread_count,
+        plan=plan,
+        balance=settings.balance,
+        sgd=settings.sgd_options,
+        progress=progress,
+        on_metrics=on_metrics,
+    )
+
+
+def _fit_final(training: Training, measured: Measured, settings: TrainSettings, progress: Progress) -> HeadFit:
     with progress.phase("fit final head"):
-        final = final_fit(
+        return final_fit(
             training,
             measured,
             settings.final_fit,
@@ -134,7 +141,6 @@ def learn(
             balance=settings.balance,
             sgd=settings.sgd_options,
         )
-    return Learned(usable.likeness, training, library, recipe, precision, measured, final, compared)
 
 
 def _pass_gates(
