@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from trainer.counting import counted
 from trainer.data_audit import DataAudit
 from trainer.findings import Finding, Mention, Severity, of_severity
 from trainer.visible import visible
@@ -19,7 +20,11 @@ _BAR = 24
 _SEVERITIES = {
     Severity.STOPS: ("Stops training", "bold red", "These must be mended first."),
     Severity.LOOK: ("Worth a look", "bold yellow", "Training goes on with them; a person should decide."),
-    Severity.HANDLED: ("Handled by itself", "bold green", "Nothing must be done; better data would not have them."),
+    Severity.HANDLED: (
+        "Handled by itself",
+        "bold green",
+        "Training goes on without a question; better data would not have them.",
+    ),
 }
 
 
@@ -57,9 +62,9 @@ def _parts(audit: DataAudit, console: "Console") -> "Iterator[RenderableType]":
 
 
 def _summary(audit: DataAudit) -> str:
-    counted = [f"{audit.pictures:,} pictures", f"{len(audit.counts):,} labels"]
+    facts = [counted(audit.pictures, "picture"), counted(len(audit.counts), "label")]
     left_out = audit.pictures - audit.usable
-    return ", ".join([*counted, f"{left_out:,} left out" if left_out else "all usable"])
+    return ", ".join([*facts, f"{left_out:,} left out" if left_out else "all usable"])
 
 
 def _label_table(audit: DataAudit) -> "Table":

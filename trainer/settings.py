@@ -19,6 +19,16 @@ from trainer.locations import Location, stem
 from trainer.named_test_settings import NamedTestSettings
 from trainer.sgd_settings import SgdSettings
 
+
+def valid_model_name(name: str) -> str:
+    """A name that a bundle may have; ValueError for any other."""
+    if re.fullmatch(NAME_PATTERN, name) is None:
+        raise ValueError(
+            "expected small letters, digits, '.', '_' and '-', such as my-flowers, at most 63, without a folder before"
+        )
+    return name
+
+
 Engine = Literal["onnxruntime", "torch"]
 HeadChoice = Literal["auto", "probe", "prototype", "blend", "mlp", "sgd"]
 
@@ -27,7 +37,7 @@ DATA_HELP = (
 )
 LABELS_HELP = "Where labels come from: auto, folder, top-folder, prefix, prefix-words, or a TSV/CSV file."
 GROUP_BY_HELP = "Keep pictures together: a regular expression on their names, or column:NAME of the table."
-ModelName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+ModelName = Annotated[str, AfterValidator(valid_model_name)]
 GroupBy = Annotated[str, AfterValidator(valid_grouping)]
 Threads = Annotated[int, Field(ge=0, le=1024)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]

@@ -49,6 +49,7 @@ def test_facts_come_first_and_the_verdict_last() -> None:
     lines = render(audit(*DOUBTED)).splitlines()
 
     assert lines[0] == "pets: 1,234 pictures, 2 labels, 4 left out"
+    assert render(audit(labels=1)).startswith("pets: 1,234 pictures, 1 label, 4 left out")
     assert lines[-2].startswith("3 pictures show too little")
     assert lines[-1] == "Training can go on. What is worth a look is better looked at first."
 

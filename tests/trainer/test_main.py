@@ -127,3 +127,14 @@ def test_light_verbs_do_not_load_torch(arguments: list[str], tmp_path: Path) -> 
     ran = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
 
     assert ran.stderr.splitlines()[-1] == "False False"
+
+
+def test_a_name_that_no_model_may_have_is_refused_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not with a regular expression; the path of a model's folder is what its errors show."""
+    with pytest.raises(SystemExit) as stop:
+        main(["rollback", "models/flowers"])
+
+    assert stop.value.code == 2
+    told = capsys.readouterr().err
+    assert "such as my-flowers" in told and "without a folder before, found 'models/flowers'" in told
+    assert "pattern" not in told
