@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.trainer.test_report import facts
+from tests.trainer.test_report import facts, noticed
 from tests.trainer.test_report_sections import SCORES, words_of
 from trainer.coverage import CoveragePoint
 from trainer.cross_validation import CrossValidation
 from trainer.evaluation import Evaluation, evaluate
 from trainer.fold_mean import FoldMean
 from trainer.report import render_card, render_report
-from trainer.report_content import LabelCount
+from trainer.report_content import LabelCount, Shown
 from trainer.report_words import uneven_split, why_unequal
 
 
@@ -111,3 +111,23 @@ def test_what_log_loss_and_guessing_mean_is_said_without_a_word_too_much() -> No
     assert "typically" not in page
     assert "in the geometric mean, which a few confident mistakes pull far down" in page
     assert "most frequent among the test split's 24 pictures" in page
+
+
+def test_which_number_to_compare_by_is_said_also_of_a_model_that_may_be_useless() -> None:
+    """24 test pictures may reach down to guessing where 200 do not: then most of all it matters which to look at."""
+    many = evaluate(np.eye(2)[np.arange(200) % 2] * 0.8 + 0.1, np.arange(200) % 2, ("cat", "dog"))
+    half = evaluate(np.tile(np.array([[0.9, 0.1]]), (24, 1)), np.arange(24) % 2, ("cat", "dog"))
+
+    page = words_of(render_report(facts(test=half, cross_validated=many)))
+
+    assert "Not proven to be useful" in page
+    assert "Compare settings by the cross-validated accuracy" in page
+
+
+def test_the_report_says_that_the_audit_doubts_other_labels() -> None:
+    """Who mended what the one named and met the other's list took it for a contradiction."""
+    doubted = noticed("Likely wrong labels", ("cat/1.jpg",), shown=(Shown((None,), ("cat/1.jpg",), ""),))
+
+    page = words_of(render_report(facts(findings=(doubted,))))
+
+    assert "it doubts a few others, and not all of these" in page
