@@ -9,25 +9,15 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import CliPositionalArg, NoDecode
 
-from shared.bundle import NAME_PATTERN
 from shared.cores import usable_cores
 from shared.session import Provider
 from shared.settings import FinialSettings
 from trainer.feature_settings import FeatureSettings
 from trainer.groups import valid_grouping
 from trainer.locations import Location, stem
+from trainer.model_name import valid_model_name
 from trainer.named_test_settings import NamedTestSettings
 from trainer.sgd_settings import SgdSettings
-
-
-def valid_model_name(name: str) -> str:
-    """A name that a bundle may have; ValueError for any other."""
-    if re.fullmatch(NAME_PATTERN, name) is None:
-        raise ValueError(
-            "expected small letters, digits, '.', '_' and '-', such as my-flowers, at most 63, without a folder before"
-        )
-    return name
-
 
 Engine = Literal["onnxruntime", "torch"]
 HeadChoice = Literal["auto", "probe", "prototype", "blend", "mlp", "sgd"]
