@@ -165,7 +165,8 @@ class FeatureLibrary:
         )
         self.progress.say(
             f"The search compares {counted(len({*choices}), 'kind')} of features: {counted(total, 'rendering')} to "
-            f"featurise and {counted(len(graphs), 'graph')} to export, about {duration(seconds)}; all of it is kept."
+            f"featurise and {counted(len(graphs), 'graph')} to export, about {duration(seconds)} "
+            "on a quiet machine, and fitting heads comes on top; all of it is kept."
             f"{then}",
             renderings=total,
             graphs=len(graphs),
