@@ -117,7 +117,7 @@ def _trust_lines(metrics: Mapping[str, Any]) -> list[str]:
     if novelty.get("left_out_noticed") is not None:
         lines.append(
             f"Novelty   tells pictures of a label that was left out from the others with AUROC "
-            f"{novelty['left_out_auroc']:.2f}; calls {novelty['left_out_noticed']:.0%} of them unfamiliar, "
+            f"{novelty['left_out_auroc']:.2f}; calls {novelty['left_out_noticed']:.1%} of them unfamiliar, "
             f"and {novelty['unfamiliar_share']:.1%} of familiar ones"
         )
     return lines

@@ -62,7 +62,7 @@ def test_calibration_and_novelty_are_told_where_they_were_measured(tmp_path: Pat
     assert (
         "Scores    off by 4.2% on average, cross-validated (chance alone: 5.4%; without the temperature: 5.4%)" in told
     )
-    assert "with AUROC 0.74; calls 8% of them unfamiliar, and 0.5% of familiar ones" in told
+    assert "with AUROC 0.74; calls 8.3% of them unfamiliar, and 0.5% of familiar ones" in told
     assert "Scores" not in silent
     assert "Novelty" not in silent
 
