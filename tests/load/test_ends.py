@@ -76,8 +76,8 @@ async def test_a_worker_that_is_killed_takes_no_more_with_it_than_it_was_doing(
         assert service.stop() == 0
 
     assert (len(first), len(now), set(first) & set(now)) == (2, 2, set())
-    assert 0 < lost <= 2 * CLIENTS, "each client had one request on its way"
     assert ledger.fates == {"200": ledger.begun - lost, CUT: lost}
+    assert 0 < lost <= 2 * CLIENTS, "each client had one request on its way"
 
 
 def are_two_others(service: Served, gone: int) -> bool:
