@@ -6,11 +6,10 @@ Exit codes: 0 stopped by a signal, 1 a worker cannot start or hangs at the end, 
 
 import gc
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
-from typing import NoReturn
+
+from service.early_signals import EarlySignals
 
 PROGRAM = "python -m service"
 EXIT_DONE, EXIT_USAGE, EXIT_INTERRUPTED = 0, 2, 130
@@ -18,25 +17,19 @@ EXIT_DONE, EXIT_USAGE, EXIT_INTERRUPTED = 0, 2, 130
 
 def main(arguments: Sequence[str]) -> int:
     """Read the settings and serve. Returns the exit code."""
-    # The first process of a container is not ended by a signal that it does not handle.
-    before = signal.signal(signal.SIGTERM, _end)
     gc.disable()  # what is imported stays: there is nothing to collect
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looked for in every installed package, else
     try:
-        return _run(arguments)
+        with EarlySignals() as early:
+            return _run(arguments, early)
     except KeyboardInterrupt:  # once it serves, a signal is its ordinary end
         sys.stderr.write(f"{PROGRAM}: interrupted before it could serve.\n")
         return EXIT_INTERRUPTED
     finally:
         gc.enable()
-        signal.signal(signal.SIGTERM, before)
 
 
-def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(EXIT_DONE)
-
-
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], early: EarlySignals) -> int:
     # Imported here, so that an interrupt meanwhile is answered by `main`, and --help need not wait for the server.
     from service.settings import ServiceSettings
 
@@ -61,10 +54,10 @@ def _run(arguments: Sequence[str]) -> int:
         if settings.workers > 1:
             from service.workers import supervise
 
-            return supervise(settings, listener)
+            return supervise(settings, listener, was_signalled=lambda: early.came)
         from service.start import serve
 
-        serve(settings, listener)
+        serve(settings, listener, was_signalled=lambda: early.came)
     return EXIT_DONE
 
 

@@ -127,7 +127,13 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def run(opened: Opened, listener: socket.socket, *, on_started: Callable[[], None] = lambda: None) -> None:
+def run(
+    opened: Opened,
+    listener: socket.socket,
+    *,
+    on_started: Callable[[], None] = lambda: None,
+    was_signalled: Callable[[], bool] = lambda: False,
+) -> None:
     """Serve with a runtime on a listening socket until a signal comes, then end cleanly."""
     settings = opened.runtime.settings
     allow_descriptors(settings.max_connections + OTHER_DESCRIPTORS)
@@ -139,6 +145,8 @@ def run(opened: Opened, listener: socket.socket, *, on_started: Callable[[], Non
         on_started=on_started,
     )
     with server.capture_signals():  # from here on a signal is never lost on the way to the loop
+        if was_signalled():
+            server.handle_exit(signal.SIGTERM, None)
         server.run(sockets=[listener])
 
 

@@ -16,6 +16,7 @@ def serve(
     *,
     lifecycle: Lifecycle | None = None,
     on_started: Callable[[], None] = lambda: None,
+    was_signalled: Callable[[], bool] = lambda: False,
 ) -> None:
     """Serve on a listening socket until a signal comes, then end cleanly.
 
@@ -24,6 +25,7 @@ def serve(
         listener: connections wait in it until they are accepted.
         lifecycle: what the server and the routes tell one another.
         on_started: called when connections are accepted.
+        was_signalled: whether a signal came before this, and was lost on its way.
     """
     with contextlib.ExitStack() as stack:
         runtime = stack.enter_context(open_runtime(settings, lifecycle or Lifecycle(), RequestCounts()))
@@ -35,4 +37,4 @@ def serve(
             gc.enable()
             on_started()
 
-        run(Opened(runtime, stack), listener, on_started=note_start)
+        run(Opened(runtime, stack), listener, on_started=note_start, was_signalled=was_signalled)

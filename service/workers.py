@@ -108,9 +108,10 @@ class Supervisor:
         self._signals = 0
         self._gave_up = False
 
-    def run(self) -> int:
-        """Supervise until a signal comes and every worker has ended. Returns the exit code."""
+    def run(self, *, was_signalled: Callable[[], bool] = lambda: False) -> int:
+        """Supervise until a signal comes, or came before, and every worker has ended. Returns the exit code."""
         with self._handling_signals() as wakes:
+            self._signals += was_signalled()
             while not self._signals and not self._gave_up:
                 for place in self._places:
                     self._tend(place)
@@ -232,10 +233,12 @@ class Supervisor:
             wakes.recv(4096)
 
 
-def supervise(settings: ServiceSettings, listener: socket.socket) -> int:
-    """Run the workers until a signal comes. Returns the exit code."""
+def supervise(
+    settings: ServiceSettings, listener: socket.socket, *, was_signalled: Callable[[], bool] = lambda: False
+) -> int:
+    """Run the workers until a signal comes, or came before and was lost on its way. Returns the exit code."""
     with private_folder() as folder:
-        return Supervisor(settings, listener, folder).run()
+        return Supervisor(settings, listener, folder).run(was_signalled=was_signalled)
 
 
 def share_of(settings: ServiceSettings) -> ServiceSettings:

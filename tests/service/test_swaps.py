@@ -24,7 +24,7 @@ SESSIONS_EACH = 2  # narrow and wide
 
 def sessions_alive() -> int:
     gc.collect()
-    return sum(isinstance(each, onnxruntime.InferenceSession) for each in gc.get_objects())
+    return sum(type(each) is onnxruntime.InferenceSession for each in gc.get_objects())
 
 
 @pytest.fixture
