@@ -28,12 +28,13 @@ from tests.service.pictures import BLUE, GREEN, RED, picture
 pytestmark = pytest.mark.anyio
 
 LANES = 3
+MOST = 2  # of the lanes: with so many cores a run is wide, though another may have the third (decision 25)
 MODELS = ("cats", "dogs")
 COLOURS = {"red": RED, "green": GREEN, "blue": BLUE}
 
 
 class Cores:
-    """How many cores are computing, and the most there ever were."""
+    """How many cores are computing at least, and the most there ever were."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,7 +47,7 @@ class Cores:
 
 
 class WatchedSession:
-    """A real session that tells how many cores it computes on, and fails now and then."""
+    """A real session that tells how many cores its lease has at least, and fails now and then."""
 
     provider = "CPUExecutionProvider"
 
@@ -74,7 +75,7 @@ def registry(models_dir: Path, cores: Cores) -> Registry:
     registry = Registry()
     for name in MODELS:
         bundle = publish_bundle(models_dir, name)
-        narrow, wide = (WatchedSession(bundle.model_path, cores, width=width) for width in (1, LANES))
+        narrow, wide = (WatchedSession(bundle.model_path, cores, width=width) for width in (1, MOST))
         registry.put(Generation(name, bundle, SessionRunner(narrow, wide)))  # type: ignore[arg-type]
     return registry
 
@@ -118,7 +119,8 @@ async def test_every_caller_gets_its_own_answer_and_every_core_comes_back(
 
     assert seen.total() == 300
     assert min(seen[kind] for kind in ("Answer", "PictureCorrupt", "ModelFailed", "CancelledError")) > 0
-    assert (cores.busy, cores.most) == (0, LANES), "the budget was used, and kept"
+    assert cores.busy == 0
+    assert MOST <= cores.most <= LANES, "the budget was used, and kept"
     stats = pool.stats()
     assert (stats.leased, stats.wide, stats.waiting, stats.refused_total, stats.timed_out_total) == (0, 0, 0, 0, 0)
     assert stats.asked_total == stats.granted_total + stats.gave_up_total == 303
