@@ -80,6 +80,11 @@ class _Place:
     failed_starts: int = 0
     pause_s: float = 0.0
 
+    @property
+    def has_more_to_say(self) -> bool:
+        """Whether its worker has yet to say that it serves or that it has looked; either may come first."""
+        return not (self.serves and self.looked)
+
 
 class Supervisor:
     """Keeps its workers running until it is told to end.
@@ -126,7 +131,7 @@ class Supervisor:
                 self._start(place)
         elif place.process.poll() is not None:
             self._note_end(place, place.process)
-        elif not place.looked and (said := _said_by(place.process)):
+        elif place.has_more_to_say and (said := _said_by(place.process)):
             place.serves |= SERVES in said
             place.looked |= LOOKED in said
             self._looked |= place.looked
@@ -227,7 +232,9 @@ class Supervisor:
 
     def _wait(self, wakes: socket.socket) -> None:
         """Until something happens, and not long."""
-        starting = [_stdout(place.process).fileno() for place in self._places if place.process and not place.looked]
+        starting = [
+            _stdout(place.process).fileno() for place in self._places if place.process and place.has_more_to_say
+        ]
         ready, _, _ = select.select([wakes.fileno(), *starting], [], [], 0.1)
         if wakes.fileno() in ready:
             wakes.recv(4096)

@@ -23,6 +23,14 @@ open(sys.argv[1], "a").write(assignment)
 print("serves\\nlooked", flush=True)
 sys.stdin.read()
 """
+LOOKS_FIRST = """
+import sys, time
+open(sys.argv[1], "a").write(sys.stdin.readline())
+print("looked", flush=True)
+time.sleep(0.3)
+print("serves", flush=True)
+sys.stdin.read()
+"""
 DIES = """
 import sys
 open(sys.argv[1], "a").write(sys.stdin.readline())
@@ -89,6 +97,22 @@ def test_the_first_serves_while_models_load_and_the_others_when_they_are_loaded(
     assert (found[0].index, found[0].waits_for_models) == (0, False)
     assert sorted((each.index, each.waits_for_models) for each in found[1:]) == [(1, True), (2, True)]
     assert {each.count for each in found} == {3}
+
+
+def test_each_worker_that_serves_is_told_in_the_log_whatever_it_says_first(
+    models_dir: Path, listener: socket.socket, told: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All but the first look before they serve; whoever stops listening then takes them for failed starts."""
+    caplog.set_level("INFO")
+
+    def those_that_serve() -> list[int]:
+        return sorted(one.worker for one in caplog.records if one.message == "worker serves")  # type: ignore[attr-defined]
+
+    waiting = when(lambda: those_that_serve() == [0, 1])
+    assert supervisor(models_dir, listener, told, LOOKS_FIRST).run() == 0
+    waiting.join()
+
+    assert those_that_serve() == [0, 1]
 
 
 def test_where_no_worker_is_left_the_next_one_accepts_at_once(
