@@ -2,7 +2,7 @@
 
 import signal
 from types import FrameType, TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
@@ -19,6 +19,7 @@ class EarlySignals:
 
     def __init__(self) -> None:
         self.came = False
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         # The first process of a container is not ended by a signal that it does not handle.

@@ -11,8 +11,9 @@ import socket
 import sys
 import threading
 from functools import partial
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
+
+from service.early_signals import EarlySignals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Serve until the supervisor wants or has an end, or a signal comes. Returns the exit code."""
-    signal.signal(signal.SIGTERM, _end)
     gc.disable()  # what is imported stays: there is nothing to collect
+    with EarlySignals() as early:
+        return _work(early)
+
+
+def _work(early: EarlySignals) -> int:
     from service.workers import LOOKED, SERVES, Assignment
 
     assignment = Assignment.model_validate_json(sys.stdin.buffer.readline())
@@ -42,7 +47,13 @@ def main() -> int:
     threading.Thread(target=_end_with_the_supervisor, args=(lifecycle,), daemon=True, name="supervisor").start()
     try:
         with socket.socket(fileno=assignment.listener) as listener:
-            serve(assignment.settings, listener, lifecycle=lifecycle, on_started=partial(_say, SERVES))
+            serve(
+                assignment.settings,
+                listener,
+                lifecycle=lifecycle,
+                on_started=partial(_say, SERVES),
+                was_signalled=lambda: early.came,
+            )
     finally:
         if not lifecycle.shares_listener:
             _remove_if_empty(assignment.folder)
@@ -66,10 +77,6 @@ def _remove_if_empty(folder: "Path") -> None:
 def _say(what: bytes) -> None:
     with contextlib.suppress(BrokenPipeError):  # the supervisor has gone; its end is noticed by the other pipe
         os.write(sys.stdout.fileno(), what + b"\n")
-
-
-def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(0)
 
 
 if __name__ == "__main__":
