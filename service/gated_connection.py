@@ -1,6 +1,6 @@
 """A connection that answers by itself whom the gate turns away: a refusal must cost less than what it saves.
 
-The app takes 0.7 ms of the event loop for a refusal, this a tenth of it (decision 38). A short body is read and dropped
+The app takes three times as much of the event loop for a refusal (decision 38). A short body is read and dropped
 first, so that the connection can be kept; for a long one, or one that is slow to come, the app refuses as ever.
 """
 

@@ -71,6 +71,8 @@ async def let_in_the_last(listener: socket.socket) -> None:
 
 
 def _refuse_new(listener: socket.socket) -> bool:
+    if sys.platform != "linux":  # where the number means another option, or none
+        return False
     code = b"".join(struct.pack("HBBI", *instruction) for instruction in _DROP_NEW)
     program = ctypes.create_string_buffer(code, len(code))
     try:
@@ -78,4 +80,4 @@ def _refuse_new(listener: socket.socket) -> bool:
         listener.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, where)
     except OSError:
         return False
-    return sys.platform == "linux"
+    return True

@@ -217,7 +217,7 @@ class Registry:
         self._is_settled = is_settled
 
     def note_look(self, name: str | None) -> None:
-        """A look at a model, or (None) at which there are, has ended; or begins now, for the first time."""
+        """A look at a model, or (None) at which models there are, has ended; or begins now, for the first time."""
         self._looked[name] = self._clock()
 
     def look_ages(self) -> dict[str, float]:

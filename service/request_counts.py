@@ -113,10 +113,8 @@ class _Watched:
     def _has_gone(self) -> bool:
         """Whether the client left while its request was computed; all that is left to receive is that."""
         waiting = self.receive()
-        try:
-            waiting.send(
-                None
-            )  # what is known already is received at once; a cancelled task would cost 20 times as much
+        try:  # what is known already is received at once; a task that is cancelled would cost 20 times as much
+            waiting.send(None)
         except StopIteration:
             return self._gone
         waiting.close()
