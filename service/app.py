@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
+from service import predict_routes, routes
 from service.polite_close import PoliteClose
 from service.problems import install_problems
 from service.refusals import Refusals
 from service.request_counts import CountRequests, RequestCounts
 from service.request_ids import RequestIds
-from service.routes import router
 from service.runtime import Lifecycle, Opened, Runtime, open_runtime
 from service.settings import ServiceSettings
 from service.upload_limit import UploadBounds, UploadLimit
@@ -46,7 +46,8 @@ def create_app(settings: ServiceSettings, opened: Opened | None = None) -> FastA
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    app.include_router(router)
+    app.include_router(predict_routes.router)
+    app.include_router(routes.router)
     install_problems(app)
     # The last one added is the outermost: a request meets them from the bottom up.
     app.add_middleware(UploadLimit, bounds=_upload_bounds(settings))

@@ -14,7 +14,7 @@ from service.gate import PREDICT, PREDICT_WITH, Gate
 from service.pool import Pool, in_seconds
 from service.registry import Registry
 from service.request_counts import RequestCounts
-from service.routes import router
+from service.predict_routes import router
 from shared.decode import DecodeLimits
 from tests.service.asgi import scope_of
 from tests.service.fakes import fake_generation
