@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from service import predict_routes, routes
+from service import page_routes, predict_routes, routes
 from service.polite_close import PoliteClose
 from service.problems import install_problems
 from service.refusals import Refusals
@@ -48,6 +48,7 @@ def create_app(settings: ServiceSettings, opened: Opened | None = None) -> FastA
     )
     app.include_router(predict_routes.router)
     app.include_router(routes.router)
+    app.include_router(page_routes.router)
     install_problems(app)
     # The last one added is the outermost: a request meets them from the bottom up.
     app.add_middleware(UploadLimit, bounds=_upload_bounds(settings))

@@ -19,6 +19,7 @@ async def models(runtime: RuntimeDep) -> ModelsAnswer:
         default=runtime.registry.default_model,
         models=answers,
         store_error=runtime.registry.store_error,
+        max_upload_bytes=runtime.settings.max_upload,
         device=DeviceAnswer.of(runtime.device),
     )
 
@@ -55,10 +56,3 @@ async def ready(runtime: RuntimeDep, response: Response) -> HealthAnswer:
 async def metrics(runtime: RuntimeDep) -> Response:
     """Counts and state for Prometheus, in its text format."""
     return Response(await runtime.metrics_text(), media_type=CONTENT_TYPE)
-
-
-@router.head("/", include_in_schema=False)
-@router.get("/", include_in_schema=False)
-async def doors() -> dict[str, str]:
-    """Where to go from here."""
-    return {"predict": "POST /predict", "models": "/models", "ready": "/health/ready", "docs": "/docs"}

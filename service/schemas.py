@@ -166,6 +166,7 @@ class ModelsAnswer(_Answer):
     default: str | None = Field(description="What POST /predict serves; null when that is not clear.")
     models: list[ModelAnswer]
     store_error: str | None = Field(default=None, description="Why the models cannot be listed just now.")
+    max_upload_bytes: int = Field(description="The largest body that a request for a prediction may have.")
     device: DeviceAnswer | None = Field(
         default=None, description="Where they are computed; null while it is looked for."
     )
