@@ -1,7 +1,7 @@
 """One loaded version of a model. Replaced as a whole; closed when it is retired and its last lease has ended."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 
@@ -63,19 +63,19 @@ class Generation:
         """Whether the runner has been closed."""
         return self._runner is None
 
-    def run(self, images: NDArray[np.uint8], *, wide: bool = False) -> Outputs:
-        """Compute one picture, uint8 (1, H, W, 3), on one core or on all; only within a lease."""
+    def run(self, images: NDArray[np.uint8], *, wide: bool = False, also: Sequence[str] = ()) -> Outputs:
+        """Compute one picture, uint8 (1, H, W, 3), as `Runner.run`; only within a lease."""
         runner = self._runner
         if runner is None:
             raise RuntimeError(f"{self!r} was used after its last lease ended")
-        return runner.run(images, wide=wide)
+        return runner.run(images, wide=wide, also=also)
 
-    def submit(self, images: NDArray[np.uint8], *, deadline: float) -> "Future[Outputs]":
+    def submit(self, images: NDArray[np.uint8], *, deadline: float, also: Sequence[str] = ()) -> "Future[Outputs]":
         """Hand in one picture, as `MicroBatcher.submit`, where `batches`; only within a lease, which may end then."""
         runner = self._runner
         if not isinstance(runner, MicroBatcher):
             raise TypeError(f"{self!r} does not run pictures together, or not any more")
-        return runner.submit(images, deadline=deadline)
+        return runner.submit(images, deadline=deadline, also=also)
 
     def batch_stats(self) -> BatchStats | None:
         """What its batcher does, where there is one."""

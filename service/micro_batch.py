@@ -59,6 +59,7 @@ class BatchStats:
 class _Picture:
     images: NDArray[np.uint8]
     deadline: float
+    also: tuple[str, ...] = ()
     outputs: "Future[Outputs]" = field(default_factory=Future)
 
 
@@ -107,7 +108,9 @@ class MicroBatcher:
         self._thread = threading.Thread(target=self._work, name="micro-batch", daemon=True)
         self._thread.start()
 
-    def submit(self, images: NDArray[np.uint8], *, deadline: float = math.inf) -> "Future[Outputs]":
+    def submit(
+        self, images: NDArray[np.uint8], *, deadline: float = math.inf, also: Sequence[str] = ()
+    ) -> "Future[Outputs]":
         """Hand in one picture, uint8 (1, H, W, 3); its answer comes later. Cancelling it drops the picture.
 
         Never blocks: who hands in has been given room by the pool, so the line before the device is short.
@@ -116,7 +119,7 @@ class MicroBatcher:
             PoolClosed: no more pictures are taken.
             RunnerBroken: nothing can be computed any more.
         """
-        picture = _Picture(images, deadline)
+        picture = _Picture(images, deadline, tuple(also))
         with self._changed:
             if self._broken:
                 raise RunnerBroken(self._broken)
@@ -127,9 +130,9 @@ class MicroBatcher:
         picture.outputs.add_done_callback(self._take_out_cancelled)
         return picture.outputs
 
-    def run(self, images: NDArray[np.uint8], *, wide: bool) -> Outputs:  # noqa: ARG002 - the cores are not the caller's
-        """As `Runner` says; the calling thread waits."""
-        return self.submit(images).result()
+    def run(self, images: NDArray[np.uint8], *, wide: bool, also: Sequence[str] = ()) -> Outputs:  # noqa: ARG002
+        """As `Runner` says; the calling thread waits. The cores are not the caller's, so `wide` says nothing."""
+        return self.submit(images, also=also).result()
 
     def close(self) -> None:
         """Take no more pictures, and let the thread end when all that were taken are answered. Does not wait."""
@@ -214,7 +217,7 @@ class MicroBatcher:
 
     def _answer(self, batch: Sequence[_Picture]) -> None:
         try:
-            answers = self._compute(np.concatenate([picture.images for picture in batch]))
+            answers = self._compute(np.concatenate([picture.images for picture in batch]), _all_of(batch))
         except Exception as error:  # whatever the graph does with a batch, each of its pictures is to be answered
             if len(batch) == 1:
                 self._count(failed=1)
@@ -238,14 +241,19 @@ class MicroBatcher:
             self._split += split
             self._dropped += dropped
 
-    def _compute(self, images: NDArray[np.uint8]) -> list[Outputs]:
+    def _compute(self, images: NDArray[np.uint8], also: Sequence[str] = ()) -> list[Outputs]:
+        wanted = (*self._outputs, *also)
         with self._turn, self._timed():
-            probabilities, *rest = self._session.run(images, self._outputs)
-        novelty = rest[0] if rest else [None] * len(images)
-        if not len(probabilities) == len(novelty) == len(images):
-            found = f"{len(probabilities)} rows of probabilities, {len(novelty)} of novelty"
-            raise RunFailed(images.shape, detail=f"it answers with {found}")
-        return [Outputs(row, None if n is None else float(n)) for row, n in zip(probabilities, novelty, strict=True)]
+            found = self._session.run(images, wanted)
+        if any(len(rows) != len(images) for rows in found):
+            told = ", ".join(f"{len(rows)} rows of {name}" for name, rows in zip(wanted, found, strict=True))
+            raise RunFailed(images.shape, detail=f"it answers with {told}")
+        probabilities, *rest = found[: len(self._outputs)]
+        more = dict(zip(also, found[len(self._outputs) :], strict=True))
+        return [
+            Outputs(row, float(rest[0][n]) if rest else None, {name: rows[n] for name, rows in more.items()})
+            for n, row in enumerate(probabilities)
+        ]
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -273,6 +281,11 @@ class MicroBatcher:
         finally:
             for picture in left:
                 _fail(picture.outputs, RunnerBroken(sentence))
+
+
+def _all_of(batch: Sequence[_Picture]) -> tuple[str, ...]:
+    """The further outputs that any picture of a batch is asked for; fetching one costs no more than its copy."""
+    return tuple(sorted({name for picture in batch for name in picture.also}))
 
 
 def _fail(outputs: "Future[Outputs]", error: Exception) -> None:

@@ -1,7 +1,7 @@
 """Computes one picture on a version's sessions: on one core, or on all that are free."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -13,10 +13,17 @@ from shared.session import Session
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the graph says about one picture: probabilities (K,), and novelty in [0, 1] if it knows it."""
+    """What the graph says about one picture.
+
+    Attributes:
+        probabilities: (K,).
+        novelty: in [0, 1]; None where the graph does not know it.
+        also: further outputs by name, each without its first axis; those that were asked for.
+    """
 
     probabilities: NDArray[np.float32]
     novelty: float | None
+    also: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 class Runner(Protocol):
@@ -30,15 +37,16 @@ class Runner(Protocol):
     provider: str
     can_widen: bool
 
-    def run(self, images: NDArray[np.uint8], *, wide: bool) -> Outputs:
+    def run(self, images: NDArray[np.uint8], *, wide: bool, also: Sequence[str] = ()) -> Outputs:
         """Compute one picture, uint8 (1, H, W, 3).
 
         Args:
             images: what the graph takes.
             wide: whether most cores of the budget are the caller's, or just the one that it runs on.
+            also: names of further outputs that are wanted.
 
         Raises:
-            RunFailed: the graph cannot compute it.
+            RunFailed: the graph cannot compute it, or has no such output.
         """
 
     def close(self) -> None:
@@ -63,11 +71,13 @@ class SessionRunner:
         self.provider = narrow.provider
         self.can_widen = wide is not None
 
-    def run(self, images: NDArray[np.uint8], *, wide: bool) -> Outputs:
+    def run(self, images: NDArray[np.uint8], *, wide: bool, also: Sequence[str] = ()) -> Outputs:
         """As `Runner` says."""
         session = self._wide if wide and self._wide is not None else self._narrow
-        probabilities, *novelty = session.run(images, self._outputs)
-        return Outputs(probabilities[0], float(novelty[0][0]) if novelty else None)
+        found = session.run(images, (*self._outputs, *also))
+        known, more = found[: len(self._outputs)], found[len(self._outputs) :]
+        novelty = float(known[1][0]) if len(known) > 1 else None
+        return Outputs(known[0][0], novelty, {name: values[0] for name, values in zip(also, more, strict=True)})
 
     def close(self) -> None:
         """Give the sessions up; ONNX Runtime frees their memory with the last reference."""

@@ -17,7 +17,7 @@ def tagged(tag: int) -> NDArray[np.uint8]:
 
 
 class GatedSession:
-    """Answers a picture's tag as its only probability; runs with a poisoned picture in them fail.
+    """Answers a picture's tag as its only probability, and as any output; runs with a poisoned picture in them fail.
 
     Args:
         gated: hold every run until `let_go`; a blank picture is never held.
@@ -45,7 +45,7 @@ class GatedSession:
             raise RunFailed(images.shape, detail="poisoned")
         if any(tags):
             self.answered.append(tags)
-        return [np.array(tags, np.float32).reshape(-1, 1)]
+        return [np.array(tags, np.float32).reshape(-1, 1) for _ in outputs]
 
     def wait_until(self, reached: Callable[[], bool]) -> None:
         """Wait for something that happens when a run begins, or that notifies `changed`."""

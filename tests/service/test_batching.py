@@ -227,10 +227,12 @@ def test_a_picture_is_taken_back_whose_caller_left_just_before_it_was_handed_in(
     session, handing_in, go_on = GatedColours(), threading.Event(), threading.Event()
 
     class Slow(MicroBatcher):
-        def submit(self, images: NDArray[np.uint8], *, deadline: float = math.inf) -> Future[Outputs]:
+        def submit(
+            self, images: NDArray[np.uint8], *, deadline: float = math.inf, also: Sequence[str] = ()
+        ) -> Future[Outputs]:
             handing_in.set()
             assert go_on.wait(PATIENCE_S)
-            return super().submit(images, deadline=deadline)
+            return super().submit(images, deadline=deadline, also=also)
 
     async def leave(classifier: Classifier) -> None:
         call = asyncio.create_task(classifier.classify(picture(RED), model="colours", count=1, deadline=in_seconds(30)))

@@ -144,6 +144,24 @@ def test_an_answer_with_too_few_rows_is_an_error_and_not_another_pictures_answer
     assert batcher.stats().split == 1
 
 
+def test_pictures_of_one_batch_may_be_asked_for_different_outputs() -> None:
+    """Each caller gets its own picture's row of what it asked for."""
+    session = GatedSession()
+
+    with batching(session) as batcher:
+        batcher.submit(tagged(1))
+        session.wait_until_inside()
+        plain, asked = batcher.submit(tagged(2)), batcher.submit(tagged(3), also=("logits", "features"))
+        session.let_go(2)
+
+        assert (tag_of(plain.result(PATIENCE_S)), tag_of(asked.result(PATIENCE_S))) == (2, 3)
+        assert {name: values.tolist() for name, values in asked.result().also.items()} == {
+            "features": [3.0],
+            "logits": [3.0],
+        }
+    assert session.answered == [[1], [2, 3]]
+
+
 def test_a_picture_whose_deadline_has_passed_is_not_run() -> None:
     clock, session = FakeClock(), GatedSession()
 

@@ -36,3 +36,13 @@ def test_what_the_graph_says_is_told_of_one_picture() -> None:
     outputs = runner.run(IMAGES, wide=False)
 
     assert (outputs.probabilities.shape, outputs.novelty) == ((3,), 0.5)
+
+
+def test_further_outputs_are_told_where_they_are_asked_for() -> None:
+    session = FakeSession(novelty=0.5)
+    runner = SessionRunner(session)  # type: ignore[arg-type]
+
+    plain, asked = runner.run(IMAGES, wide=False), runner.run(IMAGES, wide=False, also=(NOVELTY,))
+
+    assert (plain.also, asked.novelty) == ({}, None)
+    assert {name: float(values) for name, values in asked.also.items()} == {NOVELTY: 0.5}
