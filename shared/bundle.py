@@ -76,6 +76,16 @@ class Thresholds(_Part):
     novelty_reason: str | None = None
 
 
+class ReferenceInfo(_Part):
+    """What heads predicted for pictures that they had not seen; the service tells by it whether its traffic drifts."""
+
+    pictures: int = Field(ge=1)
+    groups: int = Field(ge=1)
+    effective: float = Field(ge=1, description="Independent pictures that would tell the shares as well.")
+    counts: tuple[Annotated[int, Field(ge=0)], ...] = Field(description="Pictures by predicted label, as `labels`.")
+    novelty_effective: float | None = Field(None, ge=1, description="The same of novelty; null where there is none.")
+
+
 class SplitInfo(_Part):
     """How samples were assigned; the assignment itself, by picture digest, is in split.csv."""
 
@@ -97,6 +107,7 @@ class BundleMetadata(_Part):
     requirements: tuple[str, ...] = ()
     metrics: Mapping[str, Any]
     thresholds: Thresholds = Thresholds()
+    reference: ReferenceInfo | None = None
     manifest_digest: Digest
     split: SplitInfo
     settings: Mapping[str, Any]
@@ -239,3 +250,11 @@ def _check_names(file: Path, metadata: BundleMetadata) -> None:
         raise BundleInvalid(file, detail=f"{MODEL_FILE} is not among its files")
     if len(set(metadata.labels)) != len(metadata.labels):
         raise BundleInvalid(file, detail="a label is listed twice")
+    if (reference := metadata.reference) is not None:
+        _check_reference(file, reference, len(metadata.labels))
+
+
+def _check_reference(file: Path, reference: ReferenceInfo, label_count: int) -> None:
+    if len(reference.counts) != label_count or sum(reference.counts) != reference.pictures:
+        detail = f"reference counts {sum(reference.counts)} pictures of {len(reference.counts)} labels"
+        raise BundleInvalid(file, detail=f"{detail}, expected {reference.pictures} of {label_count}")

@@ -26,6 +26,7 @@ from trainer.named_test import NAMED_TEST
 from trainer.not_worse import Comparison
 from trainer.precision import PrecisionChoice
 from trainer.recipe import FeatureChoice
+from trainer.reference import reference_of
 from trainer.run_record import Timings, run_record, tool_versions
 from trainer.settings import TrainSettings
 from trainer.split_file import SPLIT_FILE, SplitRow, format_split_file
@@ -206,6 +207,9 @@ def metadata_fields(run: Run) -> Mapping[str, Any]:
         "requirements": run.precision.requirements,
         "metrics": headline_metrics(run),
         "thresholds": run.novelty.thresholds,
+        "reference": reference_of(
+            run.training, run.measured, run.final, run.novelty.fit, test_is_alike=settings.test is None
+        ),
         "manifest_digest": run.manifest.digest,
         "split": SplitInfo(
             seed=settings.seed, shares=settings.split, counts=dict(sorted(Counter(run.training.splits).items()))

@@ -73,12 +73,14 @@ class NoveltyFit:
         distances: out of fold, shape (M,): of each row whose class has enough pictures (`FEWEST_OF_A_CLASS`), where its
             group was not known; (0,) where there is none.
         folds: the fold that each row was held out in, shape (N,); (0,) where there is none.
+        measured: which rows `distances` are of, shape (M,), rising; (0,) where there is none.
     """
 
     novelty: Novelty | None
     reason: str
     distances: NDArray[np.float32]
     folds: NDArray[np.int64]
+    measured: NDArray[np.int64]
 
 
 def fit_novelty(
@@ -94,7 +96,7 @@ def fit_novelty(
         groups: N group ids; the distance of a row is measured without its group.
         seed: of the folds.
     """
-    nothing = (np.zeros(0, np.float32), np.zeros(0, np.int64))
+    nothing = (np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
     if len(features) < FEWEST_PICTURES:
         reason = f"{len(features)} training pictures; novelty needs {FEWEST_PICTURES} to tell what is familiar"
         return NoveltyFit(None, reason, *nothing)
@@ -114,7 +116,7 @@ def fit_novelty(
     with torch_threads(1):
         distances = _out_of_fold(rows, targets, fold_of)[usable]
         near = fit_mahalanobis(rows, targets)
-    return NoveltyFit(Novelty(near, fit_scale(distances)), "", distances, fold_of)
+    return NoveltyFit(Novelty(near, fit_scale(distances)), "", distances, fold_of, np.flatnonzero(usable))
 
 
 def fit_scale(distances: NDArray[np.float32]) -> NoveltyScale:

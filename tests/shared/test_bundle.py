@@ -15,6 +15,7 @@ from shared.bundle import (
     MODEL_FILE,
     BundleMetadata,
     FileEntry,
+    ReferenceInfo,
     content_digest,
     format_metadata,
     read_bundle,
@@ -169,6 +170,18 @@ def test_a_name_outside_the_folder_or_outside_the_pattern_is_refused(folder: Pat
         read_bundle(folder)
 
 
+REFERENCE = {"pictures": 3, "groups": 2, "effective": 2.5, "counts": [2, 1, 0], "novelty_effective": None}
+
+
+def test_what_traffic_is_compared_with_is_read(folder: Path) -> None:
+    """Bundles of earlier trainers lack it, and are read as ever."""
+    assert read_bundle(folder).metadata.reference is None
+
+    rewrite(folder, put(reference=REFERENCE))
+
+    assert read_bundle(folder).metadata.reference == ReferenceInfo.model_validate(REFERENCE)
+
+
 def remove(key: str) -> Callable[[dict[str, Any]], object]:
     return lambda raw: raw.pop(key)
 
@@ -193,6 +206,9 @@ def put(**fields: Any) -> Callable[[dict[str, Any]], object]:
         (put(spec={"height": 0}), "spec.height"),
         (put(content_sha256="0"), "content_sha256"),
         (put(precision="float16"), "precision"),
+        (put(reference=REFERENCE | {"pictures": 4}), "reference counts 3 pictures of 3 labels, expected 4 of 3"),
+        (put(reference=REFERENCE | {"counts": [3]}), "reference counts 3 pictures of 1 labels, expected 3 of 3"),
+        (put(reference=REFERENCE | {"counts": [4, -1, 0]}), "reference.counts.1: .* greater than or equal to 0"),
         (lambda raw: raw["files"].pop(MODEL_FILE), "model.onnx is not among its files"),
     ],
 )

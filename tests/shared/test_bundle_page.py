@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
 
-from shared.bundle import BackboneInfo, BundleMetadata, FileEntry, SplitInfo, Thresholds
+from shared.bundle import BackboneInfo, BundleMetadata, FileEntry, ReferenceInfo, SplitInfo, Thresholds
 from shared.preprocess import PreprocessSpec
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "bundle.md").read_text(encoding="utf-8")
@@ -22,6 +23,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "spec": PreprocessSpec,
     "backbone": BackboneInfo,
     "thresholds": Thresholds,
+    "reference": ReferenceInfo,
     "split": SplitInfo,
     "files": FileEntry,
 }
@@ -50,7 +52,8 @@ def test_every_part_is_looked_at() -> None:
     parts = {
         name
         for name, field in BundleMetadata.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        for part in (field.annotation, *get_args(field.annotation))
+        if isinstance(part, type) and issubclass(part, BaseModel)
     }
 
     assert parts | {"files"} == PARTS.keys()

@@ -77,7 +77,7 @@ def run(tmp_path: Path) -> Run:
             Searched(Recipe(choice), "probe", fit, ()),
         ),
         final=fit,
-        novelty=LearnedNovelty(NoveltyFit(None, "6 training pictures", zeros[:0], targets[:0]), None, 0.99),
+        novelty=LearnedNovelty(NoveltyFit(None, "6 training pictures", zeros[:0], targets[:0], targets[:0]), None, 0.99),
         tally=FeatureTally(),
         timings=Timings(),
     )
