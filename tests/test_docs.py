@@ -47,19 +47,6 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-def test_the_problem_table_is_that_of_the_code() -> None:
-    from service.problems import BAD_PARAMETER, INTERNAL, KINDS, METHOD_NOT_ALLOWED, NOT_FOUND
-
-    rows = re.findall(
-        r"^\| (\d{3}) \| `([a-z-]+)` \| (.*) \|$", (ROOT / "docs" / "http-api.md").read_text(), re.MULTILINE
-    )
-    kinds = (BAD_PARAMETER, INTERNAL, METHOD_NOT_ALLOWED, NOT_FOUND, *KINDS.values())
-
-    assert sorted(rows) == sorted(
-        (str(kind.status), kind.slug, kind.title + (" (Retry-After)" if kind.retry_after_s else "")) for kind in kinds
-    )
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_no_page_holds_a_place_for_something_to_come(page: Path) -> None:
     assert not re.findall(r"^[A-Z]+_[A-Z_]+$|TODO|FIXME|\| [A-Z]+_[A-Z]+ \|", page.read_text(), re.MULTILINE)

@@ -1,0 +1,294 @@
+"""A way to each kind of problem: what must happen for a real service to answer so. docs/problems shows the answers."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import NoReturn
+
+import httpx
+
+from service.batching import Batching
+from service.generation import Generation
+from service.pool import in_seconds
+from service.runtime import Runtime
+from service.settings import ServiceSettings
+from shared.errors import RunFailed
+from tests.service.bundles import publish_bundle
+from tests.service.gated_session import GatedSession
+from tests.service.pictures import RED, picture
+from tests.service.raw_http import Answer, connected, head
+from tests.service.running import ServiceProcess, running_app
+
+Answered = Answer | httpx.Response
+InApp = Callable[[Path], Awaitable[Answered]]
+OnSockets = Callable[[ServiceProcess], Answered]
+
+IN_APP: dict[str, InApp] = {}
+"""By slug: given an empty folder, starts what it needs in this process."""
+ON_SOCKETS: dict[str, OnSockets] = {}
+"""By slug: given a program that serves with PROGRAM_OPTIONS, sends what no HTTP library would."""
+
+PROGRAM_OPTIONS = (
+    *("--headers-timeout-s", "1", "--upload-idle-s", "1", "--max-connections", "20"),
+    *("--max-upload", "64KiB", "--max-uploads", "64KiB"),
+)
+PICTURE = picture(RED, size=(64, 48))
+ONE_FILE = {"file": ("picture.png", PICTURE, "image/png")}
+AS_PNG = {"Content-Type": "image/png"}
+
+
+def provokes(slug: str) -> Callable[[InApp], InApp]:
+    """Enter a function that makes this problem in an app of its own."""
+    return lambda provocation: IN_APP.setdefault(slug, provocation)
+
+
+def provokes_on_sockets(slug: str) -> Callable[[OnSockets], OnSockets]:
+    """Enter a function that makes this problem by hand-written HTTP."""
+    return lambda provocation: ON_SOCKETS.setdefault(slug, provocation)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    folder: Path, *names: str, max_pixels: int = 50_000_000, **settings: int
+) -> AsyncIterator[tuple[Runtime, httpx.AsyncClient]]:
+    """A service of models with these names, whose pool and registry can be meddled with, and its client."""
+    (folder / "models").mkdir()
+    for name in names:
+        publish_bundle(folder / "models", name, labels=("daisy", "rose", "tulip"))
+    options = ServiceSettings(models_dir=folder / "models", poll_interval_s=3600, max_pixels=max_pixels, **settings)  # type: ignore[arg-type]
+    async with running_app(options) as (app, client):
+        yield app.state.runtime, client
+
+
+async def one_asked(folder: Path, *names: str, path: str = "/predict", **request: object) -> Answered:
+    """What a service with usual options answers to one POST."""
+    async with serving(folder, *names) as (_, client):
+        return await client.post(path, **request)  # type: ignore[arg-type]
+
+
+# --- what a client asks for ---
+
+
+@provokes("bad-parameter")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", path="/predict?top_k=all", files=ONE_FILE)
+
+
+@provokes("no-picture")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", files={"photo": ("picture.png", PICTURE, "image/png")})
+
+
+@provokes("bad-multipart")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", content=PICTURE, headers={"Content-Type": "multipart/form-data"})
+
+
+@provokes("unknown-model")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", "cracks", path="/models/flower/predict", files=ONE_FILE)
+
+
+@provokes("not-found")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", path="/predict/", files=ONE_FILE)
+
+
+@provokes("method-not-allowed")
+async def _(folder: Path) -> Answered:
+    async with serving(folder, "flowers") as (_, client):
+        return await client.get("/predict")
+
+
+@provokes("model-not-chosen")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", "cracks", files=ONE_FILE)
+
+
+# --- what a client sends ---
+
+
+@provokes("upload-too-large")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", content=bytes(12 * 1024**2), headers=AS_PNG)
+
+
+@provokes("picture-too-large")
+async def _(folder: Path) -> Answered:
+    """A BMP of run-length coding: the only format whose bytes are bounded by themselves."""
+    header = bytearray(picture(size=(2, 2), kind="BMP"))
+    header[30] = 1
+    return await one_asked(folder, "flowers", content=bytes(header) + bytes(9_000_000), headers=AS_PNG)
+
+
+@provokes("too-many-pixels")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", content=picture(size=(9000, 6000)), headers=AS_PNG)
+
+
+@provokes("unsupported-content-type")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", json={"picture": "aGVsbG8="})
+
+
+@provokes("unknown-format")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", content=b"%PDF-1.7\n", headers={"Content-Type": "image/jpeg"})
+
+
+@provokes("undecodable-picture")
+async def _(folder: Path) -> Answered:
+    half = picture(size=(640, 480), kind="JPEG")[:2000]
+    return await one_asked(folder, "flowers", content=half, headers={"Content-Type": "image/jpeg"})
+
+
+# --- what cannot be computed, or not now ---
+
+
+def _fail(*_: object, **__: object) -> NoReturn:
+    raise ZeroDivisionError("not to be told")
+
+
+def _fail_to_run(*_: object, **__: object) -> NoReturn:
+    raise RunFailed((1, 16, 16, 3), detail="not to be told")
+
+
+@provokes("internal-error")
+async def _(folder: Path) -> Answered:
+    async with serving(folder, "flowers") as (runtime, client):
+        runtime.registry.require("flowers").run = _fail  # type: ignore[method-assign]
+        return await client.post("/predict", files=ONE_FILE)
+
+
+@provokes("model-failed")
+async def _(folder: Path) -> Answered:
+    async with serving(folder, "flowers") as (runtime, client):
+        runtime.registry.require("flowers").run = _fail_to_run  # type: ignore[method-assign]
+        return await client.post("/predict", files=ONE_FILE)
+
+
+@provokes("queue-full")
+async def _(folder: Path) -> Answered:
+    async with serving(folder, "flowers", lanes=2, max_waiting=2) as (runtime, client):
+        async with runtime.pool.lease_async(in_seconds(30)), runtime.pool.lease_async(in_seconds(30)):
+            waiting = [asyncio.create_task(client.post("/predict", files=ONE_FILE)) for _ in range(2)]
+            while runtime.pool.stats().waiting < len(waiting):
+                await asyncio.sleep(0.005)
+            refused = await client.post("/predict", files=ONE_FILE)
+        await asyncio.gather(*waiting)
+        return refused
+
+
+@provokes("wait-too-long")
+async def _(folder: Path) -> Answered:
+    """A line that moves on every 50 ms, and one who will wait for less than that."""
+    async with serving(folder, "flowers", lanes=1, max_waiting=64) as (runtime, client):
+        generation = runtime.registry.require("flowers")
+        run = generation.run
+        generation.run = lambda *given, **how: (time.sleep(0.05), run(*given, **how))[1]  # type: ignore[method-assign]
+        line = [asyncio.create_task(client.post("/predict", files=ONE_FILE)) for _ in range(40)]
+        while not all(asked.done() for asked in line):
+            refused = await client.post("/predict", files=ONE_FILE, headers={"X-Request-Timeout-Ms": "40"})
+            if refused.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                break
+        await asyncio.gather(*line)
+        return refused
+
+
+@provokes("deadline-passed")
+async def _(folder: Path) -> Answered:
+    async with serving(folder, "flowers", lanes=1) as (runtime, client), runtime.pool.lease_async(in_seconds(30)):
+        return await client.post("/predict", files=ONE_FILE, headers={"X-Request-Timeout-Ms": "20"})
+
+
+@provokes("draining")
+async def _(folder: Path) -> Answered:
+    async with serving(folder, "flowers") as (runtime, client):
+        runtime.pool.close()
+        return await client.post("/predict", files=ONE_FILE)
+
+
+@provokes("no-model")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, files=ONE_FILE)
+
+
+@provokes("model-not-loaded")
+async def _(folder: Path) -> Answered:
+    (folder / "models" / "flowers").mkdir(parents=True)
+    (folder / "models" / "flowers" / "current").write_text("latest")
+    async with running_app(ServiceSettings(models_dir=folder / "models")) as (_, client):
+        return await client.post("/predict", files=ONE_FILE)
+
+
+@provokes("broken")
+async def _(folder: Path) -> Answered:
+    async with serving(folder, "flowers") as (runtime, client):
+        session, bundle = GatedSession(gated=False), runtime.registry.require("flowers").bundle
+        batching = Batching("on", 4, runtime.lifecycle.break_down)
+        runtime.registry.put(Generation("flowers", bundle, batching.open(session, ["probabilities"], bundle)))  # type: ignore[arg-type]
+        session.died_of = SystemExit("CUDA failure 719: unspecified launch failure")
+        return await client.post("/predict", files=ONE_FILE)
+
+
+# --- what breaks HTTP, or comes too slowly ---
+
+
+def answer_to(program: ServiceProcess, *pieces: bytes, half_close: bool = False) -> Answer:
+    with connected(program.port) as client:
+        client.send(*pieces)
+        if half_close:
+            client.half_close()
+        return client.answer()
+
+
+@provokes_on_sockets("bad-request")
+def _(program: ServiceProcess) -> Answered:
+    return answer_to(program, head("Content-Length: 5", "Transfer-Encoding: chunked"), b"0\r\n\r\n")
+
+
+@provokes_on_sockets("request-broken-off")
+def _(program: ServiceProcess) -> Answered:
+    return answer_to(program, head(f"Content-Length: {len(PICTURE) + 1}"), PICTURE, half_close=True)
+
+
+@provokes_on_sockets("http-version")
+def _(program: ServiceProcess) -> Answered:
+    return answer_to(program, head(line="GET /health/live HTTP/2.0"))
+
+
+@provokes_on_sockets("headers-too-large")
+def _(program: ServiceProcess) -> Answered:
+    return answer_to(program, head("Cookie: " + "x" * 40_000))
+
+
+@provokes_on_sockets("headers-too-slow")
+def _(program: ServiceProcess) -> Answered:
+    return answer_to(program, head()[:-2])
+
+
+@provokes_on_sockets("upload-too-slow")
+def _(program: ServiceProcess) -> Answered:
+    return answer_to(program, head(f"Content-Length: {len(PICTURE)}"), PICTURE[:-1])
+
+
+@provokes_on_sockets("too-many-uploads")
+def _(program: ServiceProcess) -> Answered:
+    with connected(program.port) as first:
+        first.send(head("Content-Length: 60000"), bytes(50_000))
+        while True:  # until those have been read
+            answer = answer_to(program, head("Content-Length: 50000"), bytes(50_000))
+            if answer.problem == "too-many-uploads":
+                return answer
+
+
+@provokes_on_sockets("too-many-connections")
+def _(program: ServiceProcess) -> Answered:
+    with contextlib.ExitStack() as crowd:
+        while True:
+            client = crowd.enter_context(connected(program.port))
+            client.send(head(f"Content-Length: {len(PICTURE)}"), PICTURE)
+            if (answer := client.answer()).status != httpx.codes.OK:
+                return answer
