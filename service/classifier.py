@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from service.lane import Lane
 from service.pool import Pool
 from service.registry import Registry
 from service.runner import Outputs
+from service.stage_times import StageTimes
 from shared.decode import DecodeLimits, decode
 from shared.errors import RunFailed
 from shared.prediction import Prediction, top_k
@@ -45,7 +47,15 @@ class Answer:
     version: str
 
 
-def classify_picture(data: bytes, generation: Generation, lane: Lane, *, limits: DecodeLimits, count: int) -> Answer:
+def classify_picture(
+    data: bytes,
+    generation: Generation,
+    lane: Lane,
+    *,
+    limits: DecodeLimits,
+    count: int,
+    times: StageTimes | None = None,
+) -> Answer:
     """Classify one picture on the calling thread: decoding on one core, the run on all that are free.
 
     Args:
@@ -54,15 +64,19 @@ def classify_picture(data: bytes, generation: Generation, lane: Lane, *, limits:
         lane: leased by the caller.
         limits: sizes and formats that are accepted.
         count: how many labels to return; more than K is clamped.
+        times: told when decoding and the run begin.
 
     Raises:
         PictureError: the picture cannot be used.
         PoolTimeout: the deadline passed before it was run.
         ModelFailed: the graph fails with it.
     """
-    images = _read(data, generation, lane, limits)
+    times = times or StageTimes()
+    images = _read(data, generation, lane, limits, times)
+    times.begin("run")
     with lane.widen(useful=generation.can_widen) as wide, _failures_told(generation):
         outputs = generation.run(images, wide=wide)
+    times.end()
     return _answer_of(outputs, generation, count)
 
 
@@ -77,8 +91,11 @@ def _failures_told(generation: Generation) -> Iterator[None]:
         raise ModelFailed(generation.name, generation.version) from error
 
 
-def _read(data: bytes, generation: Generation, lane: Lane, limits: DecodeLimits) -> NDArray[np.uint8]:
+def _read(
+    data: bytes, generation: Generation, lane: Lane, limits: DecodeLimits, times: StageTimes
+) -> NDArray[np.uint8]:
     lane.check_deadline("it was decoded")
+    times.begin("decode")
     spec = generation.bundle.metadata.spec
     pixels = preprocess(decode(data, at_least=spec.decode_at_least, limits=limits), spec)
     lane.check_deadline("it was run")
@@ -102,6 +119,7 @@ class _Job:
     model: str
     count: int
     deadline: float
+    times: StageTimes
 
 
 @dataclass(frozen=True)
@@ -135,8 +153,12 @@ class Classifier:
         self._pool.check_admission(name, room=self._room_of(name))
         return name
 
-    async def classify(self, data: bytes, *, model: str, count: int, deadline: float) -> Answer:
+    async def classify(
+        self, data: bytes, *, model: str, count: int, deadline: float, times: StageTimes | None = None
+    ) -> Answer:
         """Wait for a lane, then classify one picture on a thread. The version is the one current at that moment.
+
+        `times` is told of each stage, also where one fails.
 
         Raises:
             PoolError: too many are waiting, or the deadline passed before the run.
@@ -145,8 +167,15 @@ class Classifier:
             ModelFailed: the graph fails with it.
             RunnerBroken: nothing can be computed any more.
         """
-        job = _Job(data, model=model, count=count, deadline=deadline)
-        async with self._pool.lease_async(deadline, queue=model, room=self._room_of(model)) as lane:
+        job = _Job(data, model=model, count=count, deadline=deadline, times=times or StageTimes())
+        job.times.begin("queue")
+        try:
+            return await self._classify(job)
+        finally:
+            job.times.end()
+
+    async def _classify(self, job: "_Job") -> Answer:
+        async with self._pool.lease_async(job.deadline, queue=job.model, room=self._room_of(job.model)) as lane:
             found = await self._on_thread(lane, lambda: self._classify_leased(job, lane))
             if isinstance(found, Answer):
                 return found
@@ -161,8 +190,11 @@ class Classifier:
         # The generation is leased on this thread: who ends the last lease of an old one frees its memory.
         with self._registry.lease(job.model) as generation:
             if not generation.batches:
-                return classify_picture(job.data, generation, lane, limits=self._limits, count=job.count)
-            images = _read(job.data, generation, lane, self._limits)
+                return classify_picture(
+                    job.data, generation, lane, limits=self._limits, count=job.count, times=job.times
+                )
+            images = _read(job.data, generation, lane, self._limits, job.times)
+            job.times.begin("queue")
             return _Pending(generation, generation.submit(images, deadline=job.deadline))
 
     async def _wait_for(self, pending: "_Pending", job: "_Job") -> Answer:
@@ -173,11 +205,14 @@ class Classifier:
                     outputs = await asyncio.wrap_future(pending.outputs)  # a caller who leaves takes the picture back
         except TimeoutError as error:
             raise PoolTimeout("the deadline passed before the device had answered") from error
+        job.times.end()
+        job.times.computed(outputs.run_s)
         return _answer_of(outputs, pending.generation, job.count)
 
     async def _on_thread(self, lane: Lane, work: Callable[[], Result]) -> Result:
         """Until the thread has ended, its lane is in use, however often the caller is cancelled meanwhile."""
-        future = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        in_context = contextvars.copy_context()  # so that what is logged there says whose request it was
+        future = asyncio.get_running_loop().run_in_executor(self._executor, in_context.run, work)
         cancelled: asyncio.CancelledError | None = None
         while not future.done():
             try:

@@ -1,4 +1,4 @@
-"""What several files of routes share: the runtime, how long the client waits, how many labels it wants."""
+"""What several files of routes share: the runtime, how long the client waits, which labels it wants."""
 
 import math
 from typing import Annotated
@@ -32,3 +32,12 @@ async def _client_deadline(timeout_ms: TimeoutMs = None) -> float:  # called bef
 RuntimeDep = Annotated[Runtime, Depends(_runtime)]
 ClientDeadline = Annotated[float, Depends(_client_deadline)]
 TopK = Annotated[int, Query(ge=1, description="How many labels to return; more than there are is clamped.")]
+Threshold = Annotated[
+    float,
+    Query(
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Smallest score for a label: below it `label` is null; score and predictions stay.",
+    ),
+]

@@ -1,15 +1,38 @@
 """Every error that the service raises on purpose. `problems` says which HTTP status each one is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 
 from shared.errors import FinialError
 
 
 class ServiceError(FinialError):
-    """Root of the service's errors."""
+    """Root of the service's errors.
+
+    Attributes:
+        headers: what its answer must say besides the problem.
+    """
+
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 # --- what a client sent ---
+
+
+class UnknownParameter(ServiceError):
+    """A parameter that the route does not have."""
+
+    def __init__(self, found: str, *, known: Sequence[str], meant: str | None) -> None:
+        hint = f" Did you mean {meant}?" if meant else " Take it out of the address."
+        super().__init__(f"the parameter {found[:80]!r} is unknown here; choose from {', '.join(known)}.{hint}")
+
+
+class RepeatedParameter(ServiceError):
+    """A parameter that is given several times."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the parameter {found} is given more than once, expected once. Send the one that is meant.")
 
 
 class NoPicture(ServiceError):
@@ -74,6 +97,23 @@ class TooManyUploads(ServiceError):
         super().__init__(
             f"too many uploads at once; {max_bytes:,} bytes are held for all of them together. Try again shortly."
         )
+
+
+class InferenceMalformed(ServiceError):
+    """The body is no inference request of the Open Inference Protocol, or not one that this model can be asked."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"the inference request cannot be used: {detail.rstrip('.')}. docs/open-inference.md has examples, "
+            "GET /v2/models/NAME says what the model takes."
+        )
+
+
+class UnsupportedEncoding(ServiceError):
+    """The body is compressed in a way that is not known here."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the body is encoded as {found[:40]!r}; expected gzip, deflate or none.")
 
 
 # --- what broke HTTP itself ---
@@ -144,6 +184,16 @@ class UnknownModel(ServiceError):
         super().__init__(f"unknown model {name[:80]!r}; {known}.")
 
 
+class UnknownVersion(ServiceError):
+    """The model is served, but in another version."""
+
+    def __init__(self, name: str, version: str, *, served: str) -> None:
+        super().__init__(
+            f"model {name[:80]!r} is served in version {served!r}, not in {version[:80]!r}. Leave the version out for the "
+            "current one."
+        )
+
+
 class ModelNotChosen(ServiceError):
     """There are several models and none of them is the default."""
 
@@ -184,6 +234,16 @@ class ModelNotLoaded(ServiceError):
                 f"model {name!r}, the default, is not there. Publish it; it is picked up by itself. "
                 "Or start with another --default-model."
             )
+
+
+class RepositoryNotControlled(ServiceError):
+    """Models are loaded and unloaded by what is published, not by requests of the Open Inference Protocol."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "explicit model load / unload is not allowed: what is published into the models folder is served by "
+            "itself. GET /models says what is."
+        )
 
 
 # --- where models come from ---
@@ -313,3 +373,128 @@ class RunnerBroken(ServiceError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(f"{detail}. The service must be restarted; /health/live says so too. Send the request again.")
+
+
+# --- who may do what ---
+
+
+class KeyMissing(ServiceError):
+    """The request brings no key, and needs one."""
+
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the request brings no key; expected `Authorization: Bearer KEY` or `X-Api-Key: KEY`. "
+            "The operator hands keys out."
+        )
+
+
+class KeyUnknown(ServiceError):
+    """The key is nobody's, or its time is over; which of the two is not told."""
+
+    headers = MappingProxyType({"WWW-Authenticate": 'Bearer error="invalid_token"'})
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the key is not known here, or not valid any more. Look for a slip, a missing end or a stray quote; "
+            "else ask the operator for another one."
+        )
+
+
+class KeyNotAllowed(ServiceError):
+    """The key is known, but not for this."""
+
+    def __init__(self, right: str) -> None:
+        super().__init__(
+            f"the key has not the right {right!r}, which this needs. Take a key that has it, or ask the operator."
+        )
+
+
+class AdminClosed(KeyNotAllowed):
+    """No keys are in use, so nobody can be known to be an admin."""
+
+    def __init__(self) -> None:
+        ServiceError.__init__(
+            self,
+            "admin verbs need a key with the right 'admin', and this service was started without keys. "
+            "The operator may make one (`python -m service.keys new`) and name its file by --api-keys.",
+        )
+
+
+class RateLimited(ServiceError):
+    """The key has made as many requests as it may, for now."""
+
+    def __init__(self, *, per_minute: int, retry_after_s: int) -> None:
+        self.headers = {"Retry-After": str(retry_after_s)}
+        super().__init__(
+            f"the key may make {per_minute:,} requests a minute, and has. The next one is taken in {retry_after_s} s; "
+            "spread them out, or ask the operator for more."
+        )
+
+
+class KeyFileInvalid(ServiceError):
+    """The file of keys cannot be read, or is not as it must be."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(
+            f"the file of keys {path}: {detail.rstrip('.')}. Expected a line for each key, as "
+            "`python -m service.keys new` writes them."
+        )
+
+
+class KeyNameTaken(ServiceError):
+    """There is a key of this name already."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        super().__init__(
+            f"{path} has a key named {name!r} already. Choose another name, or remove that one first: "
+            f"python -m service.keys remove --name {name}."
+        )
+
+
+class KeyNameUnknown(ServiceError):
+    """There is no key of this name."""
+
+    def __init__(self, path: Path, name: str, *, choices: Sequence[str]) -> None:
+        super().__init__(f"{path} has no key named {name!r}; it has {', '.join(choices) or 'none'}.")
+
+
+# --- admin verbs ---
+
+
+class VersionNotLoadable(ServiceError):
+    """The version that is asked for cannot be served; what was served is."""
+
+    def __init__(self, model: str, version: str, reason: str) -> None:
+        super().__init__(f"version {version} of {model!r} cannot be served, and nothing was changed: {reason}")
+
+
+class NoEarlierVersion(ServiceError):
+    """This process has served no version before the present one."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"of {model!r} this process has served no version before the present one. Pin one by its name, or go back "
+            f"for good: python -m trainer rollback {model}."
+        )
+
+
+class VersionFixed(ServiceError):
+    """It is served beside the current version, in one version for as long as the process lives."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} is served beside the current version by --also, and stays what it is. "
+            f"Name the model itself: {name.partition('@')[0]}."
+        )
+
+
+class AdminBusy(ServiceError):
+    """Somebody looks at the model right now, and does not come to an end."""
+
+    def __init__(self, model: str, *, waited_s: float, doing: str) -> None:
+        super().__init__(
+            f"{model!r} is being looked at ({doing}), and was not free within {waited_s:g} s. Nothing was changed; "
+            "try again."
+        )

@@ -2,16 +2,32 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 
+from service.line_writer import LineWriter, write_to
+
+OF_REQUEST: ContextVar[Mapping[str, object]] = ContextVar("OF_REQUEST", default=MappingProxyType({}))
+"""Fields of every line that is logged while a request is served."""
+
+FLUSH_S = 2.0
+"""How long the end of the process waits for a reader of its log."""
+
 _STANDARD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message", "taskName"}
+_ENCODER = json.JSONEncoder(default=str, ensure_ascii=False)
+
+# What a viewer may take for a command or the end of a line, beyond what JSON escapes: DEL and C1, line separators,
+# marks that turn the direction of writing, halves of characters.
+_TREACHEROUS = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record as one line of JSON: time, level, logger, event, then its `extra` fields.
+    """Formats a record as one line of JSON: time, level, logger, event, then its request's and its `extra` fields.
 
     Args:
         always: fields of every line.
@@ -23,16 +39,41 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, whatever is in it."""
-        fields = {
+        fields: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
-        } | self._always
-        fields |= {name: value for name, value in record.__dict__.items() if name not in _STANDARD_FIELDS}
+            **self._always,
+            **OF_REQUEST.get(),
+        }
+        fields.update((name, value) for name, value in record.__dict__.items() if name not in _STANDARD_FIELDS)
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(fields, default=str, ensure_ascii=False)
+        return _TREACHEROUS.sub(_escaped, _ENCODER.encode(fields))
+
+
+class LogHandler(logging.Handler):
+    """Hands lines to a writer, so that whoever logs never waits for whoever reads the log.
+
+    Args:
+        writer: where they go.
+    """
+
+    def __init__(self, writer: LineWriter) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand one line over."""
+        try:
+            self._writer.put(self.format(record))
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Wait until what was handed over is written, for a bounded time; called at the end of the process."""
+        self._writer.flush(FLUSH_S)
 
 
 def configure_logging(**always: object) -> None:
@@ -41,7 +82,20 @@ def configure_logging(**always: object) -> None:
     Args:
         always: fields of every line.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines(always))
+    formatter = JsonLines(always)
+    handler: logging.Handler = logging.NullHandler()
+    if sys.stderr is not None:  # closed by whoever started the program: the number may be another file's by now
+        writer = LineWriter(partial(write_to, sys.stderr.fileno()), of_lost=partial(_line_of_lost, formatter))
+        handler = LogHandler(writer)
+    handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
+
+
+def _line_of_lost(formatter: logging.Formatter, count: int) -> str:
+    told = {"name": __name__, "levelname": "WARNING", "msg": "log lines lost: nobody read them", "lines": count}
+    return formatter.format(logging.makeLogRecord(told))
+
+
+def _escaped(found: "re.Match[str]") -> str:
+    return f"\\u{ord(found[0]):04x}"

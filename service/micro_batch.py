@@ -243,23 +243,24 @@ class MicroBatcher:
 
     def _compute(self, images: NDArray[np.uint8], also: Sequence[str] = ()) -> list[Outputs]:
         wanted = (*self._outputs, *also)
-        with self._turn, self._timed():
+        with self._turn, self._timed() as began:
             found = self._session.run(images, wanted)
+            run_s = self._clock() - began
         if any(len(rows) != len(images) for rows in found):
             told = ", ".join(f"{len(rows)} rows of {name}" for name, rows in zip(wanted, found, strict=True))
             raise RunFailed(images.shape, detail=f"it answers with {told}")
         probabilities, *rest = found[: len(self._outputs)]
         more = dict(zip(also, found[len(self._outputs) :], strict=True))
         return [
-            Outputs(row, float(rest[0][n]) if rest else None, {name: rows[n] for name, rows in more.items()})
+            Outputs(row, float(rest[0][n]) if rest else None, {name: rows[n] for name, rows in more.items()}, run_s)
             for n, row in enumerate(probabilities)
         ]
 
     @contextmanager
-    def _timed(self) -> Iterator[None]:
-        self._run_began = self._clock()
+    def _timed(self) -> Iterator[float]:
+        self._run_began = began = self._clock()
         try:
-            yield
+            yield began
         finally:
             self._run_began = math.inf
 

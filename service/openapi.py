@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
-from service.problems import BAD_PARAMETER, KINDS, MEDIA_TYPE
+from service.problems import KINDS, MEDIA_TYPE
 
 _PICTURE = {"type": "string", "format": "binary"}
 
@@ -35,7 +35,7 @@ ANY_PROBLEM: dict[int | str, dict[str, Any]] = {"default": {"description": "A pr
 def upload_problems() -> dict[int | str, dict[str, Any]]:
     """The answers to an upload that failed, by status, with every kind of problem that has it."""
     titles = defaultdict(list)
-    for kind in (BAD_PARAMETER, *KINDS.values()):
+    for kind in dict.fromkeys(KINDS.values()):
         titles[kind.status].append(f"`{kind.slug}`: {kind.title}.")
     responses: dict[int | str, dict[str, Any]] = {
         status: {"description": " ".join(lines), "content": _PROBLEM_CONTENT}

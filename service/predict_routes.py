@@ -1,53 +1,81 @@
 """The routes that classify pictures: HTTP in, one call, HTTP out. Errors are translated in `problems`."""
 
+from dataclasses import dataclass
+
 from fastapi import APIRouter, Request
 
+from service.access_log import note_model
 from service.departures import cancelled_when_gone
-from service.dependencies import ClientDeadline, RuntimeDep, TopK
+from service.dependencies import ClientDeadline, RuntimeDep, Threshold, TopK
 from service.errors import ModelFailed, ServiceError
 from service.openapi import ANY_PROBLEM, UPLOAD, upload_problems
+from service.parameters import check_parameters
 from service.pool import in_seconds
+from service.prediction_counts import note_answer
 from service.problems import problem_of
 from service.request_ids import request_id_of
 from service.runtime import Runtime
 from service.schemas import PredictAnswer, PredictManyAnswer, Problem
+from service.stage_times import stage_times_of
 from service.uploads import read_pictures
 from shared.errors import PictureError
 
 router = APIRouter(responses=ANY_PROBLEM)
 
+PARAMETERS = ("top_k", "threshold")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be said of each picture: how many labels, and from which score on the best one."""
+
+    top_k: int
+    threshold: float
+
 
 @router.post("/predict", responses=upload_problems(), openapi_extra=UPLOAD, tags=["predict"])
 async def predict(
-    request: Request, runtime: RuntimeDep, client_deadline: ClientDeadline, top_k: TopK = 5
+    request: Request, runtime: RuntimeDep, client_deadline: ClientDeadline, top_k: TopK = 5, threshold: Threshold = 0.0
 ) -> PredictAnswer | PredictManyAnswer:
     """Classify one picture, or several, with the default model.
 
     The default is the only model there is, or the one named by `--default-model`. For several pictures the answer is
     a list of results, in order.
     """
-    return await _predict(request, runtime, None, top_k, client_deadline)
+    return await _predict(request, runtime, None, Wish(top_k, threshold), client_deadline)
 
 
 @router.post("/models/{name}/predict", responses=upload_problems(), openapi_extra=UPLOAD, tags=["predict"])
 async def predict_with(
-    request: Request, runtime: RuntimeDep, name: str, client_deadline: ClientDeadline, top_k: TopK = 5
+    request: Request,
+    runtime: RuntimeDep,
+    name: str,
+    client_deadline: ClientDeadline,
+    top_k: TopK = 5,
+    threshold: Threshold = 0.0,
 ) -> PredictAnswer | PredictManyAnswer:
     """Classify one picture, or several, with the model of this name."""
-    return await _predict(request, runtime, name, top_k, client_deadline)
+    return await _predict(request, runtime, name, Wish(top_k, threshold), client_deadline)
 
 
 async def _predict(
-    request: Request, runtime: Runtime, model: str | None, top_k: int, client_deadline: float
+    request: Request, runtime: Runtime, model: str | None, wish: Wish, client_deadline: float
 ) -> PredictAnswer | PredictManyAnswer:
+    check_parameters(request.scope, *PARAMETERS)
     name = runtime.admission.admit(model, patience_s=client_deadline - in_seconds(0))
+    note_model(request.scope, name)
+    times = stage_times_of(request.scope)
+    times.begin("receive")
     pictures = await read_pictures(request)
+    times.end()
     deadline = min(client_deadline, in_seconds(runtime.settings.request_timeout_s))
     request_id = request_id_of(request.scope)
 
     async def answer(picture: bytes) -> PredictAnswer:
-        found = await runtime.classifier.classify(picture, model=name, count=top_k, deadline=deadline)
-        return PredictAnswer.of(found, request_id=request_id)
+        found = await runtime.classifier.classify(picture, model=name, count=wish.top_k, deadline=deadline, times=times)
+        note_model(request.scope, name, found.version)
+        note_answer(request.scope, found)
+        return PredictAnswer.of(found, request_id=request_id, threshold=wish.threshold)
 
     async with cancelled_when_gone(request.receive):
         if len(pictures) == 1:

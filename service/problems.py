@@ -11,27 +11,38 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 from service.errors import (
+    AdminBusy,
     HeadersTooLarge,
     HeadersTooSlow,
+    KeyMissing,
+    KeyNotAllowed,
+    KeyUnknown,
     ModelFailed,
     ModelNotChosen,
     ModelNotLoaded,
+    NoEarlierVersion,
     NoModel,
     NoPicture,
     PoolClosed,
     PoolTimeout,
+    RateLimited,
+    RepeatedParameter,
     RequestBrokenOff,
     RequestMalformed,
     RunnerBroken,
+    ServiceError,
     TooManyConnections,
     TooManyUploads,
     TooManyWaiting,
     UnknownModel,
+    UnknownParameter,
     UnsupportedContentType,
     UnsupportedHttpVersion,
     UploadMalformed,
     UploadTooLarge,
     UploadTooSlow,
+    VersionFixed,
+    VersionNotLoadable,
     WaitTooLong,
 )
 from service.request_counts import note_problem
@@ -59,22 +70,32 @@ NOT_FOUND = Kind(404, "not-found", "There is no such route")
 METHOD_NOT_ALLOWED = Kind(405, "method-not-allowed", "The route does not know this method")
 
 KINDS: dict[type[FinialError], Kind] = {
+    UnknownParameter: BAD_PARAMETER,
+    RepeatedParameter: BAD_PARAMETER,
     NoPicture: Kind(400, "no-picture", "The request has no picture"),
     RequestMalformed: Kind(400, "bad-request", "The request is not well-formed HTTP"),
     RequestBrokenOff: Kind(400, "request-broken-off", "The request breaks off"),
     UploadMalformed: Kind(400, "bad-multipart", "The multipart body is not well-formed"),
+    KeyMissing: Kind(401, "key-missing", "The request needs a key"),
+    KeyUnknown: Kind(401, "key-unknown", "The key is not known"),
+    KeyNotAllowed: Kind(403, "key-not-allowed", "The caller may not do this"),
     UnknownModel: Kind(404, "unknown-model", "There is no such model"),
     HeadersTooSlow: Kind(408, "headers-too-slow", "The headers did not arrive in time"),
     UploadTooSlow: Kind(408, "upload-too-slow", "The body did not arrive in time"),
     ModelNotChosen: Kind(409, "model-not-chosen", "There are several models and none is the default"),
+    NoEarlierVersion: Kind(409, "no-earlier-version", "There is no earlier version to go back to"),
+    VersionFixed: Kind(409, "version-fixed", "The version of this entry cannot be changed"),
     UploadTooLarge: Kind(413, "upload-too-large", "The body is too large"),
     PictureTooLarge: Kind(413, "picture-too-large", "The picture has too many bytes"),
     TooManyPixels: Kind(413, "too-many-pixels", "The picture has too many pixels"),
     UnsupportedContentType: Kind(415, "unsupported-content-type", "The body is announced as something else"),
     UnknownFormat: Kind(415, "unknown-format", "Not an accepted picture format"),
     PictureCorrupt: Kind(422, "undecodable-picture", "The picture cannot be decoded"),
+    VersionNotLoadable: Kind(422, "version-not-loadable", "The version cannot be served"),
+    RateLimited: Kind(429, "rate-limited", "The key has made as many requests as it may"),
     HeadersTooLarge: Kind(431, "headers-too-large", "The headers are too large"),
     ModelFailed: Kind(500, "model-failed", "The model fails with this picture"),
+    AdminBusy: Kind(503, "admin-busy", "The model is being looked at", retry_after_s=5),
     TooManyConnections: Kind(503, "too-many-connections", "Too many clients are connected", retry_after_s=1),
     TooManyUploads: Kind(503, "too-many-uploads", "Too much is being uploaded", retry_after_s=1),
     TooManyWaiting: Kind(503, "queue-full", "Too many requests are waiting", retry_after_s=1),
@@ -97,7 +118,7 @@ def problem_of(error: FinialError, *, request_id: str) -> Problem:
 
 def problem_response(error: FinialError, scope: Scope) -> Response:
     """The answer that an error of ours is, for whoever stands outside of the app."""
-    return respond(kind_of(error), str(error), scope)
+    return respond(kind_of(error), str(error), scope, headers_of(error))
 
 
 def install_problems(app: FastAPI) -> None:
@@ -115,6 +136,11 @@ _INTERNAL_DETAIL = "Something unexpected happened; it was logged under this requ
 def kind_of(error: FinialError) -> Kind:
     """Which kind of problem an error is."""
     return next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), INTERNAL)
+
+
+def headers_of(error: FinialError) -> dict[str, str]:
+    """What the answer to an error must say besides the problem."""
+    return dict(error.headers) if isinstance(error, ServiceError) else {}
 
 
 def _problem(kind: Kind, detail: str, request_id: str) -> Problem:
@@ -138,7 +164,7 @@ def respond(kind: Kind, detail: str, scope: Scope, headers: dict[str, str] | Non
 async def _answer_finial_error(request: Request, error: FinialError) -> Response:
     if (kind := kind_of(error)) is INTERNAL:
         raise error  # not meant for clients: logged and answered as unexpected
-    return respond(kind, str(error), request.scope)
+    return respond(kind, str(error), request.scope, headers_of(error))
 
 
 async def _answer_bad_parameter(request: Request, error: RequestValidationError) -> Response:

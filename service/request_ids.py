@@ -1,4 +1,7 @@
-"""A name for every request: the client's own X-Request-Id if it is a sane one, else a fresh one."""
+"""A name for every request: the client's own X-Request-Id if it is a sane one, else a fresh one; and its trace.
+
+Both are in whatever is logged while the request is served; the name is in its answer, beside where its time went.
+"""
 
 import re
 import uuid
@@ -6,13 +9,18 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.logs import OF_REQUEST
+from service.stage_times import known_stage_times
+from service.trace_context import known_trace, trace_of
+
 HEADER = "X-Request-Id"
+SERVER_TIMING = "Server-Timing"
 
 _SANE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 def request_id_of(scope: Scope) -> str:
-    """The id that the middleware gave this request."""
+    """The id that this request was given."""
     return str(scope.get("state", {}).get("request_id", ""))
 
 
@@ -21,8 +29,24 @@ def named(given: str) -> str:
     return given if _SANE.fullmatch(given) else uuid.uuid4().hex
 
 
+def identify(scope: Scope) -> str:
+    """Put the request's id and its trace into its state. Returns the id."""
+    state = scope.setdefault("state", {})
+    state["request_id"] = request_id = named(Headers(scope=scope).get(HEADER, ""))
+    state["trace"] = trace_of(scope["headers"])
+    return request_id
+
+
+def identity_of(scope: Scope) -> dict[str, object]:
+    """The request's id, and that of its trace if it is part of one, as fields of log lines."""
+    fields: dict[str, object] = {"request_id": request_id_of(scope)}
+    if (trace := known_trace(scope)) is not None:
+        fields["trace_id"] = trace.trace_id
+    return fields
+
+
 class RequestIds:
-    """ASGI middleware: puts the id into the request's state and into the answer's headers."""
+    """ASGI middleware: puts the id into the request's state, its log lines and its answer's headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -32,12 +56,18 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = named(Headers(scope=scope).get(HEADER, ""))
-        scope.setdefault("state", {})["request_id"] = request_id
+        request_id = identify(scope)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request_id
+                if (times := known_stage_times(scope)) is not None:
+                    headers[SERVER_TIMING] = times.server_timing()
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
+        token = OF_REQUEST.set(identity_of(scope))
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            OF_REQUEST.reset(token)

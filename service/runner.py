@@ -19,11 +19,13 @@ class Outputs:
         probabilities: (K,).
         novelty: in [0, 1]; None where the graph does not know it.
         also: further outputs by name, each without its first axis; those that were asked for.
+        run_s: how long the device computed, where the caller cannot know because it waited for its turn as well.
     """
 
     probabilities: NDArray[np.float32]
     novelty: float | None
     also: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    run_s: float = 0.0
 
 
 class Runner(Protocol):

@@ -26,8 +26,8 @@ class PredictionAnswer(_Answer):
 class PredictAnswer(_Answer):
     """What the model says about one picture."""
 
-    label: str = Field(description="The most probable label.")
-    score: float = Field(description="Its probability, 0 to 1.")
+    label: str | None = Field(description="The most probable label; null when its score is below `threshold`.")
+    score: float = Field(description="Probability of the most probable label, 0 to 1.")
     predictions: list[PredictionAnswer] = Field(description="The `top_k` most probable labels, best first.")
     novelty: float | None = Field(description="How unlike the training pictures, 0 to 1; null if not known.")
     unfamiliar: bool | None = Field(description="Whether novelty is above the model's threshold; null if not known.")
@@ -36,11 +36,11 @@ class PredictAnswer(_Answer):
     request_id: str
 
     @classmethod
-    def of(cls, answer: Answer, *, request_id: str) -> Self:
-        """Put an answer into words."""
+    def of(cls, answer: Answer, *, request_id: str, threshold: float = 0.0) -> Self:
+        """Put an answer into words; it has no label when the best score is below the threshold."""
         best = answer.predictions[0]
         return cls(
-            label=best.label,
+            label=best.label if best.score >= threshold else None,
             score=best.score,
             predictions=[PredictionAnswer(label=each.label, score=each.score) for each in answer.predictions],
             novelty=answer.novelty,

@@ -1,0 +1,76 @@
+"""Where the time of a request goes, stage by stage; its client reads it in Server-Timing."""
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from starlette.types import Scope
+
+Stage = Literal["receive", "queue", "decode", "run"]
+STAGES: tuple[Stage, ...] = ("receive", "queue", "decode", "run")
+
+_KEY = "stage_times"
+
+
+class StageTimes:
+    """Seconds that a request has spent in each stage, added up over its pictures; 0 where it never came to one.
+
+    A request is in one stage at a time, whichever thread works for it; what a stage takes that fails is counted, too.
+
+    Attributes:
+        receive: reading the body and taking it apart.
+        queue: waiting for a lane, for a thread, and for the device where pictures are run together.
+        decode: from bytes to pixels of the model's size.
+        run: the model's computation; of a picture in a batch, that of the batch.
+
+    Args:
+        clock: seconds, never going back.
+    """
+
+    __slots__ = ("_began", "_clock", "_stage", "decode", "queue", "receive", "run")
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.receive = self.queue = self.decode = self.run = 0.0
+        self._clock, self._stage, self._began = clock, "", 0.0
+
+    def begin(self, stage: Stage) -> None:
+        """Enter a stage, and leave the one before."""
+        now = self._clock()
+        self._add(now)
+        self._stage, self._began = stage, now
+
+    def end(self) -> None:
+        """Leave the stage, if there is one."""
+        self._add(self._clock())
+        self._stage = ""
+
+    def computed(self, run_s: float) -> None:
+        """Say how much of the wait for the device, just ended, was the device's run."""
+        self.queue -= run_s
+        self.run += run_s
+
+    def seconds(self) -> dict[Stage, float]:
+        """Those that it came to, in their order."""
+        return {stage: taken for stage in STAGES if (taken := getattr(self, stage)) > 0}
+
+    def server_timing(self) -> str:
+        """The value of the header (W3C Server Timing): milliseconds by stage."""
+        return ", ".join(f"{stage};dur={taken * 1000:.3f}" for stage, taken in self.seconds().items())
+
+    def _add(self, now: float) -> None:
+        if self._stage:
+            setattr(self, self._stage, getattr(self, self._stage) + now - self._began)
+
+
+def stage_times_of(scope: Scope) -> StageTimes:
+    """The request's times, begun with the first who asks: so only requests that are worked for have any."""
+    times: StageTimes = scope.setdefault("state", {}).setdefault(_KEY, StageTimes())
+    return times
+
+
+def known_stage_times(scope: Scope) -> StageTimes | None:
+    """The request's times, every stage ended, for who tells of them; None where nothing was done for it."""
+    times: StageTimes | None = scope.get("state", {}).get(_KEY)
+    if times is not None:
+        times.end()
+    return times
