@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.utils import floatToGoString
 
 from service.drift import drift_of
 from service.generation import Generation
@@ -100,7 +99,7 @@ def folded(counts: Mapping[str, int], shown: tuple[str, ...]) -> dict[str, int]:
 
 def _novelty(found: Mapping[tuple[str, str], VersionCounts]) -> Metric:
     family = HistogramMetricFamily("finial_novelty", "Novelty of the pictures answered.", labels=_BY_VERSION)
-    ends = [*(floatToGoString(edge) for edge in NOVELTY_EDGES), "+Inf"]
+    ends = [*(str(edge) for edge in NOVELTY_EDGES), "+Inf"]
     for key, counts in found.items():
         up_to = list(accumulate(counts.novelty))
         family.add_metric(key, list(zip(ends, [*up_to, up_to[-1]], strict=True)), counts.novelty_sum)

@@ -1,13 +1,17 @@
-"""Counts every request once, by what became of it: also those refused early, and those whose client has gone."""
+"""Counts and logs every request once, by what became of it: those refused early and those whose client left, too."""
 
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.access_log import AccessLog
 from service.errors import RequestBrokenOff
+from service.prediction_counts import PredictionCounts, noted_answers
+from service.stage_times import STAGES, StageTimes, known_stage_times
 
 CLIENT_GONE = 499
 """The status under which requests are counted whose client left before an answer began. It never goes over the wire."""
@@ -42,6 +46,15 @@ class RequestCounts:
             buckets=_BUCKETS_S,
             registry=self.registry,
         )
+        stages = Histogram(
+            "finial_stage_seconds",
+            "Time of a request in each stage that it came to, added up over its pictures.",
+            ("stage",),
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._stages = {stage: stages.labels(stage) for stage in STAGES}
+        self.predictions = PredictionCounts()
         self.in_flight = Gauge("finial_in_flight", "Requests that are not answered yet.", registry=self.registry)
 
     def add(self, *, route: str, status: int, problem: str | None, seconds: float) -> None:
@@ -58,6 +71,11 @@ class RequestCounts:
         if problem and status in REFUSED:  # one without a problem is a health check's answer
             self._refused.labels(problem).inc()
 
+    def add_stages(self, times: StageTimes) -> None:
+        """Count where the time of one request went."""
+        for stage, seconds in times.seconds().items():
+            self._stages[stage].observe(seconds)
+
 
 def note_problem(scope: Scope, name: str) -> None:
     """Tell the counts which problem a request is answered."""
@@ -70,17 +88,18 @@ class CountRequests:
     Args:
         app: what is counted.
         counts: where.
+        log: told of the same requests, in the same words.
     """
 
-    def __init__(self, app: ASGIApp, *, counts: RequestCounts) -> None:
-        self._app, self._counts = app, counts
+    def __init__(self, app: ASGIApp, *, counts: RequestCounts, log: AccessLog | None = None) -> None:
+        self._app, self._counts, self._log = app, counts, log or AccessLog(wanted=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, watching for the begin of its answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        watched = _Watched(scope, receive, send, self._counts)
+        watched = _Watched(scope, receive, send, self._counts, self._log)
         with self._counts.in_flight.track_inprogress():
             try:
                 await self._app(scope, watched.receive, watched.send)
@@ -91,15 +110,17 @@ class CountRequests:
 class _Watched:
     """One request, counted once."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, counts: RequestCounts) -> None:
-        self._scope, self._receive, self._send, self._counts = scope, receive, send, counts
+    def __init__(self, scope: Scope, receive: Receive, send: Send, counts: RequestCounts, log: AccessLog) -> None:
+        self._scope, self._receive, self._send, self._counts, self._log = scope, receive, send, counts, log
         self._began = time.monotonic()
         self._counted = self._gone = False
         self._body_complete = False
+        self._bytes_in = 0
 
     async def receive(self) -> Message:
         message = await self._receive()
         self._gone = message["type"] == "http.disconnect"
+        self._bytes_in += len(message.get("body", b""))
         self._body_complete = not message.get("more_body", False)
         return message
 
@@ -125,9 +146,13 @@ class _Watched:
             return
         self._counted = True
         state: Mapping[str, Any] = self._scope.get("state", {})
-        self._counts.add(
-            route=getattr(self._scope.get("route"), "path", OTHER_ROUTE),
-            status=CLIENT_GONE if self._gone else status,
-            problem=state.get("problem"),
-            seconds=time.monotonic() - self._began,
-        )
+        status = CLIENT_GONE if self._gone else status
+        route = getattr(self._scope.get("route"), "path", OTHER_ROUTE)
+        seconds = time.monotonic() - self._began
+        self._counts.add(route=route, status=status, problem=state.get("problem"), seconds=seconds)
+        self._log.write(self._scope, route=route, status=status, seconds=seconds, bytes_in=self._bytes_in)
+        if (times := known_stage_times(self._scope)) is not None:
+            self._counts.add_stages(times)
+        if status == HTTPStatus.OK:
+            for answer in noted_answers(self._scope):
+                self._counts.predictions.add(answer)

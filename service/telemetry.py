@@ -12,6 +12,7 @@ from service.generation import Generation
 from service.micro_batch import BatchStats
 from service.pool import Pool
 from service.pool_stats import PoolStats
+from service.prediction_families import PredictionFamilies
 from service.registry import Registry, Status
 from service.request_counts import RequestCounts
 
@@ -48,6 +49,7 @@ class Metrics:
 
     def __init__(self, counts: RequestCounts, observed: Observed) -> None:
         self._counts, self._observed = counts, observed
+        self._predictions = PredictionFamilies(counts.predictions)
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
 
@@ -64,7 +66,9 @@ class Metrics:
         yield from _pool_families(self._observed.pool.stats())
         yield from _device_families(self._observed.device)
         yield from _look_families(self._observed.registry)
-        yield from _model_families(self._observed.registry.overview())
+        models = self._observed.registry.overview()
+        yield from _model_families(models)
+        yield from self._predictions.collect(_served(models), models)
         yield from self._process.collect()
 
 
@@ -115,7 +119,7 @@ def _look_families(registry: Registry) -> Iterator[Metric]:
 def _model_families(models: dict[str, Status]) -> Iterator[Metric]:
     reloads = [((name, outcome), n) for name, status in models.items() for outcome, n in status.reloads.items()]
     yield _family(CounterMetricFamily, "finial_reloads", "Looks at a model.", ("model", "outcome"), reloads)
-    served = {name: status.generation for name, status in models.items() if status.generation is not None}
+    served = _served(models)
     yield _family(
         GaugeMetricFamily,
         "finial_generation_info",
@@ -151,6 +155,10 @@ def _batch_families(served: dict[str, Generation]) -> Iterator[Metric]:
         yield _family(CounterMetricFamily, family, what, ("model",), _by_one({m: of(s) for m, s in found.items()}))
     for family, what, of in _SEEN_OF_BATCHES:
         yield _family(GaugeMetricFamily, family, what, ("model",), _by_one({m: of(s) for m, s in found.items()}))
+
+
+def _served(models: Mapping[str, Status]) -> dict[str, Generation]:
+    return {name: status.generation for name, status in models.items() if status.generation is not None}
 
 
 def _labels_of(name: str, generation: Generation) -> tuple[str, ...]:

@@ -6,8 +6,12 @@ import pytest
 from prometheus_client import generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.classifier import Answer
 from service.errors import RequestBrokenOff
+from service.prediction_counts import note_answer
 from service.request_counts import CountRequests, RequestCounts, note_problem
+from service.stage_times import stage_times_of
+from shared.prediction import Prediction
 from tests.service.asgi import Client, call, reads_everything, reads_nothing, scope_of
 
 
@@ -23,10 +27,11 @@ class Patient(Client):
 
 
 def samples(counts: RequestCounts) -> dict[str, float]:
-    """What was counted, by name and labels; the histogram's buckets and sums left out."""
+    """What was counted, by name and labels; the histograms' buckets and sums left out, and stages nobody came to."""
     lines = [line for line in generate_latest(counts.registry).decode().splitlines() if not line.startswith("#")]
     found = dict(line.rsplit(" ", 1) for line in lines)
-    return {name: float(value) for name, value in found.items() if "_bucket" not in name and "_sum" not in name}
+    wanted = {name: float(value) for name, value in found.items() if "_bucket" not in name and "_sum" not in name}
+    return {name: value for name, value in wanted.items() if value or "stage" not in name}
 
 
 def counted(app: ASGIApp, client: Client, scope: Scope | None = None) -> dict[str, float]:
@@ -128,6 +133,41 @@ def test_a_client_that_leaves_while_its_picture_is_computed_is_counted_as_gone()
             return {"type": "http.request", "body": b"a", "more_body": False}
 
     assert counted(answering(200), LeavesLater())['finial_requests_total{route="other",status="499"}'] == 1
+
+
+def test_the_time_of_each_stage_that_a_request_came_to_is_counted() -> None:
+    """Whatever it is answered: what it took was taken."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        times = stage_times_of(scope)
+        times.begin("receive")
+        await receive()
+        times.begin("decode")
+        await send({"type": "http.response.start", "status": 422, "headers": []})
+
+    found = counted(app, Patient([b"a"]))
+
+    assert found['finial_stage_seconds_count{stage="receive"}'] == 1
+    assert found['finial_stage_seconds_count{stage="decode"}'] == 1
+    assert 'finial_stage_seconds_count{stage="run"}' not in found
+
+
+ANSWER = Answer([Prediction("cat", 0.9)], None, None, "pets", "v1")
+
+
+@pytest.mark.parametrize(("status", "client", "counted"), [(200, [b"a"], 2), (503, [b"a"], 0), (200, [], 0)])
+def test_pictures_count_when_they_are_answered(status: int, client: list[bytes], counted: int) -> None:
+    """Not those of a request that fails after all, nor those of a client that has left."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for _ in range(2):
+            note_answer(scope, ANSWER)
+        await answering(status)(scope, receive, send)
+
+    counts = RequestCounts()
+    call(CountRequests(app, counts=counts), scope_of(), Patient(client) if client else Client([]))
+
+    assert counts.predictions.of("pets", "v1").labels.total() == counted
 
 
 def test_a_request_that_is_cancelled_is_counted_once() -> None:
