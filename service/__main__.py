@@ -34,6 +34,8 @@ def _run(arguments: Sequence[str], early: EarlySignals) -> int:
     from service.settings import ServiceSettings
 
     settings = ServiceSettings.from_command_line(arguments, program=PROGRAM)
+    from service.errors import KeyFileInvalid
+    from service.key_file import read_keys
     from service.listener import announce, open_listener
     from service.logs import configure_logging
     from shared.errors import RuntimeConflict
@@ -41,8 +43,10 @@ def _run(arguments: Sequence[str], early: EarlySignals) -> int:
 
     try:
         require_one_runtime()
+        if settings.api_keys:
+            read_keys(settings.api_keys)
         listener = open_listener(settings.host, settings.port)
-    except RuntimeConflict as error:
+    except (RuntimeConflict, KeyFileInvalid) as error:
         return _usage_error(str(error))
     except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
         where = f"{settings.host} port {settings.port}"

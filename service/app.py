@@ -7,6 +7,11 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from service import page_routes, predict_routes, routes
+from service.access import Access
+from service.access_log import AccessLog
+from service.cors import CorsHeaders
+from service.description import DescribedApp
+from service.guarded import Guarded
 from service.polite_close import PoliteClose
 from service.problems import install_problems
 from service.refusals import Refusals
@@ -29,33 +34,34 @@ def create_app(settings: ServiceSettings, opened: Opened | None = None) -> FastA
     """
     lifecycle = opened.runtime.lifecycle if opened else Lifecycle()
     counts = opened.runtime.counts if opened else RequestCounts()
+    access = opened.runtime.access if opened else Access(settings, workers=settings.workers)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with contextlib.ExitStack() as stack:
             if opened:
                 stack.enter_context(opened.closing.pop_all())
-            runtime = opened.runtime if opened else stack.enter_context(open_runtime(settings, lifecycle, counts))
+            runtime = (
+                opened.runtime if opened else stack.enter_context(open_runtime(settings, lifecycle, counts, access))
+            )
             app.state.runtime = runtime
             async with _telling_of_models(runtime), _answering_siblings(runtime):
                 yield
 
-    app = FastAPI(
-        title="Finial",
-        summary="Picture classification from published bundles.",
-        lifespan=lifespan,
-        redirect_slashes=False,
-    )
+    app = DescribedApp(lifespan=lifespan)
     app.include_router(predict_routes.router)
     app.include_router(routes.router)
     app.include_router(page_routes.router)
     install_problems(app)
     # The last one added is the outermost: a request meets them from the bottom up.
     app.add_middleware(UploadLimit, bounds=_upload_bounds(settings))
+    app.add_middleware(Guarded, guard=access.guard)
     app.add_middleware(Refusals)
     app.add_middleware(PoliteClose, is_draining=lambda: lifecycle.draining)
+    if access.cors.is_on:
+        app.add_middleware(CorsHeaders, cors=access.cors)
     app.add_middleware(RequestIds)
-    app.add_middleware(CountRequests, counts=counts)
+    app.add_middleware(CountRequests, counts=counts, log=AccessLog(wanted=settings.access_log))
     return app
 
 

@@ -411,14 +411,13 @@ class KeyNotAllowed(ServiceError):
         )
 
 
-class AdminClosed(KeyNotAllowed):
+class AdminClosed(ServiceError):
     """No keys are in use, so nobody can be known to be an admin."""
 
     def __init__(self) -> None:
-        ServiceError.__init__(
-            self,
+        super().__init__(
             "admin verbs need a key with the right 'admin', and this service was started without keys. "
-            "The operator may make one (`python -m service.keys new`) and name its file by --api-keys.",
+            "The operator may make one (`python -m service.keys new`) and name its file by --api-keys."
         )
 
 
@@ -433,7 +432,11 @@ class RateLimited(ServiceError):
         )
 
 
-class KeyFileInvalid(ServiceError):
+class KeyFileError(FinialError):
+    """What is wrong with the file of keys; for the operator, and never told to a client."""
+
+
+class KeyFileInvalid(KeyFileError):
     """The file of keys cannot be read, or is not as it must be."""
 
     def __init__(self, path: Path, detail: str) -> None:
@@ -443,7 +446,7 @@ class KeyFileInvalid(ServiceError):
         )
 
 
-class KeyNameTaken(ServiceError):
+class KeyNameTaken(KeyFileError):
     """There is a key of this name already."""
 
     def __init__(self, path: Path, name: str) -> None:
@@ -453,7 +456,7 @@ class KeyNameTaken(ServiceError):
         )
 
 
-class KeyNameUnknown(ServiceError):
+class KeyNameUnknown(KeyFileError):
     """There is no key of this name."""
 
     def __init__(self, path: Path, name: str, *, choices: Sequence[str]) -> None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
+from service.access_log import AccessLog
 from service.admission import Admission
+from service.cors import Cors
 from service.errors import ModelNotLoaded, NoModel, PoolError, ServiceError
+from service.guard import Guard
 from service.ready_made import ReadyMade, ready_made
-from service.request_counts import RequestCounts
+from service.request_counts import OTHER_ROUTE, RequestCounts, note_problem
 
 PREDICT, PREDICT_WITH = "/predict", "/models/{name}/predict"
 """Templates of the routes that are gated; requests that are turned away are counted under them."""
@@ -32,11 +35,13 @@ class TurnedAway:
     Attributes:
         route: where it wanted to go.
         error: why not.
+        scope: its head.
         since: when that was decided, s of time.monotonic().
     """
 
     route: GatedRoute
     error: ServiceError
+    scope: Scope
     since: float = field(default_factory=time.monotonic)
 
     @property
@@ -51,16 +56,34 @@ class Gate:
     Args:
         admission: knows whether there is a place.
         counts: where those are counted that were turned away.
+        log: told of the same.
+        guard: knows who may ask at all.
+        cors: what browsers are told besides.
         is_draining: whether connections are to be closed after each answer, which the app sees to; then all pass.
     """
 
-    def __init__(self, admission: Admission, counts: RequestCounts, *, is_draining: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        counts: RequestCounts,
+        log: AccessLog | None = None,
+        *,
+        guard: Guard,
+        cors: Cors,
+        is_draining: Callable[[], bool],
+    ) -> None:
         self._admission, self._counts, self._is_draining = admission, counts, is_draining
+        self._log = log or AccessLog(wanted=False)
+        self._guard, self._cors = guard, cors
 
     def turned_away(self, scope: Scope) -> TurnedAway | None:
         """Why a request with this head cannot be let in; None for whatever is to go to the app."""
         path: str = scope["path"]
-        if scope["method"] != "POST" or self._is_draining():
+        if self._is_draining():
+            return None
+        if error := self._guard.refusal(scope):  # first: how things stand here is not everybody's business
+            return TurnedAway(GatedRoute(OTHER_ROUTE), error, scope)
+        if scope["method"] != "POST":
             return None
         if path == PREDICT:
             return self._asked(GatedRoute(PREDICT), None, scope)
@@ -69,20 +92,23 @@ class Gate:
             return None
         return self._asked(GatedRoute(PREDICT_WITH), name, scope)
 
-    def count(self, turned: TurnedAway, status: int) -> None:
-        """Note what became of one that was turned away."""
-        self._counts.add(
-            route=turned.route.path,
-            status=status,
-            problem=turned.answer.slug,
-            seconds=time.monotonic() - turned.since,
-        )
+    def more_headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """What an answer to this request must say besides, so that a browser shows it to a page of another origin."""
+        told = self._cors.headers_for(scope["headers"])
+        return [(name.lower().encode(), value.encode()) for name, value in told.items()]
+
+    def count(self, turned: TurnedAway, status: int, *, bytes_in: int = 0) -> None:
+        """Note what became of one that was turned away; `bytes_in` is how much of its body came."""
+        route, seconds = turned.route.path, time.monotonic() - turned.since
+        note_problem(turned.scope, turned.answer.slug)
+        self._counts.add(route=route, status=status, problem=turned.answer.slug, seconds=seconds)
+        self._log.write(turned.scope, route=route, status=status, seconds=seconds, bytes_in=bytes_in)
 
     def _asked(self, route: GatedRoute, model: str | None, scope: Scope) -> TurnedAway | None:
         try:
             self._admission.admit(model, patience_s=_patience_s(scope))
         except (PoolError, NoModel, ModelNotLoaded) as error:
-            return TurnedAway(route, error)
+            return TurnedAway(route, error, scope)
         except ServiceError:
             return None
         return None

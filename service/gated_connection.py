@@ -19,7 +19,7 @@ from service.gate import Gate, GatedRoute, TurnedAway
 from service.polite_close import LINGER_BYTES, LINGER_S
 from service.refusals import REFUSAL, refusal_of
 from service.request_counts import CLIENT_GONE, OTHER_ROUTE
-from service.request_ids import named
+from service.request_ids import identify
 from service.timer import Timer
 
 
@@ -46,6 +46,7 @@ class GatedConnection(Connection):
         super().__init__(config, server_state, app_state, _loop, limits=limits)
         self._gate = gate
         self._turned: TurnedAway | None = None
+        self._turned_bytes = 0
         self._body_timer = Timer()
 
     def data_received(self, data: bytes) -> None:
@@ -58,6 +59,7 @@ class GatedConnection(Connection):
         """Some of the body; nobody wants it of one who was turned away."""
         super().on_body(body)
         if self._turned:
+            self._turned_bytes += len(body)
             self.cycle.body.clear()
             self.flow.resume_reading()
 
@@ -77,7 +79,8 @@ class GatedConnection(Connection):
         """End. One who went with half a body sent is counted as gone."""
         self._body_timer.cancel()
         if self._turned:
-            self._gate.count(self._turned, CLIENT_GONE)
+            identify(self._turned.scope)
+            self._gate.count(self._turned, CLIENT_GONE, bytes_in=self._turned_bytes)
             self._turned = None
         super().connection_lost(exc)
 
@@ -86,8 +89,9 @@ class GatedConnection(Connection):
         if not self._is_short(cycle) or (turned := self._turned_away(cycle)) is None:
             super()._start_asgi_task(cycle, app)
         elif cycle.more_body:
-            self._turned = turned
+            self._turned, self._turned_bytes = turned, 0
         else:
+            self._turned_bytes = len(cycle.body)
             self._answer(cycle, turned)
 
     def _turned_away(self, cycle: RequestResponseCycle) -> TurnedAway | None:
@@ -98,7 +102,7 @@ class GatedConnection(Connection):
         if not isinstance(refusal, TooManyConnections):
             return None
         cycle.keep_alive = False  # that there is one less is the point
-        return TurnedAway(GatedRoute(OTHER_ROUTE), refusal)
+        return TurnedAway(GatedRoute(OTHER_ROUTE), refusal, scope)
 
     def _is_short(self, cycle: RequestResponseCycle) -> bool:
         """Whether the rest of a request's body, if there is one, may be read away."""
@@ -110,12 +114,14 @@ class GatedConnection(Connection):
     def _answer(self, cycle: RequestResponseCycle, turned: TurnedAway) -> None:
         self._body_timer.cancel()
         self._turned = None
-        answer = turned.answer
-        self._gate.count(turned, answer.status)  # first, so that who has read the answer finds it counted
+        answer, scope = turned.answer, cast("Scope", cycle.scope)
+        request_id = identify(turned.scope)
+        # First, so that who has read the answer finds it counted.
+        self._gate.count(turned, answer.status, bytes_in=self._turned_bytes)
         self.transport.write(
             answer.written(
-                named(_header(cycle, b"x-request-id").decode("latin-1")),
-                server_headers=self.server_state.default_headers,
+                request_id,
+                server_headers=[*self.server_state.default_headers, *self._gate.more_headers(scope)],
                 closes=not cycle.keep_alive,
             )
         )

@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from service.errors import (
     AdminBusy,
+    AdminClosed,
     HeadersTooLarge,
     HeadersTooSlow,
     KeyMissing,
@@ -78,6 +79,7 @@ KINDS: dict[type[FinialError], Kind] = {
     UploadMalformed: Kind(400, "bad-multipart", "The multipart body is not well-formed"),
     KeyMissing: Kind(401, "key-missing", "The request needs a key"),
     KeyUnknown: Kind(401, "key-unknown", "The key is not known"),
+    AdminClosed: Kind(403, "admin-closed", "Admin verbs are closed"),
     KeyNotAllowed: Kind(403, "key-not-allowed", "The caller may not do this"),
     UnknownModel: Kind(404, "unknown-model", "There is no such model"),
     HeadersTooSlow: Kind(408, "headers-too-slow", "The headers did not arrive in time"),
@@ -138,6 +140,14 @@ def kind_of(error: FinialError) -> Kind:
     return next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), INTERNAL)
 
 
+_MORE_HEADERS = "more_headers"
+
+
+def note_headers(scope: Scope, headers: dict[str, str]) -> None:
+    """What even the answer to an unexpected error is to say, which is made outside of every middleware."""
+    scope.setdefault("state", {})[_MORE_HEADERS] = headers
+
+
 def headers_of(error: FinialError) -> dict[str, str]:
     """What the answer to an error must say besides the problem."""
     return dict(error.headers) if isinstance(error, ServiceError) else {}
@@ -194,4 +204,5 @@ async def _answer_nobody(_request: Request, _error: ClientDisconnect) -> Respons
 
 async def _answer_unexpected(request: Request, _error: Exception) -> Response:
     # uvicorn closes the connection after it; the client is to know.
-    return respond(INTERNAL, _INTERNAL_DETAIL, request.scope, {"Connection": "close"})
+    more: dict[str, str] = request.scope.get("state", {}).get(_MORE_HEADERS, {})
+    return respond(INTERNAL, _INTERNAL_DETAIL, request.scope, {"Connection": "close", **more})

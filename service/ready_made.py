@@ -44,12 +44,13 @@ class ReadyMade:
 
 def ready_made(error: ServiceError) -> ReadyMade:
     """The answer to a request that is refused for an error; kept for the next one that is refused for the same."""
-    return _made(kind_of(error), str(error))
+    return _made(kind_of(error), str(error), tuple(error.headers.items()))
 
 
 @functools.lru_cache(maxsize=256)
-def _made(kind: Kind, detail: str) -> ReadyMade:
-    answer = respond(kind, detail, {"type": "http", "state": {"request_id": _STAND_IN}})
+def _made(kind: Kind, detail: str, more_headers: tuple[tuple[str, str], ...]) -> ReadyMade:
+    scope = {"type": "http", "state": {"request_id": _STAND_IN}}
+    answer = respond(kind, detail, scope, dict(more_headers))
     headers = [
         name + b": " + (b"%(length)d" if name == b"content-length" else _with_place(value)) + b"\r\n"
         for name, value in answer.raw_headers

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
+from service.access import Access
 from service.admission import Admission
 from service.batching import Batching
 from service.classifier import Classifier
@@ -62,6 +63,7 @@ class Runtime:
     admission: Admission
     device_search: DeviceSearch
     counts: RequestCounts
+    access: Access
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
 
     @property
@@ -102,9 +104,13 @@ class Opened:
 
 @contextlib.contextmanager
 def open_runtime(
-    settings: ServiceSettings, lifecycle: Lifecycle, counts: RequestCounts | None = None
+    settings: ServiceSettings,
+    lifecycle: Lifecycle,
+    counts: RequestCounts | None = None,
+    access: Access | None = None,
 ) -> Iterator[Runtime]:
     """Start watching the models folder and be able to classify; at the end, wait for what is being computed."""
+    access = access or Access(settings, workers=settings.workers)
     cores = usable_cores()
     lanes = cores if settings.lanes == "auto" else settings.lanes
     registry = Registry(default_model=settings.default_model)
@@ -130,8 +136,9 @@ def open_runtime(
         ThreadPoolExecutor(max_workers=lanes, thread_name_prefix="lane") as executor,
         watcher,
         contextlib.closing(pool),
+        access,
     ):
         classifier = Classifier(registry=registry, pool=pool, executor=executor, limits=limits)
         counts = counts or RequestCounts()
         admission = Admission(classifier, pool, timeout_s=settings.request_timeout_s)
-        yield Runtime(settings, registry, pool, watcher, classifier, admission, search, counts, lifecycle)
+        yield Runtime(settings, registry, pool, watcher, classifier, admission, search, counts, access, lifecycle)

@@ -16,6 +16,7 @@ from typing import cast
 
 import uvicorn
 
+from service.access_log import AccessLog
 from service.app import create_app
 from service.connection import ConnectionLimits
 from service.failures import LogFailures
@@ -175,7 +176,15 @@ def _connections(runtime: Runtime) -> Callable[..., GatedConnection]:
         head_s=settings.headers_timeout_s,
         send_s=settings.send_timeout_s,
     )
-    gate = Gate(runtime.admission, runtime.counts, is_draining=lambda: lifecycle.draining)
+    log = AccessLog(wanted=settings.access_log)
+    gate = Gate(
+        runtime.admission,
+        runtime.counts,
+        log,
+        guard=runtime.access.guard,
+        cors=runtime.access.cors,
+        is_draining=lambda: lifecycle.draining,
+    )
     return partial(GatedConnection, limits=limits, gate=gate)
 
 
@@ -184,6 +193,7 @@ def _end_if_stuck(after_s: float) -> threading.Timer:
 
     def end() -> None:
         logger.error("shutdown is stuck; ending the process", extra={"after_s": after_s})
+        logging.shutdown()  # what waits to be written would be lost
         os._exit(EXIT_STUCK)
 
     timer = threading.Timer(after_s, end)

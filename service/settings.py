@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from service.access_settings import AccessSettings
 from service.connection_settings import ConnectionSettings, Seconds
 from service.device_settings import DeviceSettings
 from service.store_settings import StoreSettings
@@ -16,7 +17,7 @@ Megabytes = Annotated[int, Field(ge=0, le=1_000_000)]
 Waiting = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
-class ServiceSettings(ConnectionSettings, StoreSettings, DeviceSettings):
+class ServiceSettings(ConnectionSettings, StoreSettings, DeviceSettings, AccessSettings):
     """Serve every model of a folder over HTTP."""
 
     replaced_options: ClassVar[Mapping[str, str]] = {"--provider": "--device (require-gpu, prefer-gpu or cpu)"}
@@ -39,6 +40,7 @@ class ServiceSettings(ConnectionSettings, StoreSettings, DeviceSettings):
     workers: Annotated[int, Field(ge=1, le=256)] = Field(
         1, description="Processes that serve; each has a share of the cores, and the models in memory of its own."
     )
+    access_log: bool = Field(True, description="Log a line for each request; probes and scrapes only when they fail.")
     drain_delay_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         0.0, description="Keep serving this long after SIGTERM, not ready, until balancers have noticed."
     )

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import NoDecode
 
 from service.connection_settings import Seconds
+from service.words import as_words
 from shared.addresses import is_address, local_path, names_a_machine
 from shared.bundle import NAME_PATTERN, VERSION_PATTERN
 from shared.errors import AddressError
@@ -47,16 +48,6 @@ def _usable_address(address: str) -> str:
     return address
 
 
-def _as_words(value: Any) -> Any:
-    """`a,b`, or several of these."""
-    words = [value] if isinstance(value, str) else value
-    if isinstance(words, Mapping):  # a table of the TOML file
-        words = [f"{name}={version}" for name, version in words.items()]
-    if not isinstance(words, list | tuple):
-        return value
-    return tuple(word.strip() for given in words for word in str(given).split(",") if word.strip())
-
-
 def _model_name(name: str) -> str:
     if not re.fullmatch(NAME_PATTERN, name):
         raise ValueError(f"{name!r} is no model name; use small letters, digits, '.', '_' and '-'")
@@ -72,8 +63,8 @@ def _pin(text: str) -> str:
 
 
 Place = Annotated[Path | str, BeforeValidator(_as_place), AfterValidator(_usable_place)]
-Names = Annotated[tuple[Annotated[str, AfterValidator(_model_name)], ...], NoDecode, BeforeValidator(_as_words)]
-Pins = Annotated[tuple[Annotated[str, AfterValidator(_pin)], ...], NoDecode, BeforeValidator(_as_words)]
+Names = Annotated[tuple[Annotated[str, AfterValidator(_model_name)], ...], NoDecode, BeforeValidator(as_words)]
+Pins = Annotated[tuple[Annotated[str, AfterValidator(_pin)], ...], NoDecode, BeforeValidator(as_words)]
 Kept = Annotated[int, Field(ge=2, le=1000)]
 
 

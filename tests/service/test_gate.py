@@ -7,14 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.types import Scope
 
+from service.access_log import AccessLog
 from service.admission import Admission
 from service.classifier import Classifier
+from service.cors import Cors
 from service.errors import ModelNotLoaded, NoModel, PoolClosed, TooManyWaiting
 from service.gate import PREDICT, PREDICT_WITH, Gate
+from service.guard import Guard
 from service.pool import Pool, in_seconds
+from service.predict_routes import router
+from service.rate_limit import RateLimit
 from service.registry import Registry
 from service.request_counts import RequestCounts
-from service.predict_routes import router
 from shared.decode import DecodeLimits
 from tests.service.asgi import scope_of
 from tests.service.fakes import fake_generation
@@ -45,7 +49,14 @@ class Place:
                 limits=DecodeLimits(max_bytes=1, max_pixels=1),
             )
         self.admission = WatchedAdmission(classifier, self.pool, timeout_s=5.0)
-        self.gate = Gate(self.admission, self.counts, is_draining=lambda: self.draining)
+        self.gate = Gate(
+            self.admission,
+            self.counts,
+            AccessLog(wanted=False),
+            guard=Guard(None, RateLimit()),
+            cors=Cors(()),
+            is_draining=lambda: self.draining,
+        )
 
     def refused(self, scope: Scope | None = None) -> type[Exception] | None:
         turned = self.gate.turned_away(scope or scope_of())

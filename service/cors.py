@@ -1,0 +1,131 @@
+"""Which pages of other origins may read the answers: none, unless their origin was named.
+
+An answer without these headers is shown by a browser as "network error", so every answer has them: refusals too.
+
+Source: the Fetch standard, 3.2 (CORS protocol).
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.problems import note_headers
+from service.refusals import refusal_of
+
+ANY = "*"
+ALLOWED_METHODS = "GET, HEAD, POST, DELETE"
+ALLOWED_HEADERS = ", ".join(
+    (
+        "Authorization",
+        "X-Api-Key",
+        "Content-Type",
+        "X-Request-Id",
+        "X-Request-Timeout-Ms",
+        "Inference-Header-Content-Length",
+        "traceparent",
+        "tracestate",
+    )
+)
+EXPOSED_HEADERS = "X-Request-Id, Server-Timing, Retry-After, WWW-Authenticate, Inference-Header-Content-Length"
+REMEMBERED_S = 600
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+
+class Cors:
+    """What a browser is told.
+
+    Args:
+        origins: that may read answers, as browsers write them; `*` for all, none for none. Cookies are never allowed,
+            so what a page may do here is what its script could do from anywhere with the key that it was given.
+    """
+
+    def __init__(self, origins: Collection[str]) -> None:
+        self._origins, self._any = frozenset(origins), ANY in origins
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is anything to tell."""
+        return bool(self._origins)
+
+    def headers_for(self, asked: RawHeaders) -> dict[str, str]:
+        """What the answer to a request must say besides; nothing where no browser asks from elsewhere."""
+        if not self._origins:
+            return {}
+        if self._any:
+            found = ANY if _value(asked, b"origin") is not None else None
+        else:
+            found = _origin_in(asked, self._origins)
+        told = {} if self._any else {"Vary": "Origin"}  # else a cache might give one origin's answer to another
+        if found is None:
+            return told
+        return {"Access-Control-Allow-Origin": found, "Access-Control-Expose-Headers": EXPOSED_HEADERS, **told}
+
+    def preflight(self, method: str, asked: RawHeaders) -> dict[str, str] | None:
+        """The headers of the answer to a browser that asks beforehand; None where the request is no such question."""
+        if method != "OPTIONS" or _value(asked, b"access-control-request-method") is None:
+            return None
+        told = self.headers_for(asked)
+        if "Access-Control-Allow-Origin" not in told:
+            return None
+        del told["Access-Control-Expose-Headers"]
+        return told | {
+            "Access-Control-Allow-Methods": ALLOWED_METHODS,
+            "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+            "Access-Control-Max-Age": str(REMEMBERED_S),
+        }
+
+
+class CorsHeaders:
+    """ASGI middleware: answers browsers that ask beforehand, and adds to every other answer what they want to read.
+
+    Args:
+        app: what answers.
+        cors: says what.
+    """
+
+    def __init__(self, app: ASGIApp, *, cors: Cors) -> None:
+        self._app, self._cors = app, cors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        preflight = self._cors.preflight(scope["method"], scope["headers"])
+        if preflight is not None and not refusal_of(scope):
+            await _send_preflight(preflight, send)
+            return
+        told = self._cors.headers_for(scope["headers"])
+        note_headers(scope, told)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add(told, MutableHeaders(scope=message))
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if told else send)
+
+
+def _add(told: Mapping[str, str], headers: MutableHeaders) -> None:
+    for name, value in told.items():
+        if name == "Vary":
+            headers.add_vary_header(value)
+        else:
+            headers[name] = value
+
+
+async def _send_preflight(told: dict[str, str], send: Send) -> None:
+    headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _value(headers: RawHeaders, wanted: bytes) -> str | None:
+    return next((value.decode("latin-1") for name, value in headers if name == wanted), None)
+
+
+def _origin_in(headers: RawHeaders, origins: Collection[str]) -> str | None:
+    origin = _value(headers, b"origin")
+    return origin if origin in origins else None

@@ -1,0 +1,92 @@
+"""Follows the file of keys: who is added may come in a second later, and who is removed may not; no restart."""
+
+import logging
+import stat
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from service.errors import KeyFileInvalid
+from service.key_file import parse_keys, text_of
+from service.key_ring import KeyRing
+
+LOOK_EVERY_S = 1.0
+
+_JOIN_S = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class KeyFollower:
+    """A thread that reads the file again and again. A file that cannot be used changes nothing, and that is logged.
+
+    Where it cannot be used from the beginning, no key is known, and so nobody is let in.
+
+    Args:
+        path: of the file; a link is followed at each look.
+        interval_s: time between two looks.
+    """
+
+    def __init__(self, path: Path, *, interval_s: float = LOOK_EVERY_S) -> None:
+        self._path, self._interval_s = path, interval_s
+        self._ring = KeyRing({})
+        self._text: str | None = None
+        self._complaint = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keys", daemon=True)
+        self.look()
+        self._warn_of_others()
+
+    @property
+    def ring(self) -> KeyRing:
+        """The keys of the last reading that could be used."""
+        return self._ring
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join(timeout=_JOIN_S)  # one that hangs in a file system is left behind
+
+    def look(self) -> None:
+        """Read the file once, and take its keys if it is another one. Nothing that is found raises."""
+        try:
+            text = text_of(self._path)
+            if text != self._text:
+                self._take(KeyRing(parse_keys(self._path, text)))
+                self._text = text
+            self._complaint = ""
+        except KeyFileInvalid as error:
+            self._complain(str(error))
+
+    def _take(self, ring: KeyRing) -> None:
+        before, self._ring = self._ring, ring
+        added, removed = sorted(ring.names - before.names), sorted(before.names - ring.names)
+        logger.info("keys read", extra={"keys": len(ring.names), "added": added, "removed": removed})
+
+    def _complain(self, complaint: str) -> None:
+        if complaint != self._complaint:  # once, and not every second
+            self._complaint = complaint
+            logger.error("keys not read", extra={"error": complaint, "keys_kept": len(self._ring.names)})
+
+    def _warn_of_others(self) -> None:
+        try:
+            mode = self._path.stat().st_mode
+        except OSError:
+            return
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            logger.warning("others may write the file of keys: chmod 600", extra={"path": str(self._path)})
+        elif mode & (stat.S_IRGRP | stat.S_IROTH):
+            logger.warning("others may read the file of keys: chmod 600", extra={"path": str(self._path)})
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval_s):
+            try:
+                self.look()
+            except Exception:  # a thread that dies would let in, for ever, who was let in last
+                logger.exception("look at the keys failed")
