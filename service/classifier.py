@@ -5,10 +5,11 @@ import contextlib
 import contextvars
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+Source = Callable[[Generation, DecodeLimits], NDArray[np.uint8]]
+"""Gives a picture's pixels (H, W, 3) as a generation takes them; called on a lane's thread, maybe more than once."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -45,6 +49,21 @@ class Answer:
     unfamiliar: bool | None
     model: str
     version: str
+
+
+@dataclass(frozen=True)
+class Computed:
+    """The same with the tensors that it was made of.
+
+    Attributes:
+        answer: with every label.
+        outputs: what the graph says.
+        labels: K names in the order of the probabilities.
+    """
+
+    answer: Answer
+    outputs: Outputs
+    labels: tuple[str, ...]
 
 
 def classify_picture(
@@ -72,12 +91,18 @@ def classify_picture(
         ModelFailed: the graph fails with it.
     """
     times = times or StageTimes()
-    images = _read(data, generation, lane, limits, times)
+    images = _read(partial(_decoded, data), generation, lane, limits, times)
+    return _answer_of(_run(images, generation, lane, (), times), generation, count)
+
+
+def _run(
+    images: NDArray[np.uint8], generation: Generation, lane: Lane, also: Sequence[str], times: StageTimes
+) -> Outputs:
     times.begin("run")
     with lane.widen(useful=generation.can_widen) as wide, _failures_told(generation):
-        outputs = generation.run(images, wide=wide)
+        outputs = generation.run(images, wide=wide, also=also)
     times.end()
-    return _answer_of(outputs, generation, count)
+    return outputs
 
 
 @contextlib.contextmanager
@@ -91,13 +116,17 @@ def _failures_told(generation: Generation) -> Iterator[None]:
         raise ModelFailed(generation.name, generation.version) from error
 
 
+def _decoded(data: bytes, generation: Generation, limits: DecodeLimits) -> NDArray[np.uint8]:
+    spec = generation.bundle.metadata.spec
+    return preprocess(decode(data, at_least=spec.decode_at_least, limits=limits), spec)
+
+
 def _read(
-    data: bytes, generation: Generation, lane: Lane, limits: DecodeLimits, times: StageTimes
+    source: Source, generation: Generation, lane: Lane, limits: DecodeLimits, times: StageTimes
 ) -> NDArray[np.uint8]:
     lane.check_deadline("it was decoded")
     times.begin("decode")
-    spec = generation.bundle.metadata.spec
-    pixels = preprocess(decode(data, at_least=spec.decode_at_least, limits=limits), spec)
+    pixels = source(generation, limits)
     lane.check_deadline("it was run")
     return pixels[np.newaxis]
 
@@ -113,13 +142,18 @@ def _answer_of(outputs: Outputs, generation: Generation, count: int) -> Answer:
     )
 
 
+def _computed_of(outputs: Outputs, generation: Generation) -> Computed:
+    return Computed(_answer_of(outputs, generation, len(generation.labels)), outputs, generation.labels)
+
+
 @dataclass(frozen=True)
-class _Job:
-    data: bytes
+class _Job(Generic[Result]):
+    source: Source
     model: str
-    count: int
     deadline: float
     times: StageTimes
+    finish: Callable[[Outputs, Generation], Result]
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,17 +201,40 @@ class Classifier:
             ModelFailed: the graph fails with it.
             RunnerBroken: nothing can be computed any more.
         """
-        job = _Job(data, model=model, count=count, deadline=deadline, times=times or StageTimes())
+        finish = partial(_answer_of, count=count)
+        return await self._timed(_Job(partial(_decoded, data), model, deadline, times or StageTimes(), finish))
+
+    async def compute(
+        self,
+        source: Source,
+        *,
+        model: str,
+        deadline: float,
+        also: Sequence[str] = (),
+        times: StageTimes | None = None,
+    ) -> Computed:
+        """As `classify`, for whoever wants tensors, or has pixels already.
+
+        Args:
+            source: gives the pixels; what it raises is raised here.
+            model: the model's name.
+            deadline: as the pool's.
+            also: names of further outputs of the graph that are wanted.
+            times: as for `classify`.
+        """
+        return await self._timed(_Job(source, model, deadline, times or StageTimes(), _computed_of, tuple(also)))
+
+    async def _timed(self, job: "_Job[Result]") -> Result:
         job.times.begin("queue")
         try:
             return await self._classify(job)
         finally:
             job.times.end()
 
-    async def _classify(self, job: "_Job") -> Answer:
+    async def _classify(self, job: "_Job[Result]") -> Result:
         async with self._pool.lease_async(job.deadline, queue=job.model, room=self._room_of(job.model)) as lane:
             found = await self._on_thread(lane, lambda: self._classify_leased(job, lane))
-            if isinstance(found, Answer):
+            if not isinstance(found, _Pending):
                 return found
             lane.hand_over()  # the device computes: meanwhile this core decodes somebody else's picture
             return await self._wait_for(found, job)
@@ -186,18 +243,16 @@ class Classifier:
         generation = self._registry.find(model)
         return None if generation is None else generation.room
 
-    def _classify_leased(self, job: "_Job", lane: Lane) -> "Answer | _Pending":
+    def _classify_leased(self, job: "_Job[Result]", lane: Lane) -> "Result | _Pending":
         # The generation is leased on this thread: who ends the last lease of an old one frees its memory.
         with self._registry.lease(job.model) as generation:
+            images = _read(job.source, generation, lane, self._limits, job.times)
             if not generation.batches:
-                return classify_picture(
-                    job.data, generation, lane, limits=self._limits, count=job.count, times=job.times
-                )
-            images = _read(job.data, generation, lane, self._limits, job.times)
+                return job.finish(_run(images, generation, lane, job.also, job.times), generation)
             job.times.begin("queue")
-            return _Pending(generation, generation.submit(images, deadline=job.deadline))
+            return _Pending(generation, generation.submit(images, deadline=job.deadline, also=job.also))
 
-    async def _wait_for(self, pending: "_Pending", job: "_Job") -> Answer:
+    async def _wait_for(self, pending: "_Pending", job: "_Job[Result]") -> Result:
         """Wait for another thread's run, without a core."""
         try:
             async with asyncio.timeout(max(0.0, job.deadline - time.monotonic())):
@@ -207,7 +262,7 @@ class Classifier:
             raise PoolTimeout("the deadline passed before the device had answered") from error
         job.times.end()
         job.times.computed(outputs.run_s)
-        return _answer_of(outputs, pending.generation, job.count)
+        return job.finish(outputs, pending.generation)
 
     async def _on_thread(self, lane: Lane, work: Callable[[], Result]) -> Result:
         """Until the thread has ended, its lane is in use, however often the caller is cancelled meanwhile."""
