@@ -29,7 +29,7 @@ INPUT_NAME, PROBABILITIES, LOGITS, FEATURES, NOVELTY = (
 )
 
 # Files whose bytes are the same for the same pictures, seed and versions; only they make the content hash.
-CONTENT_FILES = (MODEL_FILE, "head.safetensors", "labels.txt", "metrics.json", "split.csv")
+CONTENT_FILES = (MODEL_FILE, "head.safetensors", "labels.txt", "metrics.json", "split.csv", "evidence.npy")
 CONTENT_FOLDER = "golden/"
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
@@ -94,6 +94,13 @@ class SplitInfo(_Part):
     counts: Mapping[str, int]
 
 
+class EvidenceInfo(_Part):
+    """Where the evidence for a label is read from; see `shared.evidence`."""
+
+    outputs: tuple[str, ...] = Field(min_length=1, description="Outputs of the graph: the maps behind the features.")
+    file: FileName = Field(description="Weights of the labels over the channels of the maps.")
+
+
 class BundleMetadata(_Part):
     """The content of bundle.json, without the digest of itself that stands first in it."""
 
@@ -107,6 +114,8 @@ class BundleMetadata(_Part):
     requirements: tuple[str, ...] = ()
     metrics: Mapping[str, Any]
     thresholds: Thresholds = Thresholds()
+    evidence: EvidenceInfo | None = Field(None, description="None: only occlusion tells where the evidence lies.")
+    evidence_reason: str | None = None
     reference: ReferenceInfo | None = None
     manifest_digest: Digest
     split: SplitInfo

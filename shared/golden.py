@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.bundle import NOVELTY, PROBABILITIES, Bundle
+from shared.bundle import FEATURES, LOGITS, NOVELTY, PROBABILITIES, Bundle
 from shared.decode import TRAINER_LIMITS, decode
 from shared.errors import BundleInvalid, GoldenMismatch, PictureError
+from shared.evidence import Evidence, check_evidence, read_evidence
 from shared.files import write_atomically
 from shared.preprocess import PreprocessSpec, preprocess
 from shared.session import Session
@@ -82,17 +83,29 @@ def check_golden(bundle: Bundle, session: Session) -> list[str]:
         Warnings: stored pictures that this machine's decoder turns into other pixels. Empty when all agree.
 
     Raises:
-        GoldenMismatch: the graph's answers are not the stored ones, or not numbers.
+        GoldenMismatch: the graph's answers are not the stored ones, or not numbers, or its maps do not add up to them.
         BundleInvalid: the golden files are not usable.
         RunFailed: the graph cannot compute the golden tensors.
     """
-    golden = read_golden(bundle)
+    golden, evidence = read_golden(bundle), read_evidence(bundle)
     wanted = [PROBABILITIES] if golden.novelty is None else [PROBABILITIES, NOVELTY]
-    answers = [session.run(image[np.newaxis], wanted) for image in golden.images]
+    answers = [_run(bundle, session, image[np.newaxis], wanted, evidence) for image in golden.images]
     _compare(bundle, np.concatenate([answer[0] for answer in answers]), golden.probabilities)
     if golden.novelty is not None:
         _compare_novelty(bundle, np.concatenate([answer[1] for answer in answers]), golden.novelty)
     return compare_pixels(golden.pictures, golden.images, bundle.metadata.spec)
+
+
+def _run(
+    bundle: Bundle, session: Session, images: NDArray[np.uint8], wanted: list[str], evidence: Evidence | None
+) -> list[NDArray[np.float32]]:
+    """The wanted outputs of one picture; where there is evidence, it fits to them."""
+    if evidence is None:
+        return session.run(images, wanted)
+    answer = session.run(images, [*wanted, FEATURES, LOGITS, *evidence.outputs])
+    features, logits, *maps = (output[0] for output in answer[len(wanted) :])
+    check_evidence(bundle, evidence, maps, features=features, logits=logits)
+    return answer[: len(wanted)]
 
 
 def compare_pixels(pictures: Sequence[bytes], images: NDArray[np.uint8], spec: PreprocessSpec) -> list[str]:

@@ -9,12 +9,14 @@ from typing import Any
 
 from shared.addresses import shown
 from shared.bundle import MODEL_FILE, BackboneInfo, SplitInfo
+from shared.evidence import EVIDENCE_FILE
 from shared.files import sha256_of, write_atomically
 from shared.golden import Golden, write_golden
 from trainer.backbone_choice import BackboneChoice
 from trainer.backbones import BackboneEntry, Weights
 from trainer.calibration import Calibration
 from trainer.cross_validation import CrossValidation
+from trainer.evidence import LearnedEvidence
 from trainer.feature_tally import FeatureTally
 from trainer.findings import Finding
 from trainer.gates import GATES
@@ -68,6 +70,7 @@ class Run:
         golden: its golden inputs and answers.
         training, measured, final: rows, held-out numbers, the head that is published.
         novelty: how unlike the training pictures a picture is, and what that is worth.
+        evidence: where the evidence for a label is read from.
         tally: what was featurised, and found in the cache.
         timings: seconds by step.
         compared: with the version that was current, for `--not-worse`; None where nobody asked, or none was.
@@ -89,6 +92,7 @@ class Run:
     measured: Measured
     final: HeadFit
     novelty: LearnedNovelty
+    evidence: LearnedEvidence
     tally: FeatureTally
     timings: Timings
     compared: Comparison | None = None
@@ -101,6 +105,8 @@ def write_bundle_files(folder: Path, run: Run) -> None:
     write_atomically(folder / "labels.txt", "".join(f"{label}\n" for label in run.training.labels).encode())
     write_atomically(folder / "metrics.json", _to_json(metrics_of(run)))
     write_atomically(folder / SPLIT_FILE, _split_file(run.training, run.measured))
+    if (evidence := run.evidence.file()) is not None:
+        write_atomically(folder / EVIDENCE_FILE, evidence)
     write_golden(folder, run.golden)
     facts = {**run.tally.as_json(), "data": shown(run.settings.data)}
     facts |= {"test": shown(run.settings.test)} if run.settings.test else {}
@@ -207,6 +213,8 @@ def metadata_fields(run: Run) -> Mapping[str, Any]:
         "requirements": run.precision.requirements,
         "metrics": headline_metrics(run),
         "thresholds": run.novelty.thresholds,
+        "evidence": run.evidence.info,
+        "evidence_reason": run.evidence.reason,
         "reference": reference_of(
             run.training, run.measured, run.final, run.novelty.fit, test_is_alike=settings.test is None
         ),

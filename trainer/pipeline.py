@@ -9,6 +9,7 @@ from trainer.backbone_choice import BackboneChoice, settle_backbone, with_reason
 from trainer.bundle_files import Run, headline_metrics
 from trainer.counting import counted
 from trainer.differences import Differences
+from trainer.evidence import learn_evidence
 from trainer.feature_tally import FeatureTally
 from trainer.final_fit import rows_of_final
 from trainer.findings import Finding
@@ -149,6 +150,7 @@ def _attach(
     graph = learned.library.graph_of(choice)
     with timings.measure("novelty"), progress.phase("learn what is familiar"):
         novelty = _learn_novelty(learned, settings)
+    evidence = learn_evidence(graph, final.head)
     model = attach_head(
         graph,
         final.head,
@@ -156,6 +158,7 @@ def _attach(
         spec=choice.spec,
         temperature=final.temperature,
         novelty=novelty.served,
+        exposed=evidence.exposed,
     )
     golden = make_golden(model, training.samples, choice.spec, keep_pictures=settings.pictures)
     with timings.measure("parity"), progress.phase("compare with torch"):
@@ -177,6 +180,7 @@ def _attach(
         measured=learned.measured,
         final=final,
         novelty=novelty,
+        evidence=evidence,
         tally=backbone.tally,
         timings=timings,
         compared=learned.compared,

@@ -1,7 +1,8 @@
 """The served graph: the backbone's with the head on top, pixels in and probabilities out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from shared.preprocess import PreprocessSpec
 from trainer.head import Head
 from trainer.novelty import Novelty
 from trainer.novelty_nodes import Constants, Node, novelty_nodes
+from trainer.pooled_maps import Maps
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -24,6 +26,7 @@ def attach_head(
     spec: PreprocessSpec,
     temperature: float = 1.0,
     novelty: Novelty | None = None,
+    exposed: Mapping[str, Maps] = MappingProxyType({}),
 ) -> bytes:
     """The served graph: pixels in; probabilities, logits, features and, if it is known, novelty out.
 
@@ -37,6 +40,7 @@ def attach_head(
         spec: what the pixels must be prepared with.
         temperature: probabilities are softmax(logits / temperature).
         novelty: fitted on the same features; the graph has no such output without it.
+        exposed: maps of the backbone, (N, C, h, w), that are outputs too, by the names they have then.
 
     Raises:
         ValueError: head, labels and backbone do not go together.
@@ -61,6 +65,7 @@ def attach_head(
     if novelty is not None:
         _extend(model, "novelty", *novelty_nodes(novelty))
         model.graph.output.append(helper.make_tensor_value_info(NOVELTY, TensorProto.FLOAT, ["N"]))
+    _expose(model, exposed)
     helper.set_model_props(
         model, {"labels": json.dumps(list(labels), ensure_ascii=False), "preprocess": spec.model_dump_json()}
     )
@@ -75,6 +80,19 @@ def _extend(model: "ModelProto", part: str, nodes: Sequence[Node], constants: Co
         for number, (operator, inputs, outputs) in enumerate(nodes)
     )
     model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+
+
+def _expose(model: "ModelProto", exposed: Mapping[str, Maps]) -> None:
+    """Let tensors be outputs. To rename one costs nothing; a node that copies it would."""
+    from onnx import TensorProto, helper
+
+    names = {maps.tensor: name for name, maps in exposed.items()}
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    model.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *maps.shape]) for name, maps in exposed.items()
+    )
 
 
 def _head_nodes(head: Head, temperature: float) -> tuple[list[Node], Constants]:

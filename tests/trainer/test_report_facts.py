@@ -10,6 +10,7 @@ from tests.trainer.blobs import make_blobs
 from trainer.bundle_files import Run
 from trainer.catalogue import get_entry
 from trainer.evaluation import evaluate
+from trainer.evidence import LearnedEvidence
 from trainer.feature_tally import FeatureTally
 from trainer.finding_words import tell
 from trainer.findings import Kind, Mention
@@ -77,7 +78,10 @@ def run(tmp_path: Path) -> Run:
             Searched(Recipe(choice), "probe", fit, ()),
         ),
         final=fit,
-        novelty=LearnedNovelty(NoveltyFit(None, "6 training pictures", zeros[:0], targets[:0], targets[:0]), None, 0.99),
+        novelty=LearnedNovelty(
+            NoveltyFit(None, "6 training pictures", zeros[:0], targets[:0], targets[:0]), None, 0.99
+        ),
+        evidence=LearnedEvidence(reason="no graph was looked at"),
         tally=FeatureTally(),
         timings=Timings(),
     )
