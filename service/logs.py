@@ -23,6 +23,7 @@ _ENCODER = json.JSONEncoder(default=str, ensure_ascii=False)
 
 # What a viewer may take for a command or the end of a line, beyond what JSON escapes: DEL and C1, line separators,
 # marks that turn the direction of writing, halves of characters.
+_DEL = "\x7f"
 _TREACHEROUS = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -47,10 +48,11 @@ class JsonLines(logging.Formatter):
             **self._always,
             **OF_REQUEST.get(),
         }
-        fields.update((name, value) for name, value in record.__dict__.items() if name not in _STANDARD_FIELDS)
+        fields |= {name: value for name, value in record.__dict__.items() if name not in _STANDARD_FIELDS}
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return _TREACHEROUS.sub(_escaped, _ENCODER.encode(fields))
+        line = _ENCODER.encode(fields)
+        return line if line.isascii() and _DEL not in line else _TREACHEROUS.sub(_escaped, line)
 
 
 class LogHandler(logging.Handler):

@@ -1,0 +1,68 @@
+"""Where a request's time goes."""
+
+from service.stage_times import StageTimes, known_stage_times, stage_times_of
+from tests.service.asgi import scope_of
+from tests.service.fakes import FakeClock
+
+
+def test_a_stage_lasts_until_the_next_one_begins() -> None:
+    clock = FakeClock()
+    times = StageTimes(clock)
+
+    times.begin("receive")
+    clock.advance(0.5)
+    times.begin("queue")
+    clock.advance(0.25)
+    times.end()
+    clock.advance(9)
+
+    assert times.seconds() == {"receive": 0.5, "queue": 0.25}
+
+
+def test_pictures_of_one_request_are_added_up() -> None:
+    clock = FakeClock()
+    times = StageTimes(clock)
+
+    for _ in range(3):
+        times.begin("decode")
+        clock.advance(1)
+        times.begin("run")
+        clock.advance(2)
+    times.end()
+
+    assert times.seconds() == {"decode": 3, "run": 6}
+
+
+def test_what_the_device_did_meanwhile_is_no_waiting() -> None:
+    clock = FakeClock()
+    times = StageTimes(clock)
+    times.begin("queue")
+    clock.advance(1)
+    times.end()
+
+    times.computed(0.75)
+
+    assert times.seconds() == {"queue": 0.25, "run": 0.75}
+
+
+def test_the_header_has_milliseconds_of_the_stages_that_there_were() -> None:
+    times = StageTimes()
+    times.receive, times.run = 0.0012, 1.5
+
+    assert times.server_timing() == "receive;dur=1.200, run;dur=1500.000"
+
+
+def test_who_tells_of_the_times_finds_every_stage_ended() -> None:
+    """A request that fails in a stage has spent its time there."""
+    scope = scope_of()
+    assert known_stage_times(scope) is None
+
+    stage_times_of(scope).begin("receive")
+    known = known_stage_times(scope)
+
+    assert known is stage_times_of(scope)
+    assert known is not None
+    assert known.receive > 0
+    before = known.receive
+    known.end()
+    assert known.receive == before
