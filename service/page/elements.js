@@ -1,0 +1,83 @@
+// @ts-check
+// Elements of the page, and numbers in words.
+
+/** @param {string} id @returns {HTMLElement} */
+export function byId(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
+/** @param {string} id of an input or a list */
+export function value(id) {
+  return /** @type {HTMLInputElement} */ (byId(id)).value;
+}
+
+/** @param {Element} element @param {string} selector @returns {HTMLElement} */
+export function find(element, selector) {
+  return /** @type {HTMLElement} */ (element.querySelector(selector));
+}
+
+/** @param {string} id @returns {HTMLElement} */
+export function clone(id) {
+  const template = /** @type {HTMLTemplateElement} */ (byId(id));
+  return /** @type {HTMLElement} */ (/** @type {DocumentFragment} */ (template.content.cloneNode(true)).firstElementChild);
+}
+
+/** @param {string} tag @param {string} className @param {string} text @returns {HTMLElement} */
+export function make(tag, className = "", text = "") {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.textContent = text;
+  return element;
+}
+
+/** @param {number} width @param {number} height */
+export function canvasOf(width, height) {
+  return Object.assign(document.createElement("canvas"), { width, height });
+}
+
+/** @param {HTMLCanvasElement} canvas */
+export function brushOf(canvas) {
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+}
+
+/** @param {string} text for those who do not see what changes */
+export function tell(text) {
+  byId("said").textContent = text;
+}
+
+/** @param {string} text for everybody */
+export function notice(text) {
+  byId("notice").textContent = text;
+  byId("notice").hidden = !text;
+}
+
+/** @param {number} share */
+export function percent(share) {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** @param {number} difference */
+export function points(difference) {
+  const found = (100 * difference).toFixed(1);
+  return `${difference > 0 ? "+" : ""}${found.replace("-", "−")} points`;
+}
+
+/** @param {number} ms */
+export function milliseconds(ms) {
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
+/** @param {number} count */
+export function bytes(count) {
+  const [unit, size] = count >= 1024 ** 2 ? ["MiB", count / 1024 ** 2] : count >= 1024 ? ["KiB", count / 1024] : ["bytes", count];
+  return `${Number.isFinite(size) ? +size.toFixed(1) : "any"} ${unit}`;
+}
+
+/** @param {string} text */
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+export function stamp() {
+  return new Date().toISOString().slice(0, 19).replaceAll(/[T:]/g, "-");
+}
