@@ -49,6 +49,7 @@ def page() -> str:
 
 def programs() -> dict[str, Any]:
     """Settings model by how the user calls it."""
+    from service.key_settings import KeysListSettings, KeysNewSettings, KeysRemoveSettings
     from service.settings import ServiceSettings
     from trainer import settings
     from trainer.compare_settings import CompareSettings
@@ -64,6 +65,9 @@ def programs() -> dict[str, Any]:
         "python -m trainer rollback": settings.RollbackSettings,
         "python -m trainer sample": settings.SampleSettings,
         "python -m service": ServiceSettings,
+        "python -m service.keys new": KeysNewSettings,
+        "python -m service.keys list": KeysListSettings,
+        "python -m service.keys remove": KeysRemoveSettings,
     }
 
 

@@ -21,17 +21,17 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     """Write `data` beside `path`, flush it to disk, then rename it into place; nothing half-written stays.
 
-    A process that is killed meanwhile leaves a hidden file `.NAME.*` beside it.
+    `mode` is the new file's, less the umask. A process that is killed meanwhile leaves a hidden `.NAME.*` beside it.
 
     Raises:
         OSError: the folder cannot be written; `path` is then as it was.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with temporary.open("xb") as file:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
