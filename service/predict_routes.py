@@ -46,7 +46,7 @@ async def predict(
 
 
 @router.post("/models/{name}/predict", responses=upload_problems(), openapi_extra=UPLOAD, tags=["predict"])
-async def predict_with(
+async def predict_with_model(
     request: Request,
     runtime: RuntimeDep,
     name: str,

@@ -12,7 +12,7 @@ router = APIRouter(responses=ANY_PROBLEM)
 
 
 @router.get("/models", tags=["models"])
-async def models(runtime: RuntimeDep) -> ModelsAnswer:
+async def list_models(runtime: RuntimeDep) -> ModelsAnswer:
     """Every model that is served or could not be loaded."""
     answers = [ModelAnswer.of(name, status) for name, status in runtime.registry.overview().items()]
     return ModelsAnswer(
@@ -25,14 +25,14 @@ async def models(runtime: RuntimeDep) -> ModelsAnswer:
 
 
 @router.get("/models/{name}", tags=["models"])
-async def model(runtime: RuntimeDep, name: str) -> ModelAnswer:
+async def describe_model(runtime: RuntimeDep, name: str) -> ModelAnswer:
     """What is served under a name: version, labels, metrics, provider, and why the last reload failed, if it did."""
     return ModelAnswer.of(name, runtime.registry.look_up(name))
 
 
 @router.head("/health/live", include_in_schema=False)
 @router.get("/health/live", tags=["health"], responses={503: {"model": HealthAnswer, "description": "Not alive."}})
-async def live(runtime: RuntimeDep, response: Response) -> HealthAnswer:
+async def is_alive(runtime: RuntimeDep, response: Response) -> HealthAnswer:
     """The process answers, and what it needs for its work is there; if not, only a restart helps."""
     reason = runtime.lifecycle.broken
     if reason is None:
@@ -43,7 +43,7 @@ async def live(runtime: RuntimeDep, response: Response) -> HealthAnswer:
 
 @router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", tags=["health"], responses={503: {"model": HealthAnswer, "description": "Not ready."}})
-async def ready(runtime: RuntimeDep, response: Response) -> HealthAnswer:
+async def is_ready(runtime: RuntimeDep, response: Response) -> HealthAnswer:
     """A model is warm, the device is what was required, and the service is not shutting down."""
     reason, device = runtime.not_ready_reason, DeviceAnswer.of(runtime.device)
     if reason is None:
@@ -53,6 +53,6 @@ async def ready(runtime: RuntimeDep, response: Response) -> HealthAnswer:
 
 
 @router.get("/metrics", tags=["health"], response_class=PlainTextResponse)
-async def metrics(runtime: RuntimeDep) -> Response:
+async def read_metrics(runtime: RuntimeDep) -> Response:
     """Counts and state for Prometheus, in its text format."""
     return Response(await runtime.metrics_text(), media_type=CONTENT_TYPE)
