@@ -4,7 +4,7 @@ import logging
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.request_ids import request_id_of
+from service.request_ids import identity_of
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class LogFailures:
             await self._app(scope, receive, send)
         except Exception as error:
             facts = {
-                "request_id": request_id_of(scope),
+                **identity_of(scope),
                 "method": scope["method"],
                 "route": getattr(scope.get("route"), "path", scope["path"][:200]),
             }

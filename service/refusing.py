@@ -5,6 +5,7 @@ import asyncio
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from service.access_log import NO_HEAD
 from service.closing import ClosingConnection
 from service.errors import ServiceError
 from service.refusals import REFUSAL
@@ -41,7 +42,7 @@ class RefusingConnection(ClosingConnection):
         super().on_message_begin()
         self.scope |= {"method": "GET", "path": "/", "raw_path": b"/", "query_string": b""}
         self.headers.append((b"transfer-encoding", b"chunked"))  # what follows has no known end
-        self.scope["state"][REFUSAL] = error
+        self.scope["state"] |= {REFUSAL: error, NO_HEAD: True}
         return RequestResponseCycle(
             scope=self.scope,
             transport=self.transport,
