@@ -91,7 +91,7 @@ def classify_picture(
         ModelFailed: the graph fails with it.
     """
     times = times or StageTimes()
-    images = _read(partial(_decoded, data), generation, lane, limits, times)
+    images = _read(decoded_file(data), generation, lane, limits, times)
     return _answer_of(_run(images, generation, lane, (), times), generation, count)
 
 
@@ -116,9 +116,14 @@ def _failures_told(generation: Generation) -> Iterator[None]:
         raise ModelFailed(generation.name, generation.version) from error
 
 
-def _decoded(data: bytes, generation: Generation, limits: DecodeLimits) -> NDArray[np.uint8]:
+def decoded_file(data: bytes | memoryview) -> Source:
+    """What gives the pixels of a picture file; its errors are PictureErrors."""
+    return partial(_decode, data)
+
+
+def _decode(data: bytes | memoryview, generation: Generation, limits: DecodeLimits) -> NDArray[np.uint8]:
     spec = generation.bundle.metadata.spec
-    return preprocess(decode(data, at_least=spec.decode_at_least, limits=limits), spec)
+    return preprocess(decode(bytes(data), at_least=spec.decode_at_least, limits=limits), spec)
 
 
 def _read(
@@ -202,7 +207,7 @@ class Classifier:
             RunnerBroken: nothing can be computed any more.
         """
         finish = partial(_answer_of, count=count)
-        return await self._timed(_Job(partial(_decoded, data), model, deadline, times or StageTimes(), finish))
+        return await self._timed(_Job(decoded_file(data), model, deadline, times or StageTimes(), finish))
 
     async def compute(
         self,
