@@ -33,7 +33,7 @@ CROWDED_HEAD_S = 1.0
 LAST_CHANCE_S = 1.0
 """How long an idle connection stays open at the end: a request may be on its way."""
 
-_ALWAYS_ANSWERED = ("/health/", "/metrics")
+_ALWAYS_ANSWERED = ("/health/", "/metrics", "/v2/health/")
 
 
 @dataclass(frozen=True)

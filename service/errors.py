@@ -189,8 +189,8 @@ class UnknownVersion(ServiceError):
 
     def __init__(self, name: str, version: str, *, served: str) -> None:
         super().__init__(
-            f"model {name[:80]!r} is served in version {served!r}, not in {version[:80]!r}. Leave the version out for the "
-            "current one."
+            f"model {name[:80]!r} is served in version {served!r}, not in {version[:80]!r}. Leave the version out for "
+            "the current one."
         )
 
 

@@ -16,9 +16,8 @@ from service.ready_made import ReadyMade, ready_made
 from service.request_counts import OTHER_ROUTE, RequestCounts, note_problem
 
 PREDICT, PREDICT_WITH = "/predict", "/models/{name}/predict"
+INFER, INFER_VERSION = "/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer"
 """Templates of the routes that are gated; requests that are turned away are counted under them."""
-
-_BEFORE_NAME, _AFTER_NAME = PREDICT_WITH.split("{name}")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class TurnedAway:
     @property
     def answer(self) -> ReadyMade:
         """What it is told."""
-        return ready_made(self.error)
+        return ready_made(self.error, self.scope["path"])
 
 
 class Gate:
@@ -78,19 +77,22 @@ class Gate:
 
     def turned_away(self, scope: Scope) -> TurnedAway | None:
         """Why a request with this head cannot be let in; None for whatever is to go to the app."""
-        path: str = scope["path"]
         if self._is_draining():
             return None
         if error := self._guard.refusal(scope):  # first: how things stand here is not everybody's business
             return TurnedAway(GatedRoute(OTHER_ROUTE), error, scope)
         if scope["method"] != "POST":
             return None
-        if path == PREDICT:
-            return self._asked(GatedRoute(PREDICT), None, scope)
-        name = path.removeprefix(_BEFORE_NAME).removesuffix(_AFTER_NAME)
-        if path != _BEFORE_NAME + name + _AFTER_NAME or "/" in name or not name:
-            return None
-        return self._asked(GatedRoute(PREDICT_WITH), name, scope)
+        match scope["path"].split("/"):
+            case ["", "predict"]:
+                return self._asked(GatedRoute(PREDICT), None, scope)
+            case ["", "models", name, "predict"] if name:
+                return self._asked(GatedRoute(PREDICT_WITH), name, scope)
+            case ["", "v2", "models", name, "infer"] if name:
+                return self._asked(GatedRoute(INFER), name, scope)
+            case ["", "v2", "models", name, "versions", version, "infer"] if name and version:
+                return self._asked(GatedRoute(INFER_VERSION), name, scope)
+        return None
 
     def more_headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         """What an answer to this request must say besides, so that a browser shows it to a page of another origin."""

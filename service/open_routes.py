@@ -6,7 +6,18 @@ All else needs one, also what there is not: a route that is added is closed unti
 from service.key_file import Right
 
 OPEN_PATHS = frozenset(
-    {"/", "/health/live", "/health/ready", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+    {
+        "/",
+        "/health/live",
+        "/health/ready",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/metrics",
+        "/docs",
+        "/docs/oauth2-redirect",
+        "/redoc",
+        "/openapi.json",
+    }
 )
 OPEN_PREFIXES = ("/page/",)
 """Folders of static files."""

@@ -15,6 +15,7 @@ from service.errors import (
     AdminClosed,
     HeadersTooLarge,
     HeadersTooSlow,
+    InferenceMalformed,
     KeyMissing,
     KeyNotAllowed,
     KeyUnknown,
@@ -28,6 +29,7 @@ from service.errors import (
     PoolTimeout,
     RateLimited,
     RepeatedParameter,
+    RepositoryNotControlled,
     RequestBrokenOff,
     RequestMalformed,
     RunnerBroken,
@@ -37,7 +39,9 @@ from service.errors import (
     TooManyWaiting,
     UnknownModel,
     UnknownParameter,
+    UnknownVersion,
     UnsupportedContentType,
+    UnsupportedEncoding,
     UnsupportedHttpVersion,
     UploadMalformed,
     UploadTooLarge,
@@ -46,6 +50,9 @@ from service.errors import (
     VersionNotLoadable,
     WaitTooLong,
 )
+from service.explaining_errors import TooManyPictures, UnknownLabel
+from service.open_inference_form import MEDIA_TYPE as INFERENCE_MEDIA_TYPE
+from service.open_inference_form import error_body, speaks_open_inference
 from service.request_counts import note_problem
 from service.request_ids import HEADER, request_id_of
 from service.schemas import Problem
@@ -73,6 +80,8 @@ METHOD_NOT_ALLOWED = Kind(405, "method-not-allowed", "The route does not know th
 KINDS: dict[type[FinialError], Kind] = {
     UnknownParameter: BAD_PARAMETER,
     RepeatedParameter: BAD_PARAMETER,
+    InferenceMalformed: Kind(400, "bad-inference-request", "The inference request cannot be used"),
+    RepositoryNotControlled: Kind(400, "models-not-controlled", "Models are not loaded by request"),
     NoPicture: Kind(400, "no-picture", "The request has no picture"),
     RequestMalformed: Kind(400, "bad-request", "The request is not well-formed HTTP"),
     RequestBrokenOff: Kind(400, "request-broken-off", "The request breaks off"),
@@ -81,7 +90,10 @@ KINDS: dict[type[FinialError], Kind] = {
     KeyUnknown: Kind(401, "key-unknown", "The key is not known"),
     AdminClosed: Kind(403, "admin-closed", "Admin verbs are closed"),
     KeyNotAllowed: Kind(403, "key-not-allowed", "The caller may not do this"),
+    UnknownLabel: Kind(400, "unknown-label", "The model has no such label"),
+    TooManyPictures: Kind(400, "too-many-pictures", "One picture is taken at a time"),
     UnknownModel: Kind(404, "unknown-model", "There is no such model"),
+    UnknownVersion: Kind(404, "unknown-version", "The model is served in another version"),
     HeadersTooSlow: Kind(408, "headers-too-slow", "The headers did not arrive in time"),
     UploadTooSlow: Kind(408, "upload-too-slow", "The body did not arrive in time"),
     ModelNotChosen: Kind(409, "model-not-chosen", "There are several models and none is the default"),
@@ -91,6 +103,7 @@ KINDS: dict[type[FinialError], Kind] = {
     PictureTooLarge: Kind(413, "picture-too-large", "The picture has too many bytes"),
     TooManyPixels: Kind(413, "too-many-pixels", "The picture has too many pixels"),
     UnsupportedContentType: Kind(415, "unsupported-content-type", "The body is announced as something else"),
+    UnsupportedEncoding: Kind(415, "unsupported-encoding", "The body is compressed in an unknown way"),
     UnknownFormat: Kind(415, "unknown-format", "Not an accepted picture format"),
     PictureCorrupt: Kind(422, "undecodable-picture", "The picture cannot be decoded"),
     VersionNotLoadable: Kind(422, "version-not-loadable", "The version cannot be served"),
@@ -168,6 +181,8 @@ def respond(kind: Kind, detail: str, scope: Scope, headers: dict[str, str] | Non
     headers = {**(headers or {}), HEADER: request_id}  # an unexpected error is answered outside of RequestIds
     if kind.retry_after_s is not None:
         headers["Retry-After"] = str(kind.retry_after_s)
+    if speaks_open_inference(scope.get("path", "")):
+        return Response(error_body(problem.detail), kind.status, headers, media_type=INFERENCE_MEDIA_TYPE)
     return Response(problem.model_dump_json(), kind.status, headers, media_type=MEDIA_TYPE)
 
 

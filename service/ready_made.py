@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from service.errors import ServiceError
+from service.open_inference_form import PREFIX, speaks_open_inference
 from service.problems import Kind, kind_of, respond
 
 _STAND_IN = "the-request-id-goes-here"
@@ -42,14 +43,20 @@ class ReadyMade:
         return b"".join((STATUS_LINE[self.status], *first, headers, last, body))
 
 
-def ready_made(error: ServiceError) -> ReadyMade:
-    """The answer to a request that is refused for an error; kept for the next one that is refused for the same."""
-    return _made(kind_of(error), str(error), tuple(error.headers.items()))
+def ready_made(error: ServiceError, path: str = "") -> ReadyMade:
+    """The answer to a request that is refused for an error; kept for the next one that is refused for the same.
+
+    Args:
+        error: why it is refused.
+        path: where it wanted to go: the form of the answer depends on it.
+    """
+    prefix = PREFIX if speaks_open_inference(path) else ""
+    return _made(kind_of(error), str(error), tuple(error.headers.items()), prefix)
 
 
 @functools.lru_cache(maxsize=256)
-def _made(kind: Kind, detail: str, more_headers: tuple[tuple[str, str], ...]) -> ReadyMade:
-    scope = {"type": "http", "state": {"request_id": _STAND_IN}}
+def _made(kind: Kind, detail: str, more_headers: tuple[tuple[str, str], ...], path: str) -> ReadyMade:
+    scope = {"type": "http", "path": path, "state": {"request_id": _STAND_IN}}
     answer = respond(kind, detail, scope, dict(more_headers))
     headers = [
         name + b": " + (b"%(length)d" if name == b"content-length" else _with_place(value)) + b"\r\n"

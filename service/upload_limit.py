@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import TooManyUploads, UploadTooLarge, UploadTooSlow
 from service.refusals import refusal_of
 
+_LIMITED = "limited_receive"
+
 
 @dataclass(frozen=True)
 class UploadBounds:
@@ -49,10 +51,21 @@ class UploadLimit:
             await self._app(scope, receive, send)
             return
         limited = _LimitedReceive(scope, receive, self._bounds, self._held)
+        scope.setdefault("state", {})[_LIMITED] = limited
         try:
             await self._app(scope, limited, send)
         finally:
-            self._held.bytes -= limited.received_bytes
+            self._held.bytes -= limited.held_bytes
+
+
+def note_unpacked(scope: Scope, piece_bytes: int) -> None:
+    """Count what was unpacked from a request's body as if it had been received: it takes as much memory.
+
+    Raises:
+        UploadTooLarge, TooManyUploads: as for a body that was sent so large.
+    """
+    limited: _LimitedReceive = scope["state"][_LIMITED]
+    limited.note_unpacked(piece_bytes)
 
 
 @dataclass
@@ -67,9 +80,20 @@ class _LimitedReceive:
         self._scope, self._receive, self._bounds, self._held = scope, receive, bounds, held
         announced = Headers(scope=scope).get("content-length", "")
         self._announced_bytes = int(announced) if announced.isdigit() else 0
-        self.received_bytes = 0
+        self.received_bytes = self._unpacked_bytes = 0
         self._deadline: float | None = None
         self._complete = False
+
+    @property
+    def held_bytes(self) -> int:
+        """What the request has in memory of its body."""
+        return self.received_bytes + self._unpacked_bytes
+
+    def note_unpacked(self, piece_bytes: int) -> None:
+        """As the function of this name."""
+        self._unpacked_bytes += piece_bytes
+        self._held.bytes += piece_bytes
+        self._check(self._unpacked_bytes, f"unpacked at least {self._unpacked_bytes:,}")
 
     async def __call__(self) -> Message:
         if self._complete:  # what is left to receive is the client's departure, which may take its time
@@ -88,7 +112,7 @@ class _LimitedReceive:
     def _check(self, own_bytes: int, found: str) -> None:
         if own_bytes > self._bounds.max_bytes:
             raise UploadTooLarge(found=found, max_bytes=self._bounds.max_bytes)
-        others_bytes = self._held.bytes - self.received_bytes
+        others_bytes = self._held.bytes - self.held_bytes
         if others_bytes > 0 and own_bytes + others_bytes > self._bounds.max_bytes_together:
             raise TooManyUploads(max_bytes=self._bounds.max_bytes_together)
 

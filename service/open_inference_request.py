@@ -1,0 +1,137 @@
+"""The body of an inference request -> what is to be computed, and how it is to be told.
+
+Source: the Open Inference Protocol v2 and Triton's extensions binary_tensor_data and classification, which its clients
+use without asking.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from service.classifier import Source, decoded_file
+from service.errors import InferenceMalformed
+from service.open_inference_json import read_document
+from service.open_inference_schemas import InferRequest, InferRequestedOutput, Parameters
+from service.open_inference_tensors import refuse_shared_memory, sources_of
+
+LABEL = "label"
+"""An output that the graph does not have: the best label of each picture."""
+
+CLASSIFIABLE = ("probabilities", "logits")
+
+
+@dataclass(frozen=True)
+class WantedOutput:
+    """How one output is to be told.
+
+    Attributes:
+        binary: after the JSON instead of in it.
+        class_count: tell the best so many as score:index:label; 0 for the tensor itself.
+    """
+
+    name: str
+    binary: bool = False
+    class_count: int = 0
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What a client asks for.
+
+    Attributes:
+        id: the client's own name for it, which goes back.
+        pictures: what gives the pixels of each.
+        outputs: those that are wanted, in order; None for all.
+        binary: how those are told that the client does not name.
+        patience_s: how long it will wait; None where it does not say.
+    """
+
+    id: str | None
+    pictures: list[Source]
+    outputs: tuple[WantedOutput, ...] | None
+    binary: bool = False
+    patience_s: float | None = None
+
+    def outputs_of(self, known: Sequence[str]) -> tuple[WantedOutput, ...]:
+        """The outputs that are wanted of a model that has these.
+
+        Raises:
+            InferenceMalformed: it has no such output.
+        """
+        if self.outputs is None:
+            return tuple(WantedOutput(name, self.binary) for name in known)
+        if unknown := [each.name for each in self.outputs if each.name not in known]:
+            raise InferenceMalformed(f"there is no output {unknown[0][:40]!r}; the model has {', '.join(known)}")
+        return self.outputs
+
+
+def read_inference(body: bytes, header_length: str | None) -> Inference:
+    """Take a body apart.
+
+    Args:
+        body: JSON, then the binary tensors.
+        header_length: the header Inference-Header-Content-Length: bytes of the JSON; "0" for a body that is one
+            picture file and nothing else; None for one that is JSON and nothing else.
+
+    Raises:
+        InferenceMalformed: it cannot be used.
+    """
+    length = _length_of(header_length, len(body))
+    if length == 0 and header_length is not None:
+        return Inference(None, [decoded_file(body)], None)
+    request = _request_of(body[:length])
+    parameters = request.parameters or {}
+    binary = parameters.get("binary_data_output") is True
+    return Inference(
+        id=request.id,
+        pictures=sources_of(request.inputs, memoryview(body)[length:]),
+        outputs=_wanted(request.outputs, binary=binary),
+        binary=binary,
+        patience_s=_patience_of(parameters),
+    )
+
+
+def _length_of(header: str | None, body_bytes: int) -> int:
+    if header is None:
+        return body_bytes
+    if not (header.isascii() and header.isdigit() and len(header) < 20 and int(header) <= body_bytes):
+        raise InferenceMalformed(
+            f"Inference-Header-Content-Length is {header[:40]!r}, and the body has {body_bytes:,} bytes; "
+            "it says how many of them are JSON"
+        )
+    return int(header)
+
+
+def _request_of(text: bytes) -> InferRequest:
+    document = read_document(text)
+    try:
+        return InferRequest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part)[:40] for part in first["loc"])
+        raise InferenceMalformed(f"{where}: {first['msg']}") from error
+
+
+def _wanted(outputs: Sequence[InferRequestedOutput] | None, *, binary: bool) -> tuple[WantedOutput, ...] | None:
+    if not outputs:
+        return None
+    names = [each.name for each in outputs]
+    if len(set(names)) < len(names):
+        raise InferenceMalformed("an output is named twice")
+    return tuple(_wanted_output(each.name, each.parameters or {}, binary=binary) for each in outputs)
+
+
+def _wanted_output(name: str, parameters: Parameters, *, binary: bool) -> WantedOutput:
+    refuse_shared_memory(parameters)
+    count = parameters.get("classification", 0)
+    if type(count) is not int or not 0 <= count <= 10**6:
+        raise InferenceMalformed(f"classification of {name[:40]!r} is {str(count)[:40]}, expected how many labels")
+    if count and name not in CLASSIFIABLE:
+        raise InferenceMalformed(f"{name[:40]!r} cannot be told as labels; {' and '.join(CLASSIFIABLE)} can")
+    return WantedOutput(name, parameters.get("binary_data", binary) is True, count)
+
+
+def _patience_of(parameters: Parameters) -> float | None:
+    timeout_us = parameters.get("timeout")
+    return timeout_us / 1e6 if type(timeout_us) is int and 0 < timeout_us <= 10**15 else None
