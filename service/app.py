@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from service import page_routes, predict_routes, routes
+from service import explain_routes, page_routes, predict_routes, routes
 from service.access import Access
 from service.access_log import AccessLog
 from service.cors import CorsHeaders
@@ -50,6 +50,7 @@ def create_app(settings: ServiceSettings, opened: Opened | None = None) -> FastA
 
     app = DescribedApp(lifespan=lifespan)
     app.include_router(predict_routes.router)
+    app.include_router(explain_routes.router)
     app.include_router(routes.router)
     app.include_router(page_routes.router)
     install_problems(app)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from service.micro_batch import BatchStats, MicroBatcher
 from service.runner import Outputs, Runner
 from shared.bundle import Bundle
+from shared.evidence import Evidence
 
 
 class Generation:
@@ -20,6 +21,7 @@ class Generation:
         name: the model's name, that of its folder.
         bundle: what was read.
         runner: opened from the bundle, verified and warm; closed with the generation.
+        evidence: how its maps tell where the evidence for a label lies; None where they do not.
         warnings: what is not as it was on the training machine, but does not forbid serving.
         on_close: called once, when nobody can use this generation any more.
     """
@@ -30,10 +32,11 @@ class Generation:
         bundle: Bundle,
         runner: Runner,
         *,
+        evidence: Evidence | None = None,
         warnings: tuple[str, ...] = (),
         on_close: Callable[["Generation"], None] = lambda _: None,
     ) -> None:
-        self.name, self.bundle, self.warnings = name, bundle, warnings
+        self.name, self.bundle, self.evidence, self.warnings = name, bundle, evidence, warnings
         self.provider, self.can_widen = runner.provider, runner.can_widen
         self.batches = isinstance(runner, MicroBatcher)
         self.room = runner.room if isinstance(runner, MicroBatcher) else None  # as `Pool.lease` takes it

@@ -12,6 +12,7 @@ from service.runner import SessionRunner
 from shared.bundle import INPUT_NAME, NOVELTY, PROBABILITIES, Bundle, read_bundle
 from shared.cpu_features import Cpu, read_cpu
 from shared.errors import BundleInvalid
+from shared.evidence import read_evidence
 from shared.golden import check_golden
 from shared.session import CPU, Provider, Session, open_session
 
@@ -60,7 +61,7 @@ def open_generation(
     outputs = wanted_outputs(bundle)
     runner = batching.open(wide or narrow, outputs, bundle) if batches else SessionRunner(narrow, wide, outputs=outputs)
     give_back_memory()
-    return Generation(name, bundle, runner, warnings=warnings, on_close=_on_close)
+    return Generation(name, bundle, runner, evidence=read_evidence(bundle), warnings=warnings, on_close=_on_close)
 
 
 def wanted_outputs(bundle: Bundle) -> tuple[str, ...]:
@@ -74,10 +75,11 @@ def check_tensors(bundle: Bundle, session: Session) -> None:
     Raises:
         BundleInvalid: a name or a shape differs.
     """
-    spec, label_count = bundle.metadata.spec, len(bundle.metadata.labels)
+    spec, label_count, evidence = bundle.metadata.spec, len(bundle.metadata.labels), bundle.metadata.evidence
     if session.input_name != INPUT_NAME:
         raise BundleInvalid(bundle.model_path, detail=f"its input is {session.input_name!r}, expected {INPUT_NAME!r}")
-    if missing := sorted({PROBABILITIES, *bundle.metadata.outputs} - set(session.output_names)):
+    promised = {PROBABILITIES, *bundle.metadata.outputs, *(evidence.outputs if evidence else ())}
+    if missing := sorted(promised - set(session.output_names)):
         raise BundleInvalid(bundle.model_path, detail=f"it has no output {missing[0]!r}, bundle.json lists it")
     _check_shape(bundle, session, INPUT_NAME, (None, spec.height, spec.width, 3))
     _check_shape(bundle, session, PROBABILITIES, (None, label_count))

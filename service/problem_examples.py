@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from service import errors as ours
+from service.explaining_errors import TooManyPictures, UnknownLabel
 from service.problems import problem_of
 from shared.errors import FinialError, PictureCorrupt, PictureTooLarge, TooManyPixels, UnknownFormat
 
@@ -35,6 +36,8 @@ def _errors() -> Iterator[FinialError]:
         ours.UploadMalformed("it breaks off before its closing boundary"),
         ours.RequestMalformed("it has 2 Host headers, expected one"),
         ours.RequestBrokenOff(),
+        UnknownLabel("dasy", ["daisy", "rose", "tulip"]),
+        TooManyPictures(2),
         ours.UnknownModel("flower", choices=["cracks", "flowers"]),
         ours.HeadersTooSlow(waited_s=10),
         ours.UploadTooSlow(waited_s=10, is_silent=True),

@@ -67,29 +67,50 @@ def preprocess(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.uint8]:
     resample = _FILTERS[spec.interpolation]
     if spec.fit == "pad":
         return _pad(image, spec, resample)
-    box = _centre_box(image, spec) if spec.fit == "crop" else None
+    box = _centre_box(image.size, spec) if spec.fit == "crop" else None
     return np.array(image.resize((spec.width, spec.height), resample, box=box))  # a copy, because theirs is read-only
 
 
-def _centre_box(image: Image.Image, spec: PreprocessSpec) -> Box:
+def seen_box(size_px: tuple[int, int], spec: PreprocessSpec) -> Box:
+    """The part of an upright picture of (width, height) that `preprocess` leaves of it.
+
+    Returns:
+        left, top, right, bottom in px of the picture; beyond its edges where it is padded.
+    """
+    if spec.fit == "crop":
+        return _centre_box(size_px, spec)
+    if spec.fit == "stretch":
+        return (0.0, 0.0, float(size_px[0]), float(size_px[1]))
+    (width, height), (left, top) = _placed(size_px, spec)
+    across, down = size_px[0] / width, size_px[1] / height
+    return (-left * across, -top * down, (spec.width - left) * across, (spec.height - top) * down)
+
+
+def _centre_box(size_px: tuple[int, int], spec: PreprocessSpec) -> Box:
     """The part of the source, in source px, that shorter-side resize and centre crop leave of it.
 
     Sizes and offsets are whole numbers at the same places as in torchvision's Resize and CenterCrop, which most
     weights were trained with.
     """
-    shorter = min(image.size)
-    resized = [int(spec.resize * side / shorter) for side in image.size]
+    shorter = min(size_px)
+    resized = [int(spec.resize * side / shorter) for side in size_px]
     left, top = round((resized[0] - spec.width) / 2), round((resized[1] - spec.height) / 2)
-    across, down = image.width / resized[0], image.height / resized[1]
+    across, down = size_px[0] / resized[0], size_px[1] / resized[1]
     right, bottom = (left + spec.width) * across, (top + spec.height) * down
-    return (left * across, top * down, min(right, image.width), min(bottom, image.height))
+    return (left * across, top * down, min(right, size_px[0]), min(bottom, size_px[1]))
 
 
 def _pad(image: Image.Image, spec: PreprocessSpec, resample: Image.Resampling) -> NDArray[np.uint8]:
     """Fit the whole picture inside, centred on the mean colour, which normalisation turns into zeros."""
-    scale = min(spec.width / image.width, spec.height / image.height)
-    width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    size, place = _placed(image.size, spec)
     colour = tuple(round(255 * mean) for mean in spec.mean)
     canvas = Image.new("RGB", (spec.width, spec.height), colour)
-    canvas.paste(image.resize((width, height), resample), ((spec.width - width) // 2, (spec.height - height) // 2))
+    canvas.paste(image.resize(size, resample), place)
     return np.array(canvas)
+
+
+def _placed(size_px: tuple[int, int], spec: PreprocessSpec) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How large a padded picture becomes, width and height, and where its left upper corner lies, in px."""
+    scale = min(spec.width / size_px[0], spec.height / size_px[1])
+    width, height = max(1, round(size_px[0] * scale)), max(1, round(size_px[1] * scale))
+    return (width, height), ((spec.width - width) // 2, (spec.height - height) // 2)
