@@ -5,7 +5,7 @@ from typing import Any
 
 from service.problems import KINDS, MEDIA_TYPE
 
-_PICTURE = {"type": "string", "format": "binary"}
+_PICTURE = {"type": "string", "format": "binary", "minLength": 1}
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "Pictures": {
