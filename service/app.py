@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from service import explain_routes, page_routes, predict_routes, routes
+from service import admin_routes, explain_routes, open_inference, page_routes, predict_routes, routes
 from service.access import Access
 from service.access_log import AccessLog
-from service.cors import CorsHeaders
+from service.cors_headers import CorsHeaders
 from service.description import DescribedApp
 from service.guarded import Guarded
 from service.polite_close import PoliteClose
@@ -52,7 +52,9 @@ def create_app(settings: ServiceSettings, opened: Opened | None = None) -> FastA
     app.include_router(predict_routes.router)
     app.include_router(explain_routes.router)
     app.include_router(routes.router)
+    app.include_router(admin_routes.router)
     app.include_router(page_routes.router)
+    app.include_router(open_inference.router)
     install_problems(app)
     # The last one added is the outermost: a request meets them from the bottom up.
     app.add_middleware(UploadLimit, bounds=_upload_bounds(settings))

@@ -11,8 +11,9 @@ from pathlib import Path
 from service.back_off import BackOff
 from service.errors import LookLate, StoreClosed, StoreUnreachable, VersionAltered
 from service.generation import Generation
+from service.model_status import FailedLoad, Outcome, Pin
 from service.model_store import ModelStore
-from service.registry import FailedLoad, Outcome, Registry
+from service.registry import Registry
 from service.turns import Turns
 from shared.errors import BundleError, FinialError, ModelMissing
 
@@ -40,14 +41,23 @@ class Surroundings:
     random: Callable[[], float]
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A version that may be served, and its files' state before it was read: what changes meanwhile is noticed."""
+
+    generation: Generation
+    state: str | None
+
+
 class Follower:
-    """Keeps one model of a registry as its store says. `look` is called by one thread at a time.
+    """Keeps one model of a registry as its store says. Every method may be called from any thread.
 
     Args:
-        name: the model's.
+        name: what the model is served under.
         around: what is followed, and how.
         pinned: the version to serve whatever `current` says.
         is_expected: whether somebody named this model, so that it is a fault if it is not there.
+        model: its name in the store, where it is served under another one, beside the current version.
 
     Attributes:
         has_looked: set when the first look has ended.
@@ -55,11 +65,21 @@ class Follower:
     """
 
     def __init__(
-        self, name: str, around: Surroundings, *, pinned: str | None = None, is_expected: bool = False
+        self,
+        name: str,
+        around: Surroundings,
+        *,
+        pinned: str | None = None,
+        is_expected: bool = False,
+        model: str | None = None,
     ) -> None:
         self.name, self.has_looked = name, threading.Event()
         self.doing = "began"
-        self._around, self._pinned, self._is_expected = around, pinned, is_expected or pinned is not None
+        self._around, self._is_expected = around, is_expected or pinned is not None
+        self._model, self._is_beside = model or name, model is not None
+        self._pin_at_start = self._pin = None if pinned is None else Pin(pinned)
+        self._looking = threading.Lock()
+        self._loaded, self._found_wrong = False, ""
         self._loads, self._asks = self._back_off(), self._back_off()
         self._unreadable = 0
         self._state: str | None = None
@@ -69,6 +89,10 @@ class Follower:
 
     def look(self) -> None:
         """Look once; nothing that is found raises."""
+        with self._looking:
+            self._look_once()
+
+    def _look_once(self) -> None:
         try:
             if self._asks.is_due(""):
                 self._look()
@@ -102,7 +126,7 @@ class Follower:
     def _look(self) -> None:
         self.doing = "reading `current`"
         try:
-            version = self._pinned or self._around.store.current(self.name)
+            version = self._pin.version if self._pin else self._around.store.current(self._model)
         except StoreClosed:
             raise
         except Exception as error:
@@ -129,30 +153,41 @@ class Follower:
         """It has a `current`, so that it is a model, and known before anything of it is loaded."""
         with self._leaving:
             if not self._has_left:
-                self._around.registry.expect(self.name, pinned=self._pinned)
+                self._around.registry.expect(self.name, pin=self._pin)
 
     def _load(self, version: str) -> None:
-        around, started = self._around, self._around.clock()
-        self.doing = f"getting {version}"
+        started = self._around.clock()
         try:
-            state = self._state_of(version)  # before it is read: what changes meanwhile is noticed later
-            path = around.store.obtain(self.name, version)
-            self.doing = f"opening {version}"
-            with around.turns.take():
-                generation = around.open_version(self.name, path)
+            opened = self._open(version)
         except StoreClosed:
             raise
         except Exception as error:  # a bundle is untrusted; whatever it provokes must not end the watcher
             self._note(error, "failed", version=version, attempts=self._loads.note_failure(version))
             return
+        self._take(opened, since=started)
+
+    def _open(self, version: str) -> Opened:
+        self.doing = f"getting {version}"
+        state = self._state_of(version)
+        path = self._around.store.obtain(self._model, version)
+        self.doing = f"opening {version}"
+        with self._around.turns.take():
+            return Opened(self._around.open_version(self.name, path), state)
+
+    def _take(self, opened: Opened, *, since: float) -> bool:
+        """Serve it; False where the model is not followed any more."""
+        around, generation = self._around, opened.generation
         if not self._put(generation):
-            return
+            return False
         self._loads.clear()
-        self._state, self._recheck_at = state, around.clock() + around.store.recheck_s
-        took = {"model": self.name, "version": version, "load_s": round(around.clock() - started, 3)}
+        self._loaded = True
+        self._state, self._recheck_at = opened.state, around.clock() + around.store.recheck_s
+        took = {"model": self.name, "version": generation.version, "load_s": round(around.clock() - since, 3)}
         logger.info("model loaded", extra=took | {"provider": generation.provider, "warnings": generation.warnings})
-        with contextlib.suppress(OSError):
-            around.store.remember(self.name, version)
+        if not self._is_beside:
+            with contextlib.suppress(OSError):
+                around.store.remember(self._model, generation.version)
+        return True
 
     def _put(self, generation: Generation) -> bool:
         with self._leaving:
@@ -164,21 +199,21 @@ class Follower:
 
     def _state_of(self, version: str) -> str | None:
         try:
-            return self._around.store.state(self.name, version)
+            return self._around.store.state(self._model, version)
         except (StoreUnreachable, BundleError):
             return None
 
     def _look_for_changes(self, serving: Generation) -> None:
         """A version never changes; if its files do, what was loaded is served on, and that is said."""
         try:
-            state = self._around.store.state(self.name, serving.version)
+            state = self._around.store.state(self._model, serving.version)
         except BundleError as error:
             state = str(error)
         if state == self._state:
             return
         loaded = serving.bundle.metadata.content_sha256
         try:
-            found = self._around.store.content(self.name, serving.version)
+            found = self._around.store.content(self._model, serving.version)
             detail = "" if found == loaded else f"its content is {found[:8]} now, {loaded[:8]} was loaded"
         except BundleError as error:
             detail = str(error).rstrip(".")
@@ -196,14 +231,14 @@ class Follower:
         if is_away:
             self._asks.note_failure("")
         self._note(error, "unreadable", version=None, attempts=self._unreadable, is_retry=is_away)
-        if is_away and not is_served and (last := self._around.store.remembered().get(self.name)):
+        if is_away and not is_served and (last := self._around.store.remembered().get(self._model)):
             self._serve(last)
 
     def _note(
         self, error: Exception, outcome: Outcome, *, version: str | None, attempts: int, is_retry: bool = True
     ) -> None:
         """Remember it for those who ask; count and log it the first time, and each time it was tried again."""
-        message = str(error) if isinstance(error, FinialError) else f"{type(error).__name__}: {error}"
+        self._found_wrong = message = in_words(error)
         is_counted = is_retry or attempts == 1
         with self._leaving:
             if self._has_left:
@@ -216,3 +251,8 @@ class Follower:
 
     def _back_off(self) -> BackOff:
         return BackOff(self._around.interval_s, clock=self._around.clock, random=self._around.random)
+
+
+def in_words(error: Exception) -> str:
+    """What went wrong, for those who ask."""
+    return str(error) if isinstance(error, FinialError) else f"{type(error).__name__}: {error}"

@@ -4,74 +4,12 @@ import contextlib
 import re
 import threading
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
 
 from service.errors import ModelNotChosen, ModelNotLoaded, NoModel, ServiceError, UnknownModel
 from service.generation import Generation
+from service.model_status import FailedLoad, History, Outcome, Pin, Status
 from shared.bundle import NAME_PATTERN
-
-Outcome = Literal["loaded", "failed", "unreadable", "altered"]
-"""How a look at a model ended: a version was loaded, could not be, `current` could not be read, or the files of the
-version that is served are no longer those that were loaded. A look that finds all as it was has none."""
-
-FAILED_LOADS_KEPT = 10
-
-
-@dataclass(frozen=True)
-class FailedLoad:
-    """Why a version is not served.
-
-    Attributes:
-        version: what `current` named, or None when that could not be read.
-        attempts: how often this version was tried.
-    """
-
-    version: str | None
-    message: str
-    at: datetime
-    attempts: int
-
-
-@dataclass(frozen=True)
-class Status:
-    """What is served of a model, and how that came about.
-
-    Attributes:
-        generation: what is served, if anything.
-        failures: the last ten versions that could not be loaded, newest first, even if a later one succeeded.
-        reloads: how often a look at the model ended in which way.
-        pinned: the version that is to be served whatever `current` says.
-        look_age_s: seconds since the last look at the model ended, or since it is followed; None if it is not.
-    """
-
-    generation: Generation | None
-    failures: tuple[FailedLoad, ...] = ()
-    reloads: Mapping[Outcome, int] = field(default_factory=dict)
-    pinned: str | None = None
-    look_age_s: float | None = None
-
-    @property
-    def failed(self) -> FailedLoad | None:
-        """The newest failed load."""
-        return self.failures[0] if self.failures else None
-
-
-@dataclass
-class _History:
-    """What is known of a model besides what is served of it."""
-
-    failures: deque[FailedLoad] = field(default_factory=lambda: deque(maxlen=FAILED_LOADS_KEPT))
-    reloads: Counter[Outcome] = field(default_factory=Counter)
-    pinned: str | None = None
-
-    def note(self, failed: FailedLoad) -> None:
-        if self.failures and self.failures[0].version == failed.version:
-            self.failures.popleft()  # the same once more
-        self.failures.appendleft(failed)
 
 
 class Registry:
@@ -86,7 +24,7 @@ class Registry:
         self._default_model, self._clock = default_model, clock
         self._lock = threading.Lock()
         self._generations: dict[str, Generation] = {}
-        self._histories: dict[str, _History] = {}  # of every model that is known
+        self._histories: dict[str, History] = {}  # of every model that is known
         self._askable: tuple[str, ...] = ()
         self._looked: dict[str | None, float] = {}
         self._is_settled: Callable[[], bool] = lambda: True
@@ -176,13 +114,19 @@ class Registry:
             self._generations.get(name),
             tuple(history.failures),
             dict(sorted(history.reloads.items())),
-            history.pinned,
+            history.pin,
             self._look_age_s(name),
         )
 
     def reloads(self) -> dict[str, Mapping[Outcome, int]]:
         """How often a look at each model ended in which way."""
         return {name: status.reloads for name, status in self.overview().items()}
+
+    def version_before(self, name: str) -> str | None:
+        """What was served of a model before its present version, in this process; None if nothing was."""
+        with self._lock:
+            history = self._histories.get(name)
+            return None if history is None else history.before
 
     def served(self) -> Sequence[str]:
         """Names of the models that are served, sorted."""
@@ -201,7 +145,9 @@ class Registry:
     @property
     def serves_default(self) -> bool:
         """Whether at least one model is served, and the default one if one was named."""
-        return bool(self._generations) if self._default_model is None else self._default_model in self._generations
+        if self._default_model is not None:
+            return self._default_model in self._generations
+        return any(name in self._generations for name in self._askable)
 
     @property
     def store_error(self) -> str | None:
@@ -233,10 +179,10 @@ class Registry:
         looked = self._looked.get(name)
         return None if looked is None else max(0.0, self._clock() - looked)
 
-    def expect(self, name: str, *, pinned: str | None = None) -> None:
-        """Know a model of which nothing is loaded yet."""
+    def expect(self, name: str, *, pin: Pin | None = None) -> None:
+        """Know a model of which perhaps nothing is loaded yet, and in which version it is to be served."""
         with self._lock:
-            self._history(name).pinned = pinned
+            self._history(name).pin = pin
 
     def put(self, generation: Generation) -> None:
         """Serve a generation from now on; the one before it drains. After `close` it is retired at once."""
@@ -245,7 +191,7 @@ class Registry:
             if not self._closed:
                 previous = self._generations.get(generation.name)
                 self._generations[generation.name] = generation
-                self._history(generation.name).reloads["loaded"] += 1
+                self._history(generation.name).note_served(generation.version)
         if previous is not None:
             previous.retire()
 
@@ -280,9 +226,9 @@ class Registry:
         for name in self.known():
             self.remove(name)
 
-    def _history(self, name: str) -> _History:
+    def _history(self, name: str) -> History:
         if name not in self._histories:
-            self._histories[name] = _History()
+            self._histories[name] = History()
             self._note_askable()
         return self._histories[name]
 

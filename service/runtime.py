@@ -128,6 +128,7 @@ def open_runtime(
         open_version=lambda name, path: open_version(name, path, provider=search.wait().wanted_of_sessions),
         names=settings.only,
         pins=settings.pins,
+        also=settings.beside,
         interval_s=settings.poll_every_s,
     )
     limits = DecodeLimits(max_bytes=settings.max_upload, max_pixels=settings.max_pixels)

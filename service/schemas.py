@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.classifier import Answer
 from service.device import Device
 from service.generation import Generation
-from service.registry import FailedLoad, Outcome, Status
+from service.model_status import FailedLoad, Outcome, PinnedBy, Status
 
 
 class _Answer(BaseModel):
@@ -96,7 +96,10 @@ class ModelAnswer(_Answer):
     loaded_at: datetime | None = None
     provider: str | None = Field(default=None, description="Where ONNX Runtime really computes.")
     warnings: tuple[str, ...] = Field(default=(), description="What differs from the training machine.")
-    pinned: str | None = Field(default=None, description="The version that --pin names for it, served come what may.")
+    pinned: str | None = Field(default=None, description="The version that it is pinned to, served come what may.")
+    pinned_by: PinnedBy | None = Field(
+        default=None, description="`setting`: --pin or --also; `admin`: a verb, until the process ends."
+    )
     look_age_s: float | None = Field(
         default=None,
         description="Seconds since the last look for a new version ended; far above the poll interval, it hangs.",
@@ -116,7 +119,8 @@ class ModelAnswer(_Answer):
         known = cls(
             name=name,
             ready=status.generation is not None,
-            pinned=status.pinned,
+            pinned=None if status.pin is None else status.pin.version,
+            pinned_by=None if status.pin is None else status.pin.by,
             look_age_s=None if status.look_age_s is None else round(status.look_age_s, 3),
             reloads=status.reloads,
             last_reload_error=failures[0] if failures else None,

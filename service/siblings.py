@@ -27,6 +27,11 @@ class Siblings:
     def __init__(self, folder: Path, *, own: int, count: int) -> None:
         self._folder, self._own, self._count = folder, own, count
 
+    @property
+    def own(self) -> int:
+        """This worker's number."""
+        return self._own
+
     @contextlib.asynccontextmanager
     async def answering(self, text: Callable[[], bytes]) -> AsyncIterator[None]:
         """Tell the others, whenever they ask."""

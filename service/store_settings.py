@@ -54,7 +54,7 @@ def _model_name(name: str) -> str:
     return name
 
 
-def _pin(text: str) -> str:
+def _version_of(text: str) -> str:
     name, equals, version = text.partition("=")
     if not equals or not re.fullmatch(VERSION_PATTERN, version):
         raise ValueError(f"{text!r} is no NAME=VERSION; a version looks like 20260102T030405678Z-0a1b2c3d")
@@ -64,7 +64,7 @@ def _pin(text: str) -> str:
 
 Place = Annotated[Path | str, BeforeValidator(_as_place), AfterValidator(_usable_place)]
 Names = Annotated[tuple[Annotated[str, AfterValidator(_model_name)], ...], NoDecode, BeforeValidator(as_words)]
-Pins = Annotated[tuple[Annotated[str, AfterValidator(_pin)], ...], NoDecode, BeforeValidator(as_words)]
+Versions = Annotated[tuple[Annotated[str, AfterValidator(_version_of)], ...], NoDecode, BeforeValidator(as_words)]
 Kept = Annotated[int, Field(ge=2, le=1000)]
 
 
@@ -79,7 +79,10 @@ class StoreSettings(FinialSettings):
     models: Names = Field(
         (), description="Serve only these, a,b; an https:// address lists nothing, so they must be named."
     )
-    pin: Pins = Field((), description="NAME=VERSION: serve this version whatever `current` says; may be repeated.")
+    pin: Versions = Field((), description="NAME=VERSION: serve this version whatever `current` says; may be repeated.")
+    also: Versions = Field(
+        (), description="NAME=VERSION: serve this version too, under NAME@VERSION, to compare; may be repeated."
+    )
     poll_interval_s: Literal["auto"] | Seconds = Field(
         "auto", description="How often models are looked at for new versions; auto = 1, or 10 at an address."
     )
@@ -105,6 +108,12 @@ class StoreSettings(FinialSettings):
         return {name: version for name, _, version in (text.partition("=") for text in self.pin)}
 
     @property
+    def beside(self) -> Mapping[str, tuple[str, str]]:
+        """Model and version by the name that a version beside the current one is served under."""
+        found = ((name, version) for name, _, version in (text.partition("=") for text in self.also))
+        return {f"{name}@{version}": (name, version) for name, version in found}
+
+    @property
     def only(self) -> frozenset[str]:
         """Models to serve and no others; empty for all that are listed. Where nothing can be, those that are pinned."""
         if isinstance(self.models_dir, str) and _lists_nothing(self.models_dir):
@@ -115,6 +124,8 @@ class StoreSettings(FinialSettings):
     def _fits_together(self) -> Self:
         if len(self.pins) < len(self.pin):
             raise ValueError(f"--pin names a model twice: {', '.join(self.pin)}. Pin each to one version")
+        if len(self.beside) < len(self.also):
+            raise ValueError(f"--also names a version twice: {', '.join(self.also)}. Name each once")
         if isinstance(self.models_dir, str):
             if _lists_nothing(self.models_dir) and not self.models and not self.pin:
                 raise ValueError("a web server does not list its models; name those to serve: --models a,b")

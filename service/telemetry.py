@@ -10,10 +10,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from service.device import Device
 from service.generation import Generation
 from service.micro_batch import BatchStats
+from service.model_status import Status
 from service.pool import Pool
 from service.pool_stats import PoolStats
 from service.prediction_families import PredictionFamilies
-from service.registry import Registry, Status
+from service.registry import Registry
 from service.request_counts import RequestCounts
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4

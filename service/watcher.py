@@ -15,13 +15,15 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from service.back_off import BackOff
-from service.errors import FollowerNotStarted, StoreError, StoreUnreachable
+from service.errors import FollowerNotStarted, StoreError, StoreUnreachable, UnknownModel
 from service.follower import Follower, Surroundings
 from service.follower_threads import FollowerThreads
 from service.generation import Generation
+from service.model_status import Pin
 from service.model_store import ModelStore
 from service.overseer import Overseer
 from service.registry import Registry
+from service.steered_follower import SteeredFollower
 from service.turns import Turns
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class Watcher:
         open_version: makes a generation of a name and a version's folder.
         names: serve these and no others, and do not ask what else there is; none to serve whatever is there.
         pins: version by the name of each model that is to be served in that version, whatever `current` says.
+        also: versions that are served beside the current ones: model and version by the name to serve them under.
         interval_s: time between two polls, and before the first retry of a failed load.
         turns: at opening a version.
         clock: seconds, never going back.
@@ -55,6 +58,7 @@ class Watcher:
         open_version: Callable[[str, Path], Generation],
         names: Collection[str] = (),
         pins: Mapping[str, str] = MappingProxyType({}),
+        also: Mapping[str, tuple[str, str]] = MappingProxyType({}),
         interval_s: float = 1.0,
         turns: Turns | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -62,11 +66,11 @@ class Watcher:
         start: Callable[[threading.Thread], None] = threading.Thread.start,
     ) -> None:
         self._registry, self._store = registry, store
-        self._named, self._pins = frozenset(names), pins
+        self._named, self._pins, self._also = frozenset(names), pins, also
         self._interval_s, self._clock = interval_s, clock
         self._around = Surroundings(store, registry, open_version, turns or Turns(), interval_s, clock, random)
         self._listing = BackOff(interval_s, clock=clock, random=random)
-        self._followers: Mapping[str, Follower] = {}
+        self._followers: Mapping[str, SteeredFollower] = {}
         self._stop, self._listed, self._looked = threading.Event(), threading.Event(), threading.Event()
         self._began = clock()
         self._overseer = Overseer(registry, origin=store.origin, interval_s=interval_s)
@@ -103,6 +107,13 @@ class Watcher:
         for thread in self._own:  # one that hangs in a file system is left behind: it holds up no exit
             thread.join(timeout=max(0.0, until - time.monotonic()))
         self._threads.join(until=until)
+
+    def follower_of(self, name: str) -> SteeredFollower:
+        """Who follows a model. Raises UnknownModel: nobody."""
+        follower = self._followers.get(name)
+        if follower is None:
+            raise UnknownModel(name, choices=list(self._followers))
+        return follower
 
     def poll(self) -> None:
         """Look once at what models there are, and at each. Nothing that is found there raises."""
@@ -162,9 +173,10 @@ class Watcher:
 
     def _list(self) -> None:
         """Bring the followers in line with the models there are."""
-        wanted = self._wanted()
-        if wanted is None:
+        models = self._wanted()
+        if models is None:
             return
+        wanted = models | self._also.keys()
         new = {name: self._follower(name) for name in sorted(wanted - self._followers.keys())}
         gone = sorted(self._followers.keys() - wanted)
         left = [self._followers[name] for name in gone]
@@ -205,8 +217,9 @@ class Watcher:
         self._registry.note_store_error(str(error))
         logger.error("models cannot be listed", extra={"error": str(error), "attempts": attempts})
 
-    def _follower(self, name: str) -> Follower:
-        pinned, is_expected = self._pins.get(name), name in self._named
+    def _follower(self, name: str) -> SteeredFollower:
+        model, pinned = self._also.get(name) or (None, self._pins.get(name))
+        is_expected = name in self._named
         if pinned or is_expected:
-            self._registry.expect(name, pinned=pinned)
-        return Follower(name, self._around, pinned=pinned, is_expected=is_expected)
+            self._registry.expect(name, pin=Pin(pinned) if pinned else None)
+        return SteeredFollower(name, self._around, pinned=pinned, is_expected=is_expected, model=model)

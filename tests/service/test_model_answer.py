@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from service.registry import FailedLoad, Registry
+from service.model_status import FailedLoad, Pin
+from service.registry import Registry
 from service.schemas import ModelAnswer
 from tests.service.fakes import FakeClock, fake_generation
 
@@ -13,7 +14,7 @@ def failed(version: str | None, attempts: int = 1) -> FailedLoad:
 
 def test_failed_loads_are_listed_newest_first_beside_what_is_served() -> None:
     registry = Registry()
-    registry.expect("colours", pinned="v1")
+    registry.expect("colours", pin=Pin("v1"))
     registry.put(fake_generation(version="v1"))
     for failure in (failed("v2"), failed("v2", 2), failed(None)):
         registry.note_failed_load("colours", failure)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from service.errors import ModelNotChosen, ModelNotLoaded, NoModel, UnknownModel
-from service.registry import FailedLoad, Registry
+from service.model_status import FailedLoad, Pin
+from service.registry import Registry
 from tests.service.fakes import fake_generation
 
 FAILED = FailedLoad(version="v2", message="torn", at=datetime(2026, 1, 1, tzinfo=UTC), attempts=1)
@@ -204,11 +205,11 @@ def test_looks_are_counted_by_how_they_ended() -> None:
 def test_a_model_that_somebody_named_is_waited_for_and_not_unknown() -> None:
     """A client that comes while it is being fetched shall try again, and not give up."""
     registry = Registry()
-    registry.expect("cats", pinned="v7")
+    registry.expect("cats", pin=Pin("v7"))
 
     with pytest.raises(ModelNotLoaded):
         registry.require("cats")
-    assert registry.look_up("cats").pinned == "v7"
+    assert registry.look_up("cats").pin == Pin("v7")
 
 
 def test_what_comes_after_the_end_is_closed_at_once() -> None:

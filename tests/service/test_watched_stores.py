@@ -8,6 +8,7 @@ import pytest
 
 from service.back_off import LONGEST_PAUSE_S
 from service.errors import ModelNotChosen, ModelNotLoaded, NoModel, StoreUnreachable
+from service.model_status import Pin
 from service.model_store import LocalStore
 from tests.service.shelf import FIRST, SECOND, Shelf
 from tests.service.waiting import until
@@ -24,7 +25,7 @@ def test_a_pinned_version_is_served_whatever_current_says(models_dir: Path) -> N
 
     assert shelf.served == {"cats": FIRST, "dogs": SECOND}
     status = shelf.registry.look_up("cats")
-    assert (status.pinned, status.failures) == (FIRST, ())
+    assert (status.pin, status.failures) == (Pin(FIRST), ())
 
 
 def test_a_pinned_version_that_is_missing_is_told_and_no_other_takes_its_place(models_dir: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from service.back_off import LONGEST_PAUSE_S
+from service.model_status import FailedLoad
 from service.model_store import LocalStore
-from service.registry import FailedLoad
 from service.watcher import Watcher
 from shared.bundle import CURRENT_FILE
 from tests.service.shelf import FIRST, SECOND, THIRD, Shelf
