@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from service.openapi import SCHEMAS
+from service.openapi_keys import ADMIN_TAG, describe_keys
 from service.problem_examples import problem_examples
 from service.problems import KINDS, MEDIA_TYPE
 
@@ -24,7 +25,9 @@ sent again after that many seconds.
 """
 TAGS = [
     {"name": "predict", "description": "Pictures in, labels out."},
+    {"name": "open inference", "description": "The Open Inference Protocol v2, for clients of KServe and Triton."},
     {"name": "models", "description": "What is served."},
+    ADMIN_TAG,
     {"name": "health", "description": "For orchestrators, balancers and Prometheus."},
 ]
 SERVERS = [{"url": "/", "description": "Where this description is from."}]
@@ -76,6 +79,7 @@ def _complete(description: dict[str, Any]) -> None:
     components = description["components"]
     components["headers"], components["examples"] = HEADERS, examples
     components["schemas"].update(SCHEMAS)
+    describe_keys(description)
     for operations in description["paths"].values():
         for operation in operations.values():
             for parameter in operation.get("parameters", ()):
