@@ -236,6 +236,13 @@ class ModelNotLoaded(ServiceError):
             )
 
 
+class VersionSwapped(ServiceError):
+    """The model was swapped between two pictures that one version has to answer; who asks begins again."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"model {name!r} was swapped in the middle of a request.")
+
+
 class RepositoryNotControlled(ServiceError):
     """Models are loaded and unloaded by what is published, not by requests of the Open Inference Protocol."""
 
@@ -434,6 +441,16 @@ class RateLimited(ServiceError):
 
 class KeyFileError(FinialError):
     """What is wrong with the file of keys; for the operator, and never told to a client."""
+
+
+class TracingUnavailable(FinialError):
+    """Spans are asked for, and a package that makes them is missing."""
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(
+            f"--otlp-endpoint needs OpenTelemetry, and {missing!r} cannot be imported. "
+            "Install it (pip install -r requirements/telemetry.txt -c requirements/tested.txt), or leave it out."
+        )
 
 
 class KeyFileInvalid(KeyFileError):

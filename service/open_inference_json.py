@@ -67,7 +67,9 @@ def _array_in(between: bytes) -> bytes:
         return b""
     brace = between.find(b"}", start)
     end = between.rfind(b"]", start, brace if brace >= 0 else len(between)) + 1
-    return between[start:end] if end - start >= _LONG_BYTES else b""
+    array = between[start:end]
+    is_whole = array.count(b"[") == array.count(b"]")  # else a string or an object stands among the numbers
+    return array if len(array) >= _LONG_BYTES and is_whole else b""
 
 
 def _end_of_string(text: bytes, start: int) -> int:

@@ -49,6 +49,8 @@ def read_uint8(text: bytes, shape: Sequence[int]) -> NDArray[np.uint8]:
         InferenceMalformed: other numbers, other characters, or not as many and nested as the shape says.
     """
     dense = text.translate(None, _BLANKS)
+    if not (dense.startswith(b"[") and dense.endswith(b"]")):
+        raise InferenceMalformed("the data is no array of whole numbers from 0 to 255, from bracket to bracket")
     values = np.concatenate([_values_of(piece) for piece in _pieces(dense)])
     count = math.prod(shape)
     if len(values) != count:
@@ -72,7 +74,7 @@ def _pieces(text: bytes) -> Iterator[bytes]:
 def _values_of(piece: bytes) -> NDArray[np.uint8]:
     kinds = np.frombuffer(piece.translate(_KIND), np.uint8)
     follow = np.frombuffer(piece.translate(_MAY_FOLLOW), np.uint8)
-    if not (follow[:-1] & kinds[1:]).all() or not follow[-1]:
+    if not (follow[:-1] & kinds[1:]).all():
         raise InferenceMalformed(f"the data is no array of whole numbers from 0 to 255{_stranger_in(piece)}")
     is_digit = kinds == _DIGIT
     before = [np.concatenate([np.zeros(n, np.bool_), is_digit[:-n]]) for n in (1, 2, 3)]

@@ -4,6 +4,7 @@ Source: the Open Inference Protocol v2 and Triton's extensions binary_tensor_dat
 use without asking.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,14 +45,14 @@ class Inference:
         pictures: what gives the pixels of each.
         outputs: those that are wanted, in order; None for all.
         binary: how those are told that the client does not name.
-        patience_s: how long it will wait; None where it does not say.
+        patience_s: how long it will wait.
     """
 
     id: str | None
     pictures: list[Source]
     outputs: tuple[WantedOutput, ...] | None
     binary: bool = False
-    patience_s: float | None = None
+    patience_s: float = math.inf
 
     def outputs_of(self, known: Sequence[str]) -> tuple[WantedOutput, ...]:
         """The outputs that are wanted of a model that has these.
@@ -132,6 +133,6 @@ def _wanted_output(name: str, parameters: Parameters, *, binary: bool) -> Wanted
     return WantedOutput(name, parameters.get("binary_data", binary) is True, count)
 
 
-def _patience_of(parameters: Parameters) -> float | None:
+def _patience_of(parameters: Parameters) -> float:
     timeout_us = parameters.get("timeout")
-    return timeout_us / 1e6 if type(timeout_us) is int and 0 < timeout_us <= 10**15 else None
+    return timeout_us / 1e6 if type(timeout_us) is int and 0 < timeout_us <= 10**15 else math.inf

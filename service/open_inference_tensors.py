@@ -90,13 +90,15 @@ def _pixels(tensor: InferInput, binary: memoryview | None) -> list[Source]:
 def _row(
     read: Callable[[], NDArray[np.uint8]], n: int, generation: Generation, _limits: DecodeLimits
 ) -> NDArray[np.uint8]:
-    images, spec = read(), generation.bundle.metadata.spec
+    images: NDArray[np.uint8] = read()
+    spec = generation.bundle.metadata.spec
     if images.shape[1:3] != (spec.height, spec.width):
         raise InferenceMalformed(
             f"its pictures are {images.shape[1]} x {images.shape[2]} (height x width), model {generation.name!r} takes "
             f"{spec.height} x {spec.width}; or send the files as BYTES, which are resized here"
         )
-    return images[n]
+    found: NDArray[np.uint8] = images[n]
+    return found
 
 
 def _read_binary(binary: memoryview, shape: Sequence[int]) -> NDArray[np.uint8]:

@@ -51,7 +51,6 @@ from service.errors import (
     WaitTooLong,
 )
 from service.explaining_errors import TooManyPictures, UnknownLabel
-from service.explaining_errors import TooManyPictures, UnknownLabel
 from service.open_inference_form import MEDIA_TYPE as INFERENCE_MEDIA_TYPE
 from service.open_inference_form import error_body, speaks_open_inference
 from service.request_counts import note_problem
@@ -91,8 +90,6 @@ KINDS: dict[type[FinialError], Kind] = {
     KeyUnknown: Kind(401, "key-unknown", "The key is not known"),
     AdminClosed: Kind(403, "admin-closed", "Admin verbs are closed"),
     KeyNotAllowed: Kind(403, "key-not-allowed", "The caller may not do this"),
-    UnknownLabel: Kind(400, "unknown-label", "The model has no such label"),
-    TooManyPictures: Kind(400, "too-many-pictures", "One picture is taken at a time"),
     UnknownLabel: Kind(400, "unknown-label", "The model has no such label"),
     TooManyPictures: Kind(400, "too-many-pictures", "One picture is taken at a time"),
     UnknownModel: Kind(404, "unknown-model", "There is no such model"),

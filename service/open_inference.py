@@ -1,0 +1,157 @@
+"""The routes of the Open Inference Protocol v2, for clients of KServe and Triton: HTTP in, one call, HTTP out.
+
+Source: github.com/kserve/open-inference-protocol; binary data, classification and the index are Triton's extensions.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+
+from service.access_log import note_model
+from service.departures import cancelled_when_gone
+from service.dependencies import ClientDeadline, RuntimeDep
+from service.errors import RepositoryNotControlled
+from service.open_inference_answer import Written
+from service.open_inference_body import read_body
+from service.open_inference_description import ANY_ERROR, INFER_ANSWER, INFER_BODY
+from service.open_inference_form import MEDIA_TYPE, PREFIX
+from service.open_inference_metadata import EXTENSIONS, SERVER_NAME, describe, index_of
+from service.open_inference_request import read_inference
+from service.open_inference_run import InferenceRun, served
+from service.open_inference_schemas import (
+    LiveAnswer,
+    ModelMetadata,
+    ModelReadyAnswer,
+    ReadyAnswer,
+    RepositoryEntry,
+    RepositoryRequest,
+    ServerMetadata,
+)
+from service.pool import in_seconds
+from service.prediction_counts import note_answer
+from service.runtime import Runtime
+from service.stage_times import stage_times_of
+
+router = APIRouter(prefix=PREFIX, tags=["open inference"], responses=ANY_ERROR)
+
+LENGTH_HEADER = "Inference-Header-Content-Length"
+HeaderLength = Annotated[
+    str | None, Header(alias=LENGTH_HEADER, description="How many bytes of the body are JSON; by default all.")
+]
+
+
+@router.get("")
+async def describe_server(request: Request) -> ServerMetadata:
+    """Who answers, and which extensions of the protocol it knows."""
+    return ServerMetadata(name=SERVER_NAME, version=request.app.version, extensions=EXTENSIONS)
+
+
+@router.get("/health/live", response_model_exclude_none=True)
+async def is_server_live(runtime: RuntimeDep, response: Response) -> LiveAnswer:
+    """As /health/live."""
+    reason = runtime.lifecycle.broken
+    response.status_code = 503 if reason else 200
+    return LiveAnswer(live=reason is None, error=reason)
+
+
+@router.get("/health/ready", response_model_exclude_none=True)
+async def is_server_ready(runtime: RuntimeDep, response: Response) -> ReadyAnswer:
+    """As /health/ready."""
+    reason = runtime.not_ready_reason
+    response.status_code = 503 if reason else 200
+    return ReadyAnswer(ready=reason is None, error=reason)
+
+
+@router.get("/models/{name}", response_model_exclude_none=True)
+async def describe_inference_model(runtime: RuntimeDep, name: str) -> ModelMetadata:
+    """What a model takes and gives."""
+    return describe(runtime.registry.require(name))
+
+
+@router.get("/models/{name}/versions/{version}", response_model_exclude_none=True)
+async def describe_inference_model_version(runtime: RuntimeDep, name: str, version: str) -> ModelMetadata:
+    """The same of the version that is served; no other is known."""
+    return describe(served(runtime.registry, name, version))
+
+
+@router.get("/models/{name}/ready")
+async def is_model_ready(runtime: RuntimeDep, name: str) -> ModelReadyAnswer:
+    """Whether a model is served."""
+    return ModelReadyAnswer(name=served(runtime.registry, name, None).name)
+
+
+@router.get("/models/{name}/versions/{version}/ready")
+async def is_model_version_ready(runtime: RuntimeDep, name: str, version: str) -> ModelReadyAnswer:
+    """Whether a model is served in this version."""
+    return ModelReadyAnswer(name=served(runtime.registry, name, version).name)
+
+
+@router.post("/models/{name}/infer", responses=INFER_ANSWER, openapi_extra=INFER_BODY)
+async def infer(
+    request: Request,
+    runtime: RuntimeDep,
+    name: str,
+    client_deadline: ClientDeadline,
+    header_length: HeaderLength = None,
+) -> Response:
+    """Classify the pictures of a tensor."""
+    return await _infer(request, runtime, name, None, client_deadline, header_length)
+
+
+@router.post("/models/{name}/versions/{version}/infer", responses=INFER_ANSWER, openapi_extra=INFER_BODY)
+async def infer_with_version(
+    request: Request,
+    runtime: RuntimeDep,
+    name: str,
+    version: str,
+    client_deadline: ClientDeadline,
+    header_length: HeaderLength = None,
+) -> Response:
+    """Classify the pictures of a tensor, if the model is served in this version."""
+    return await _infer(request, runtime, name, version, client_deadline, header_length)
+
+
+@router.post("/repository/index")
+async def list_repository(runtime: RuntimeDep, wish: RepositoryRequest | None = None) -> list[RepositoryEntry]:
+    """Every model that is known, or every one that is served (`{"ready": true}`)."""
+    return index_of(runtime.registry.overview(), ready_only=wish is not None and wish.ready)
+
+
+@router.post("/repository/models/{name}/load", include_in_schema=False)
+@router.post("/repository/models/{name}/unload", include_in_schema=False)
+async def control_model() -> None:
+    """Refused: what is published is served."""
+    raise RepositoryNotControlled
+
+
+async def _infer(
+    request: Request,
+    runtime: Runtime,
+    name: str,
+    version: str | None,
+    client_deadline: float,
+    header_length: str | None,
+) -> Response:
+    begun = in_seconds(0)
+    runtime.admission.admit(name, patience_s=client_deadline - begun)
+    served(runtime.registry, name, version)
+    note_model(request.scope, name)
+    times = stage_times_of(request.scope)
+    times.begin("receive")
+    inference = read_inference(await read_body(request), header_length)
+    times.end()
+    deadline = min(client_deadline, begun + inference.patience_s, in_seconds(runtime.settings.request_timeout_s))
+    async with cancelled_when_gone(request.receive):
+        run = InferenceRun(inference, runtime, name=name, version=version, deadline=deadline, times=times)
+        answer, written = await run.answer()
+    for each in answer:
+        note_answer(request.scope, each)
+    note_model(request.scope, name, answer[0].version)
+    return _response(written)
+
+
+def _response(written: Written) -> Response:
+    if written.json_bytes is None:
+        return Response(written.body, media_type=MEDIA_TYPE)
+    headers = {LENGTH_HEADER: str(written.json_bytes)}
+    return Response(written.body, headers=headers, media_type="application/octet-stream")
