@@ -31,14 +31,23 @@ def publish_bundle(
     spec: PreprocessSpec = SPEC,
     model: bytes | None = None,
     golden: Golden | None = None,
+    with_maps: bool = False,
     **fields: Any,
 ) -> Bundle:
-    """Publish a model that names the strongest colour channel; K labels for the channels red, green and blue."""
+    """Publish a model that names the strongest colour channel; K labels for the channels red, green and blue.
+
+    With maps, the bundle says where the evidence lies: the channels themselves are the maps.
+    """
+    if with_maps:
+        model = colour_model(len(labels), spec, with_maps=True)
+        fields |= {"evidence": {"outputs": ("maps",), "file": "evidence.npy"}}
     model = colour_model(len(labels), spec) if model is None else model
     with staging_folder(models_dir, name) as folder:
         (folder / MODEL_FILE).write_bytes(model)
         (folder / "labels.txt").write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
         (folder / "metrics.json").write_text(json.dumps({"accuracy": 1.0}), encoding="utf-8")
+        if with_maps:
+            np.save(folder / "evidence.npy", _evidence(len(labels)))
         write_golden(folder, golden or golden_of(model, spec))
         seal(folder, metadata_fields(name, labels, spec) | fields)
         return publish(folder, models_dir)
@@ -51,6 +60,7 @@ def colour_model(
     novelty: float | None = None,
     rename: Mapping[str, str] = MappingProxyType({}),
     reshape_to: int | None = None,
+    with_maps: bool = False,
 ) -> bytes:
     """uint8 (N, H, W, 3) -> mean of each channel -> linear -> softmax, as an ONNX file.
 
@@ -60,8 +70,9 @@ def colour_model(
         novelty: what the output of that name says about every picture; None for no such output.
         rename: tensor names to exchange, for models that break their promise.
         reshape_to: insert a reshape to this many values in all, which fails for any other size.
+        with_maps: an output of that name, the channels (N, 3, H, W), is there too.
     """
-    weight = (SHARPNESS * np.eye(3, label_count)).astype(np.float32)
+    weight = _weight(label_count)
     nodes = [
         helper.make_node("Cast", [INPUT_NAME], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Div", ["float", "full"], ["scaled"]),
@@ -79,6 +90,9 @@ def colour_model(
         ]
         constants |= {"last": np.array([1]), "nothing": np.float32(0), "novelty_value": np.float32(novelty)}
         outputs[NOVELTY] = ["N"]
+    if with_maps:
+        nodes.append(helper.make_node("Transpose", ["scaled"], ["maps"], perm=[0, 3, 1, 2]))
+        outputs["maps"] = ["N", 3, spec.height, spec.width]
     if reshape_to is not None:
         nodes[0].output[0] = "any"
         nodes.insert(1, helper.make_node("Reshape", ["any", "fixed"], ["float"]))
@@ -92,6 +106,16 @@ def colour_model(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     return _renamed(model, rename).SerializeToString(deterministic=True)
+
+
+def _weight(label_count: int) -> NDArray[np.float32]:
+    return (SHARPNESS * np.eye(3, label_count)).astype(np.float32)
+
+
+def _evidence(label_count: int) -> NDArray[np.float32]:
+    """The weights by label, less their mean, and a constant of 0."""
+    weight = _weight(label_count).T
+    return np.ascontiguousarray(np.pad(weight - weight.mean(0), ((0, 0), (0, 1))))
 
 
 def golden_of(model: bytes, spec: PreprocessSpec = SPEC) -> Golden:
