@@ -1,0 +1,83 @@
+"""The file of keys is followed, and nothing that happens to it lets anybody in who may not."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.key_file import entry_of, with_key
+from service.key_follower import KeyFollower
+from tests.service.waiting import until
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "keys.toml"
+    path.write_text(with_key(path, "", "anna", entry_of("a")))
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def added(path: Path) -> str:
+    return with_key(path, path.read_text(), "bert", entry_of("b"))
+
+
+def test_who_is_added_comes_in_and_who_is_removed_does_not(path: Path, added: str) -> None:
+    follower = KeyFollower(path)
+    assert (follower.ring.find(b"a") is not None, follower.ring.find(b"b")) == (True, None)
+
+    path.write_text(added)
+    follower.look()
+    assert follower.ring.find(b"b") is not None
+
+    path.write_text("")
+    follower.look()
+    assert follower.ring.find(b"a") is None
+
+
+def cut_off(path: Path) -> None:
+    path.write_text("anna = { sha256 = ")
+
+
+@pytest.mark.parametrize("spoil", [cut_off, Path.unlink])
+def test_a_file_that_cannot_be_used_keeps_the_keys_and_is_told_once(
+    spoil: Callable[[Path], None], path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    follower = KeyFollower(path)
+    spoil(path)
+    for _ in range(3):
+        follower.look()
+
+    assert follower.ring.names == {"anna"}
+    assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == ["keys not read"]
+
+
+def test_without_a_usable_file_nobody_is_let_in_until_there_is_one(path: Path, tmp_path: Path) -> None:
+    """A worker that takes another's place must not be open because the file is being mended."""
+    follower = KeyFollower(tmp_path / "later.toml")
+    assert follower.ring.names == set()
+
+    path.rename(tmp_path / "later.toml")
+    follower.look()
+    assert follower.ring.names == {"anna"}
+
+
+def test_a_running_follower_needs_nobody_to_ask_it(path: Path, added: str) -> None:
+    with KeyFollower(path, interval_s=0.005) as follower:
+        path.write_text(added)
+        until(lambda: follower.ring.names == {"anna", "bert"})
+
+
+def test_others_who_may_read_the_file_are_warned_of(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    KeyFollower(path)
+    assert caplog.text == ""
+
+    path.chmod(0o644)
+    KeyFollower(path)
+    assert "others may read" in caplog.text
+
+    path.chmod(0o622)
+    KeyFollower(path)
+    assert "others may write" in caplog.text
