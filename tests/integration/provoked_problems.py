@@ -86,6 +86,16 @@ async def _(folder: Path) -> Answered:
     return await one_asked(folder, "flowers", content=PICTURE, headers={"Content-Type": "multipart/form-data"})
 
 
+@provokes("unknown-label")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", path="/explain?label=dasy", files=ONE_FILE)
+
+
+@provokes("too-many-pictures")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", path="/explain", files=[("file", PICTURE), ("file", PICTURE)])
+
+
 @provokes("unknown-model")
 async def _(folder: Path) -> Answered:
     return await one_asked(folder, "flowers", "cracks", path="/models/flower/predict", files=ONE_FILE)
