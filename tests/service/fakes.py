@@ -46,7 +46,10 @@ def fake_generation(
 ) -> Generation:
     """A generation without a file behind it; `fields` replace those of its metadata."""
     entry = FileEntry(sha256=NO_DIGEST, size_bytes=0)
-    given = metadata_fields(name, COLOURS, SPEC) | {"files": {"model.onnx": entry}, "content_sha256": NO_DIGEST}
+    given = metadata_fields(name.partition("@")[0], COLOURS, SPEC) | {
+        "files": {"model.onnx": entry},
+        "content_sha256": NO_DIGEST,
+    }
     metadata = BundleMetadata(**(given | fields))
     bundle = Bundle(path=Path("models") / name / version, metadata=metadata)
     return Generation(name, bundle, SessionRunner(session or FakeSession(), outputs=wanted_outputs(bundle)))  # type: ignore[arg-type]

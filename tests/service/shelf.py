@@ -26,6 +26,7 @@ class Shelf:
         store: LocalStore | None = None,
         names: Sequence[str] = (),
         pins: Mapping[str, str] = MappingProxyType({}),
+        also: Mapping[str, tuple[str, str]] = MappingProxyType({}),
         interval_s: float = 1.0,
         patience_s: float = PATIENCE_S,
     ) -> None:
@@ -42,6 +43,7 @@ class Shelf:
             open_version=self.open,
             names=names,
             pins=pins,
+            also=also,
             interval_s=interval_s,
             turns=Turns(patience_s=patience_s),
             clock=self.clock,
