@@ -12,7 +12,7 @@ PORT ?= 8000
 CANDIDATES := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python)
 
 RUNTIME := $(if $(filter 1,$(GPU)),onnxruntime-gpu,onnxruntime)
-REQUIREMENTS := $(patsubst %,requirements/%.txt,core train serve $(RUNTIME) remote dev)
+REQUIREMENTS := $(patsubst %,requirements/%.txt,core train serve $(RUNTIME) remote telemetry dev)
 CONSTRAINTS := requirements/tested.txt
 
 VENV := .venv

@@ -34,19 +34,22 @@ def _run(arguments: Sequence[str], early: EarlySignals) -> int:
     from service.settings import ServiceSettings
 
     settings = ServiceSettings.from_command_line(arguments, program=PROGRAM)
-    from service.errors import KeyFileInvalid
+    from service.errors import KeyFileInvalid, TracingUnavailable
     from service.key_file import read_keys
     from service.listener import announce, open_listener
     from service.logs import configure_logging
+    from service.tracing import require_opentelemetry
     from shared.errors import RuntimeConflict
     from shared.session import require_one_runtime
 
     try:
         require_one_runtime()
+        if settings.otlp_endpoint:
+            require_opentelemetry()
         if settings.api_keys:
             read_keys(settings.api_keys)
         listener = open_listener(settings.host, settings.port)
-    except (RuntimeConflict, KeyFileInvalid) as error:
+    except (RuntimeConflict, KeyFileInvalid, TracingUnavailable) as error:
         return _usage_error(str(error))
     except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
         where = f"{settings.host} port {settings.port}"

@@ -8,7 +8,6 @@ from fastapi import FastAPI
 
 from service import admin_routes, explain_routes, open_inference, page_routes, predict_routes, routes
 from service.access import Access
-from service.access_log import AccessLog
 from service.cors_headers import CorsHeaders
 from service.description import DescribedApp
 from service.guarded import Guarded
@@ -17,6 +16,7 @@ from service.problems import install_problems
 from service.refusals import Refusals
 from service.request_counts import CountRequests, RequestCounts
 from service.request_ids import RequestIds
+from service.request_log import RequestLog
 from service.runtime import Lifecycle, Opened, Runtime, open_runtime
 from service.settings import ServiceSettings
 from service.upload_limit import UploadBounds, UploadLimit
@@ -35,6 +35,7 @@ def create_app(settings: ServiceSettings, opened: Opened | None = None) -> FastA
     lifecycle = opened.runtime.lifecycle if opened else Lifecycle()
     counts = opened.runtime.counts if opened else RequestCounts()
     access = opened.runtime.access if opened else Access(settings, workers=settings.workers)
+    log = opened.runtime.log if opened else RequestLog(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -42,7 +43,9 @@ def create_app(settings: ServiceSettings, opened: Opened | None = None) -> FastA
             if opened:
                 stack.enter_context(opened.closing.pop_all())
             runtime = (
-                opened.runtime if opened else stack.enter_context(open_runtime(settings, lifecycle, counts, access))
+                opened.runtime
+                if opened
+                else stack.enter_context(open_runtime(settings, lifecycle, counts, access, log))
             )
             app.state.runtime = runtime
             async with _telling_of_models(runtime), _answering_siblings(runtime):
@@ -64,7 +67,7 @@ def create_app(settings: ServiceSettings, opened: Opened | None = None) -> FastA
     if access.cors.is_on:
         app.add_middleware(CorsHeaders, cors=access.cors)
     app.add_middleware(RequestIds)
-    app.add_middleware(CountRequests, counts=counts, log=AccessLog(wanted=settings.access_log))
+    app.add_middleware(CountRequests, counts=counts, log=log)
     return app
 
 

@@ -16,6 +16,7 @@ from service.loading import open_generation
 from service.pool import Pool
 from service.registry import Registry
 from service.request_counts import RequestCounts
+from service.request_log import RequestLog
 from service.settings import ServiceSettings
 from service.siblings import Siblings
 from service.stores import open_store
@@ -64,6 +65,7 @@ class Runtime:
     device_search: DeviceSearch
     counts: RequestCounts
     access: Access
+    log: RequestLog
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
 
     @property
@@ -108,9 +110,11 @@ def open_runtime(
     lifecycle: Lifecycle,
     counts: RequestCounts | None = None,
     access: Access | None = None,
+    log: RequestLog | None = None,
 ) -> Iterator[Runtime]:
     """Start watching the models folder and be able to classify; at the end, wait for what is being computed."""
     access = access or Access(settings, workers=settings.workers)
+    log = log or RequestLog(settings)
     cores = usable_cores()
     lanes = cores if settings.lanes == "auto" else settings.lanes
     registry = Registry(default_model=settings.default_model)
@@ -133,6 +137,7 @@ def open_runtime(
     )
     limits = DecodeLimits(max_bytes=settings.max_upload, max_pixels=settings.max_pixels)
     with (
+        log,
         contextlib.closing(registry),
         ThreadPoolExecutor(max_workers=lanes, thread_name_prefix="lane") as executor,
         watcher,
@@ -142,4 +147,4 @@ def open_runtime(
         classifier = Classifier(registry=registry, pool=pool, executor=executor, limits=limits)
         counts = counts or RequestCounts()
         admission = Admission(classifier, pool, timeout_s=settings.request_timeout_s)
-        yield Runtime(settings, registry, pool, watcher, classifier, admission, search, counts, access, lifecycle)
+        yield Runtime(settings, registry, pool, watcher, classifier, admission, search, counts, access, log, lifecycle)

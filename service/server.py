@@ -16,7 +16,6 @@ from typing import cast
 
 import uvicorn
 
-from service.access_log import AccessLog
 from service.app import create_app
 from service.connection import ConnectionLimits
 from service.failures import LogFailures
@@ -176,11 +175,10 @@ def _connections(runtime: Runtime) -> Callable[..., GatedConnection]:
         head_s=settings.headers_timeout_s,
         send_s=settings.send_timeout_s,
     )
-    log = AccessLog(wanted=settings.access_log)
     gate = Gate(
         runtime.admission,
         runtime.counts,
-        log,
+        runtime.log,
         guard=runtime.access.guard,
         cors=runtime.access.cors,
         is_draining=lambda: lifecycle.draining,

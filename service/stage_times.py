@@ -9,6 +9,9 @@ from starlette.types import Scope
 Stage = Literal["receive", "queue", "decode", "run"]
 STAGES: tuple[Stage, ...] = ("receive", "queue", "decode", "run")
 
+MAX_INTERVALS = 100
+"""Of one request; more are added up only."""
+
 _KEY = "stage_times"
 
 
@@ -22,16 +25,18 @@ class StageTimes:
         queue: waiting for a lane, for a thread, and for the device where pictures are run together.
         decode: from bytes to pixels of the model's size.
         run: the model's computation; of a picture in a batch, that of the batch.
+        intervals: (stage, began, ended) of the first ones, in their order; s of the clock.
 
     Args:
         clock: seconds, never going back.
     """
 
-    __slots__ = ("_began", "_clock", "_stage", "decode", "queue", "receive", "run")
+    __slots__ = ("_began", "_clock", "_stage", "decode", "intervals", "queue", "receive", "run")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.receive = self.queue = self.decode = self.run = 0.0
         self._clock, self._stage, self._began = clock, "", 0.0
+        self.intervals: list[tuple[str, float, float]] = []
 
     def begin(self, stage: Stage) -> None:
         """Enter a stage, and leave the one before."""
@@ -48,6 +53,9 @@ class StageTimes:
         """Say how much of the wait for the device, just ended, was the device's run."""
         self.queue -= run_s
         self.run += run_s
+        if self.intervals and len(self.intervals) < MAX_INTERVALS:
+            stage, began, ended = self.intervals[-1]
+            self.intervals[-1:] = [(stage, began, ended - run_s), ("run", ended - run_s, ended)]
 
     def seconds(self) -> dict[Stage, float]:
         """Those that it came to, in their order."""
@@ -60,6 +68,8 @@ class StageTimes:
     def _add(self, now: float) -> None:
         if self._stage:
             setattr(self, self._stage, getattr(self, self._stage) + now - self._began)
+            if len(self.intervals) < MAX_INTERVALS:
+                self.intervals.append((self._stage, self._began, now))
 
 
 def stage_times_of(scope: Scope) -> StageTimes:

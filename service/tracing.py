@@ -1,0 +1,169 @@
+"""Requests as OpenTelemetry spans: one for each, one below it for each stage; sent by a thread of their own.
+
+OpenTelemetry is optional and imported only where spans are asked for. Whatever a collector does, or does not, a request
+notices nothing of it: spans are made when its answer begins, kept in a bounded queue, and dropped where that is full.
+"""
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from starlette.types import Scope
+
+from service.errors import TracingUnavailable
+from service.request_ids import request_id_of
+from service.stage_times import StageTimes, known_stage_times
+from service.trace_context import TraceContext, known_trace
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Tracer
+    from opentelemetry.util.types import AttributeValue
+
+    Attributes = dict[str, AttributeValue]
+
+FLUSH_S = 2.0
+"""How long the end of the process waits for the last spans to be sent."""
+
+MAX_PATH = 200
+_PATH = "/v1/traces"
+_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+_SERVICE, _OTHER = "finial", "other"
+_CLIENT_LEFT, _SERVER_ERROR = 499, 500
+_NS = 1e9
+
+
+class Tracing:
+    """Makes spans of requests and sends them to a collector, by OTLP over HTTP, in batches.
+
+    All else is set as OpenTelemetry's standard variables say (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
+    OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, OTEL_BSP_SCHEDULE_DELAY and others).
+
+    Args:
+        endpoint: the collector's address, e.g. http://localhost:4318; /v1/traces is added.
+
+    Raises:
+        TracingUnavailable: OpenTelemetry is not installed.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        self._provider = _open_provider(endpoint)
+        self._tracer: Tracer = self._provider.get_tracer(_SERVICE)
+
+    def write(self, scope: Scope, *, route: str, status: int, seconds: float, bytes_in: int) -> None:
+        """Make the spans of a request whose answer begins now.
+
+        Args:
+            scope: the request's.
+            route: its route's template.
+            status: what it is answered, or 499 where its client left.
+            seconds: from its head to the begin of its answer.
+            bytes_in: how much of its body was read.
+        """
+        from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+
+        now_ns, now = time.time_ns(), time.monotonic()
+        method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+        span = self._tracer.start_span(
+            f"{method} {route}" if route != _OTHER else method.removeprefix("_OTHER") or "HTTP",
+            context=_context_of(known_trace(scope)),
+            kind=SpanKind.SERVER,
+            attributes=_asked(scope, method, route),
+            start_time=now_ns - int(seconds * _NS),
+        )
+        if span.is_recording():
+            span.set_attributes(_answered(scope, status, bytes_in))
+            if status >= _SERVER_ERROR:
+                span.set_status(Status(StatusCode.ERROR))
+            if (times := known_stage_times(scope)) is not None:
+                self._tell_stages(times, set_span_in_context(span), now_ns - int(now * _NS))
+        span.end(now_ns)
+
+    def _tell_stages(self, times: StageTimes, below: "Context", zero_ns: int) -> None:
+        for stage, began, ended in times.intervals:
+            span = self._tracer.start_span(stage, context=below, start_time=zero_ns + int(began * _NS))
+            span.end(zero_ns + int(ended * _NS))
+
+    def close(self) -> None:
+        """Send what is left; not for long, as a collector that is gone must not hold the process."""
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True, name="last-spans")
+        closing.start()
+        closing.join(FLUSH_S)
+
+
+def require_opentelemetry() -> None:
+    """See whether spans could be made and sent.
+
+    Raises:
+        TracingUnavailable: a package is missing.
+    """
+    try:
+        import opentelemetry.exporter.otlp.proto.http.trace_exporter
+        import opentelemetry.sdk.trace.export  # noqa: F401
+    except ImportError as error:
+        raise TracingUnavailable(error.name or str(error)) from error
+
+
+def _open_provider(endpoint: str) -> "TracerProvider":
+    require_opentelemetry()
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    resource = Resource.create()
+    if str(resource.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):  # nobody has named it
+        resource = resource.merge(Resource({SERVICE_NAME: _SERVICE}))
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    address = endpoint.rstrip("/").removesuffix(_PATH) + _PATH
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=address)))
+    return provider
+
+
+def _context_of(trace: TraceContext | None) -> "Context":
+    """A context of its own: what else runs in this process has nothing to do with the request."""
+    from opentelemetry.context import Context
+    from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
+
+    if trace is None:
+        return Context()
+    parent = SpanContext(
+        int(trace.trace_id, 16),
+        int(trace.parent_id, 16),
+        is_remote=True,
+        trace_flags=TraceFlags(TraceFlags.SAMPLED if trace.sampled else TraceFlags.DEFAULT),
+        trace_state=TraceState.from_header([trace.tracestate] if trace.tracestate else []),
+    )
+    return set_span_in_context(NonRecordingSpan(parent), Context())
+
+
+def _asked(scope: Scope, method: str, route: str) -> "Attributes":
+    """What is known before the answer, by OpenTelemetry's semantic conventions for HTTP servers."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    found: Attributes = {
+        "http.request.method": method,
+        "url.path": raw[:MAX_PATH].decode("latin-1"),
+        "url.scheme": scope.get("scheme", "http"),
+        "network.protocol.version": scope.get("http_version", "1.1"),
+    }
+    if route != _OTHER:
+        found["http.route"] = route
+    if client := scope.get("client"):
+        found["client.address"] = client[0]
+    return found
+
+
+def _answered(scope: Scope, status: int, bytes_in: int) -> "Attributes":
+    state = scope.get("state", {})
+    found: Attributes = {"http.request.body.size": bytes_in, "finial.request_id": request_id_of(scope)}
+    for name in ("model", "version", "problem"):
+        if value := state.get(name):
+            found[f"finial.{name}"] = value
+    if status == _CLIENT_LEFT:
+        found["error.type"] = "client_left"
+    else:
+        found["http.response.status_code"] = status
+        if status >= _SERVER_ERROR:
+            found["error.type"] = state.get("problem") or str(status)
+    return found
