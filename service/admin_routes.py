@@ -27,27 +27,29 @@ logger = logging.getLogger(__name__)
 
 
 @router.post("/models/{name}/reload")
-async def reload(request: Request, runtime: RuntimeDep, name: str) -> AdminAnswer:
+async def reload_model(request: Request, runtime: RuntimeDep, name: str) -> AdminAnswer:
     """Look now whether there is another version to serve, also one that failed to load a moment ago."""
     return await _done("reload", SteeredFollower.look_now, request, runtime, name)
 
 
 @router.post("/models/{name}/pin")
-async def pin(request: Request, runtime: RuntimeDep, name: str, order: Annotated[PinOrder, Body()]) -> AdminAnswer:
+async def pin_model(
+    request: Request, runtime: RuntimeDep, name: str, order: Annotated[PinOrder, Body()]
+) -> AdminAnswer:
     """Serve this version, whatever `current` says. One that cannot be loaded changes nothing."""
     _require_steerable(runtime, name)
     return await _done("pin", lambda follower: follower.pin(order.version), request, runtime, name)
 
 
 @router.delete("/models/{name}/pin")
-async def unpin(request: Request, runtime: RuntimeDep, name: str) -> AdminAnswer:
+async def unpin_model(request: Request, runtime: RuntimeDep, name: str) -> AdminAnswer:
     """Take back what an admin pinned or rolled back: `--pin` counts again, or else `current`."""
     _require_steerable(runtime, name)
     return await _done("unpin", SteeredFollower.unpin, request, runtime, name)
 
 
 @router.post("/models/{name}/rollback")
-async def rollback(request: Request, runtime: RuntimeDep, name: str) -> AdminAnswer:
+async def roll_back_model(request: Request, runtime: RuntimeDep, name: str) -> AdminAnswer:
     """Pin the version that this process served before the present one; once more, the one before that."""
     _require_steerable(runtime, name)
     return await _done("rollback", SteeredFollower.roll_back, request, runtime, name)

@@ -11,6 +11,7 @@ from service.errors import AdminBusy, NoEarlierVersion, UnknownModel, VersionNot
 from service.model_status import Pin
 from service.steered_follower import Looked, SteeredFollower
 from tests.service.shelf import FIRST, SECOND, THIRD, Shelf
+from tests.service.waiting import until
 
 
 @pytest.fixture
@@ -141,8 +142,7 @@ def test_a_verb_waits_for_the_look_that_is_under_way_and_has_the_last_word(shelf
     shelf.point("cats", SECOND)
     watching = threading.Thread(target=shelf.poll)
     watching.start()
-    while shelf.tried[-1] != SECOND:
-        pass  # until the watcher is at it
+    until(lambda: shelf.tried[-1] == SECOND)  # the watcher is at it
     pinning = threading.Thread(target=lambda: cats(shelf).pin(THIRD))
     pinning.start()
     shelf.hanging["cats"].set()
@@ -159,8 +159,7 @@ def test_a_verb_does_not_wait_for_ever(shelf: Shelf, monkeypatch: pytest.MonkeyP
     watching = threading.Thread(target=shelf.poll)
     watching.start()
     try:
-        while shelf.tried[-1] != SECOND:
-            pass
+        until(lambda: shelf.tried[-1] == SECOND)
         with pytest.raises(AdminBusy, match=f"opening {SECOND}"):
             cats(shelf).pin(THIRD)
     finally:
