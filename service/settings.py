@@ -8,7 +8,7 @@ from pydantic import Field
 from service.access_settings import AccessSettings
 from service.connection_settings import ConnectionSettings, Seconds
 from service.device_settings import DeviceSettings
-from service.store_settings import StoreSettings
+from service.store_settings import ModelName, StoreSettings
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Pixels = Annotated[int, Field(ge=1, le=10**9)]
@@ -25,7 +25,7 @@ class ServiceSettings(ConnectionSettings, StoreSettings, DeviceSettings, AccessS
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
     port: Port = Field(8000, description="Port to listen on; 0 picks a free one and says which.")
-    default_model: str | None = Field(None, description="What /predict serves; default: the only model.")
+    default_model: ModelName | None = Field(None, description="What /predict serves; default: the only model.")
     lanes: Literal["auto"] | LaneCount = Field(
         "auto", description="Cores for all models together: one a request, all for one alone; auto = usable cores."
     )

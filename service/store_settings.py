@@ -63,7 +63,8 @@ def _version_of(text: str) -> str:
 
 
 Place = Annotated[Path | str, BeforeValidator(_as_place), AfterValidator(_usable_place)]
-Names = Annotated[tuple[Annotated[str, AfterValidator(_model_name)], ...], NoDecode, BeforeValidator(as_words)]
+ModelName = Annotated[str, AfterValidator(_model_name)]
+Names = Annotated[tuple[ModelName, ...], NoDecode, BeforeValidator(as_words)]
 Versions = Annotated[tuple[Annotated[str, AfterValidator(_version_of)], ...], NoDecode, BeforeValidator(as_words)]
 Kept = Annotated[int, Field(ge=2, le=1000)]
 

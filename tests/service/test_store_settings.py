@@ -116,6 +116,29 @@ def test_a_model_is_pinned_to_one_version(models_dir: Path, capsys: pytest.Captu
     assert "names a model twice" in told
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--also", "cats"], "--also"),
+        (["--also", "cats=latest"], "--also"),
+        (["--also", f"cats@{VERSION}"], "--also"),
+        (["--also", f"cats={VERSION}", "--also", f"cats={VERSION}"], "names a version twice"),
+        (["--also", f"cats={VERSION}", "--default-model", f"cats@{VERSION}"], "--default-model"),
+    ],
+)
+def test_what_cannot_be_served_beside_is_refused(
+    arguments: list[str], complaint: str, models_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complaint in refused(capsys, "--models-dir", str(models_dir), *arguments)
+
+
+def test_several_versions_of_a_model_may_be_served_beside(models_dir: Path) -> None:
+    settings = ServiceSettings.model_validate({"models_dir": models_dir, "also": f"cats={VERSION},cats={OTHER}"})
+
+    assert settings.beside == {f"cats@{VERSION}": ("cats", VERSION), f"cats@{OTHER}": ("cats", OTHER)}
+    assert settings.only == frozenset()
+
+
 def test_a_name_that_no_model_may_have_is_refused(models_dir: Path) -> None:
     with pytest.raises(ValidationError, match="no model name"):
         ServiceSettings.model_validate({"models_dir": models_dir, "models": "Cats & Dogs"})
