@@ -7,6 +7,7 @@ import logging
 
 from starlette.types import Scope
 
+from service.logs import log_line
 from service.request_ids import identity_of
 from service.stage_times import known_stage_times
 
@@ -52,11 +53,7 @@ class AccessLog:
         fields = _fields_of(scope) | {"route": route, "status": status, "bytes_in": bytes_in, "ms": _ms(seconds)}
         if (times := known_stage_times(scope)) is not None:
             fields |= {f"{stage}_ms": _ms(taken) for stage, taken in times.seconds().items()}
-        record = logging.LogRecord(
-            LOGGER, logging.INFO, "", 0, "request", None, None
-        )  # makeRecord looks for its caller
-        record.__dict__.update(fields)
-        logger.handle(record)
+        log_line(logger, "request", fields)
 
 
 def _fields_of(scope: Scope) -> dict[str, object]:

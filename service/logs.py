@@ -1,9 +1,11 @@
 """Log lines: one JSON object each on stderr, with whatever fields the event brought."""
 
+import functools
 import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -40,18 +42,24 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, whatever is in it."""
-        fields: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": record.getMessage(),
-            **self._always,
-            **OF_REQUEST.get(),
-        }
-        fields |= {name: value for name, value in record.__dict__.items() if name not in _STANDARD_FIELDS}
+        fields = {name: value for name, value in record.__dict__.items() if name not in _STANDARD_FIELDS}
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        line = _ENCODER.encode(fields)
+        return self.line(record.created, record.levelname, record.name, record.getMessage(), fields)
+
+    def line(self, created_s: float, level: str, logger: str, event: str, fields: Mapping[str, object]) -> str:
+        """The same without a record; `created_s` is Unix time."""
+        second = int(created_s)
+        told = {
+            "time": f"{_text_of(second)}.{int((created_s - second) * 1000):03d}+00:00",
+            "level": level.lower(),
+            "logger": logger,
+            "event": event,
+            **self._always,
+            **OF_REQUEST.get(),
+            **fields,
+        }
+        line = _ENCODER.encode(told)
         return line if line.isascii() and _DEL not in line else _TREACHEROUS.sub(_escaped, line)
 
 
@@ -60,11 +68,13 @@ class LogHandler(logging.Handler):
 
     Args:
         writer: where they go.
+        lines: makes them.
     """
 
-    def __init__(self, writer: LineWriter) -> None:
+    def __init__(self, writer: LineWriter, lines: JsonLines) -> None:
         super().__init__()
-        self._writer = writer
+        self.setFormatter(lines)
+        self._writer, self._lines = writer, lines
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand one line over."""
@@ -72,6 +82,10 @@ class LogHandler(logging.Handler):
             self._writer.put(self.format(record))
         except Exception:
             self.handleError(record)
+
+    def write(self, logger: str, event: str, fields: Mapping[str, object]) -> None:
+        """Hand over a line of level info for which there is no record."""
+        self._writer.put(self._lines.line(time.time(), "info", logger, event, fields))
 
     def flush(self) -> None:
         """Wait until what was handed over is written, for a bounded time; called at the end of the process."""
@@ -88,15 +102,30 @@ def configure_logging(**always: object) -> None:
     handler: logging.Handler = logging.NullHandler()
     if sys.stderr is not None:  # closed by whoever started the program: the number may be another file's by now
         writer = LineWriter(partial(write_to, sys.stderr.fileno()), of_lost=partial(_line_of_lost, formatter))
-        handler = LogHandler(writer)
-    handler.setFormatter(formatter)
+        handler = LogHandler(writer, formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
+
+
+def log_line(logger: logging.Logger, event: str, fields: Mapping[str, object]) -> None:
+    """As `logger.info(event, extra=fields)` in less than half of the time, for what is logged with each request."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    handlers = logging.root.handlers
+    if len(handlers) == 1 and isinstance(handlers[0], LogHandler) and not logger.handlers:
+        handlers[0].write(logger.name, event, fields)
+    else:  # somebody else listens, and expects a record
+        logger.info(event, extra=dict(fields))
 
 
 def _line_of_lost(formatter: logging.Formatter, count: int) -> str:
     told = {"name": __name__, "levelname": "WARNING", "msg": "log lines lost: nobody read them", "lines": count}
     return formatter.format(logging.makeLogRecord(told))
+
+
+@functools.lru_cache(maxsize=1)
+def _text_of(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _escaped(found: "re.Match[str]") -> str:
