@@ -1,8 +1,10 @@
 """Takes a multipart/form-data body apart as it arrives: the wanted parts are kept in memory, the others dropped.
 
 Starlette's own form parser writes large parts to temporary files and takes a body that breaks off for a whole one.
+Where another reader of the same bytes (a proxy that filters uploads) might see other parts, the form is refused.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -10,6 +12,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.errors import UploadMalformed
+
+_QUOTED, _NAME = re.compile(rb'"(?:[^"\\]|\\.)*"'), re.compile(rb";\s*name\s*=", re.IGNORECASE)
 
 
 @dataclass
@@ -38,8 +42,9 @@ class MultipartForm:
             raise UploadMalformed("its Content-Type names no boundary")
         self._wanted, self._max_parts = wanted, max_parts
         self._parts: list[Part] = []
-        self._header, self._disposition = (bytearray(), bytearray()), b""
-        self._ended = False
+        self._header = (bytearray(), bytearray())
+        self._disposition: bytes | None = None
+        self._begun = self._ended = False
         try:
             self._parser = MultipartParser(
                 boundary,
@@ -62,6 +67,10 @@ class MultipartForm:
         Raises:
             UploadMalformed: they do not fit, or there are too many parts.
         """
+        if not self._begun:
+            # Blank lines may come first. The parser skips more than these, but only within one piece.
+            piece = piece.lstrip(b"\r\n")
+            self._begun = bool(piece)
         try:
             self._parser.write(piece)
         except FormParserError as error:
@@ -78,7 +87,7 @@ class MultipartForm:
         return self._parts
 
     def _begin_part(self) -> None:
-        self._disposition = b""
+        self._disposition = None
         if len(self._parts) == self._max_parts:
             raise UploadMalformed(f"it has more than {self._max_parts} parts")
 
@@ -91,13 +100,18 @@ class MultipartForm:
     def _end_header(self) -> None:
         name, value = self._header
         if name.lower() == b"content-disposition":
+            if self._disposition is not None:
+                raise UploadMalformed("a part has more than one Content-Disposition")
             self._disposition = bytes(value)
         self._header = (bytearray(), bytearray())
 
     def _name_part(self) -> None:
-        name = parse_options_header(self._disposition)[1].get(b"name")
+        disposition = self._disposition or b""
+        name = parse_options_header(disposition)[1].get(b"name")
         if name is None:
             raise UploadMalformed("a part has no name")
+        if len(_NAME.findall(_QUOTED.sub(b"", disposition))) > 1:
+            raise UploadMalformed("a part has more than one name")
         self._parts.append(Part(name.decode("utf-8", errors="replace")))
 
     def _read_data(self, data: bytes, start: int, end: int) -> None:
