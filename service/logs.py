@@ -105,6 +105,7 @@ def configure_logging(**always: object) -> None:
         handler = LogHandler(writer, formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # each bad form is told its client already
 
 
 def log_line(logger: logging.Logger, event: str, fields: Mapping[str, object]) -> None:
