@@ -434,8 +434,8 @@ class RateLimited(ServiceError):
     def __init__(self, *, per_minute: int, retry_after_s: int) -> None:
         self.headers = {"Retry-After": str(retry_after_s)}
         super().__init__(
-            f"the key may make {per_minute:,} requests a minute, and has. The next one is taken in {retry_after_s} s; "
-            "spread them out, or ask the operator for more."
+            f"the key's limit is reached, which is {per_minute:,} a minute. The next request is taken in "
+            f"{retry_after_s} s; spread them out, or ask the operator for more."
         )
 
 

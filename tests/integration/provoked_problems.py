@@ -11,6 +11,7 @@ import httpx
 
 from service.batching import Batching
 from service.generation import Generation
+from service.key_file import entry_of, with_key
 from service.pool import in_seconds
 from service.runtime import Runtime
 from service.settings import ServiceSettings
@@ -241,6 +242,74 @@ async def _(folder: Path) -> Answered:
         runtime.registry.put(Generation("flowers", bundle, batching.open(session, ["probabilities"], bundle)))  # type: ignore[arg-type]
         session.died_of = SystemExit("CUDA failure 719: unspecified launch failure")
         return await client.post("/predict", files=ONE_FILE)
+
+
+# --- who may ask, and an admin's verbs ---
+
+ANYBODYS, ADMINS, SLOW = "finial_anybodys", "finial_admins", "finial_slow"
+ABSENT = "20270101T000000000Z-0000000f"
+
+
+async def asked_with_key(
+    folder: Path, path: str = "/predict", *, key: str | None = None, times: int = 1, **request: object
+) -> Answered:
+    """The last answer of a service of one model and three keys."""
+    keys = folder / "keys.toml"
+    for name, entry in {
+        "anybody": entry_of(ANYBODYS),
+        "admin": entry_of(ADMINS, rights=["admin", "predict"]),
+        "slow": entry_of(SLOW, per_minute=1),
+    }.items():
+        keys.write_text(with_key(keys, keys.read_text() if keys.exists() else "", name, entry))
+    (folder / "models").mkdir(exist_ok=True)
+    version = publish_bundle(folder / "models", "flowers", labels=("daisy", "rose", "tulip")).version
+    settings = ServiceSettings(models_dir=folder / "models", api_keys=keys, also=[f"flowers={version}"])  # type: ignore[arg-type]
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    async with running_app(settings) as (_, client):
+        for _ in range(times):
+            answered = await client.post(path.replace("VERSION", version), headers=headers, **request)  # type: ignore[arg-type]
+        return answered
+
+
+@provokes("key-missing")
+async def _(folder: Path) -> Answered:
+    return await asked_with_key(folder, files=ONE_FILE)
+
+
+@provokes("key-unknown")
+async def _(folder: Path) -> Answered:
+    return await asked_with_key(folder, key="finial_nobodys", files=ONE_FILE)
+
+
+@provokes("key-not-allowed")
+async def _(folder: Path) -> Answered:
+    return await asked_with_key(folder, "/admin/models/flowers/reload", key=ANYBODYS)
+
+
+@provokes("rate-limited")
+async def _(folder: Path) -> Answered:
+    return await asked_with_key(folder, key=SLOW, times=2, files=ONE_FILE)
+
+
+@provokes("admin-closed")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", path="/admin/models/flowers/reload")
+
+
+@provokes("no-earlier-version")
+async def _(folder: Path) -> Answered:
+    return await asked_with_key(folder, "/admin/models/flowers/rollback", key=ADMINS)
+
+
+@provokes("version-fixed")
+async def _(folder: Path) -> Answered:
+    return await asked_with_key(folder, "/admin/models/flowers@VERSION/rollback", key=ADMINS)
+
+
+@provokes("version-not-loadable")
+async def _(folder: Path) -> Answered:
+    order = {"version": ABSENT}
+    return await asked_with_key(folder, "/admin/models/flowers/pin", key=ADMINS, json=order)
 
 
 # --- what breaks HTTP, or comes too slowly ---
