@@ -46,6 +46,8 @@ def test_the_bundle_says_which_features_it_is_made_of(trained: TrainResult) -> N
     assert (metadata.spec.height, metadata.spec.width, metadata.spec.fit) == (96, 96, "pad")
     assert (metadata.backbone.taps, metadata.backbone.mirror) == (("blocks.9",), True)
     assert metadata.backbone.feature_size == get_entry(NANO).feature_size + 64
+    assert metadata.evidence is None  # a mean over the picture and its mirror image is no mean of one map
+    assert metadata.evidence_reason == "the features are not global averages of maps (they come from ReduceMean)"
 
 
 def test_the_graph_takes_that_size_and_gives_those_features(trained: TrainResult) -> None:

@@ -58,6 +58,7 @@ def test_the_bundle_computes_in_int8_and_says_what_it_requires(trained: TrainRes
 
     assert metadata.precision == "int8"
     assert metadata.requirements == ((VNNI,) if read_cpu().has(VNNI) else ())
+    assert metadata.evidence is not None
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators
 
 
