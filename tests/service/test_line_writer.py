@@ -135,10 +135,13 @@ def test_a_program_whose_log_nobody_reads_works_on() -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdin is not None
+        stuck = threading.Timer(PATIENCE_S, process.kill)  # else the test would wait as long as the program
+        stuck.start()
         assert process.stderr is not None
         assert process.stdout.readline() == b"went on\n"
         process.stdin.close()
         lines = process.stderr.read().decode().splitlines()
+        stuck.cancel()
 
     assert process.returncode == 0
     assert [int(line.rpartition(" ")[2].rstrip("}")) for line in lines] == list(range(3000))
