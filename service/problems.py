@@ -54,8 +54,9 @@ from service.explaining_errors import TooManyPictures, UnknownLabel
 from service.open_inference_form import MEDIA_TYPE as INFERENCE_MEDIA_TYPE
 from service.open_inference_form import error_body, speaks_open_inference
 from service.request_counts import note_problem
-from service.request_ids import HEADER, request_id_of
+from service.request_ids import HEADER, SERVER_TIMING, request_id_of
 from service.schemas import Problem
+from service.stage_times import known_stage_times
 from shared.errors import FinialError, PictureCorrupt, PictureTooLarge, TooManyPixels, UnknownFormat
 
 MEDIA_TYPE = "application/problem+json"
@@ -220,4 +221,7 @@ async def _answer_nobody(_request: Request, _error: ClientDisconnect) -> Respons
 async def _answer_unexpected(request: Request, _error: Exception) -> Response:
     # uvicorn closes the connection after it; the client is to know.
     more: dict[str, str] = request.scope.get("state", {}).get(_MORE_HEADERS, {})
-    return respond(INTERNAL, _INTERNAL_DETAIL, request.scope, {"Connection": "close", **more})
+    headers = {"Connection": "close", **more}
+    if (times := known_stage_times(request.scope)) is not None:
+        headers[SERVER_TIMING] = times.server_timing()  # as the id: RequestIds does not see this answer
+    return respond(INTERNAL, _INTERNAL_DETAIL, request.scope, headers)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 import pytest
@@ -138,6 +139,16 @@ async def test_a_problem_says_so_as_far_as_it_came(client: httpx.AsyncClient, ru
     assert (broken.status_code, stages(broken)) == (422, ["receive", "queue", "decode"])
     assert (too_large.status_code, stages(too_large)) == (413, ["receive"])
     assert (late.status_code, stages(late)) == (504, ["receive", "queue"])
+
+
+async def test_an_error_of_ours_says_so_too(client: httpx.AsyncClient, runtime: Runtime) -> None:
+    def fails(*_: object, **__: object) -> NoReturn:
+        raise ValueError("ours")
+
+    runtime.registry.require("colours").run = fails  # type: ignore[method-assign]
+    answer = await client.post("/predict", content=picture(), headers=PNG)
+
+    assert (answer.status_code, stages(answer)) == (500, ["receive", "queue", "decode", "run"])
 
 
 async def test_what_nothing_was_done_for_has_no_times(client: httpx.AsyncClient) -> None:
