@@ -20,7 +20,7 @@ IN_VENV := $(VENV)/bin/python
 # One stamp per build of ONNX Runtime: exactly one of them may be installed.
 INSTALLED := $(VENV)/.installed-$(RUNTIME)
 
-.PHONY: help demo train serve test quick check lint types containers venv clean
+.PHONY: help demo train serve test quick browser check lint types containers venv clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -41,9 +41,12 @@ test: $(INSTALLED)  ## every test but those that need a Docker engine
 	$(IN_VENV) -m pytest -rs -m "not container" $(ARGS)
 
 quick: $(INSTALLED)  ## the tests that take moments
-	$(IN_VENV) -m pytest -rs -m "not container and not slow" $(ARGS)
+	$(IN_VENV) -m pytest -rs -m "not container and not browser and not slow" $(ARGS)
 
 check: lint types test  ## ruff, mypy and the tests: what a change must pass
+
+browser: $(INSTALLED)  ## the try-it page in a real browser; needs Chromium
+	FINIAL_REQUIRE_BROWSER=1 $(IN_VENV) -m pytest -rs -m browser $(ARGS)
 
 lint: $(INSTALLED)  ## ruff: format and rules
 	$(IN_VENV) -m ruff format --check .

@@ -51,10 +51,8 @@ class PageFile:
 @router.get("/")
 async def front_door(request: Request) -> Response:
     """Where to go from here: the page for whoever names HTML in `Accept`, else where the doors are, in JSON."""
-    if wants_html(request.headers.get("accept", "")):
-        response = _answer(request, INDEX)
-    else:
-        response = JSONResponse(DOORS)
+    wanted = wants_html(request.headers.get("accept", ""))
+    response = _answer(request, INDEX) if wanted else JSONResponse(DOORS)
     response.headers["Vary"] = "Accept"
     return response
 

@@ -51,8 +51,10 @@ export function notice(text) {
   byId("notice").hidden = !text;
 }
 
-/** @param {number} share */
+/** Never rounded to all or nothing. @param {number} share 0 to 1 */
 export function percent(share) {
+  if (share < 1 && share >= 0.9995) return "over 99.9 %";
+  if (share > 0 && share < 0.0005) return "under 0.1 %";
   return `${(100 * share).toFixed(1)} %`;
 }
 
@@ -71,11 +73,6 @@ export function milliseconds(ms) {
 export function bytes(count) {
   const [unit, size] = count >= 1024 ** 2 ? ["MiB", count / 1024 ** 2] : count >= 1024 ? ["KiB", count / 1024] : ["bytes", count];
   return `${Number.isFinite(size) ? +size.toFixed(1) : "any"} ${unit}`;
-}
-
-/** @param {string} text */
-export function sentence(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 export function stamp() {

@@ -3,7 +3,7 @@
 
 import { barsOf, problemNote } from "./answer.js";
 import { find } from "./elements.js";
-import { paint } from "./painting.js";
+import { isPart, paint } from "./painting.js";
 import { addressOf, send } from "./service.js";
 
 /** @import { Evidence, Problem, Told } from "./service.js" */
@@ -59,16 +59,29 @@ export function drawEvidence(pane) {
   if (said.textContent !== words) said.textContent = words;
 }
 
+/** @typedef {{value: number, where: string}} Cell */
+
 /** @param {Evidence} evidence */
 function evidenceInWords({ label, heat, box, method }) {
-  const cells = heat.flatMap((row, y) => row.map((value, x) => ({ value, x: (x + 0.5) / row.length, y: (y + 0.5) / heat.length })));
+  const cells = heat.flatMap((row, y) => row.map((value, x) => ({ value, where: whereIn(box, (x + 0.5) / row.length, (y + 0.5) / heat.length) })));
   const [least, most] = [cells.reduce((a, b) => (b.value < a.value ? b : a)), cells.reduce((a, b) => (b.value > a.value ? b : a))];
-  const part = box.left > 0.001 || box.top > 0.001 || box.right < 0.999 || box.bottom < 0.999 ? " The dashed frame is the part that the model saw." : "";
+  const part = isPart(box) ? " The dashed frame is the part that the model saw." : "";
   if (most.value <= 0 && least.value >= 0) return `No part of the picture speaks for “${label}” or against it.${part}`;
-  const where = (/** @type {{x: number, y: number}} */ cell) => placeName(box.left + cell.x * (box.right - box.left), box.top + cell.y * (box.bottom - box.top));
-  const pro = most.value > 0 ? `Most speaks for “${label}” ${where(most)}` : `Nothing speaks for “${label}”`;
-  const contra = least.value < -0.02 ? `; most against it ${where(least)}, ${Math.round((-100 * least.value) / Math.max(most.value, -least.value))} % as strongly as the strongest` : "; nothing much against it";
-  return `${pro}${contra}. ${METHODS[/** @type {keyof typeof METHODS} */ (method)] ?? ""}${part}`;
+  return `${forAndAgainst(label, most, least)}. ${METHODS[/** @type {keyof typeof METHODS} */ (method)] ?? ""}${part}`;
+}
+
+/** @param {string} label @param {Cell} most @param {Cell} least */
+function forAndAgainst(label, most, least) {
+  const pro = most.value > 0 ? `Most speaks for “${label}” ${most.where}` : `Nothing speaks for “${label}”`;
+  if (least.value > -0.05) return `${pro}; nothing much speaks against it`;
+  const ratio = Math.round((100 * -least.value) / most.value);
+  const strength = most.value <= 0 ? "" : ratio === 100 ? ", as strongly" : `, ${ratio} % as strongly`;
+  return `${pro}; most against it ${least.where}${strength}`;
+}
+
+/** A place in the picture, of a place in the part that the model saw. @param {Evidence["box"]} box @param {number} x @param {number} y */
+function whereIn(box, x, y) {
+  return placeName(box.left + x * (box.right - box.left), box.top + y * (box.bottom - box.top));
 }
 
 /** @param {number} x 0 to 1 @param {number} y 0 to 1 */

@@ -5,6 +5,11 @@ import { brushOf, canvasOf } from "./elements.js";
 
 /** @import { Evidence } from "./service.js" */
 
+/** Whether the model saw only a part of the picture. @param {Evidence["box"]} box fractions of it */
+export function isPart(box) {
+  return box.left > 0.001 || box.top > 0.001 || box.right < 0.999 || box.bottom < 0.999;
+}
+
 /** @param {HTMLCanvasElement} canvas @param {Evidence} evidence @param {number} strength 0 to 1 */
 export function paint(canvas, { heat, box }, strength) {
   const { width, height } = canvas;
@@ -17,6 +22,7 @@ export function paint(canvas, { heat, box }, strength) {
   brush.drawImage(layer(canvas, heat, seen, { colour: "--for", hatched: false, sign: +1 }), 0, 0);
   brush.drawImage(layer(canvas, heat, seen, { colour: "--against", hatched: true, sign: -1 }), 0, 0);
   brush.globalAlpha = 1;
+  if (!isPart(box)) return;
   for (const [colour, dash] of /** @type {[string, number[]][]} */ ([["#000", []], ["#fff", [10, 8]]])) {
     brush.strokeStyle = colour;
     brush.setLineDash(dash);
@@ -48,8 +54,8 @@ function layer(canvas, heat, seen, { colour, hatched, sign }) {
 /** Lines where something is painted already: not told by the colour alone. @param {CanvasRenderingContext2D} brush @param {HTMLCanvasElement} canvas */
 function hatch(brush, { width, height }) {
   brush.globalCompositeOperation = "source-atop";
-  brush.strokeStyle = "#7c2d12";
-  brush.lineWidth = 3;
+  brush.strokeStyle = "rgb(124 45 18 / 0.75)";
+  brush.lineWidth = 2.5;
   brush.beginPath();
   for (let x = -height; x < width; x += 14) {
     brush.moveTo(x, 0);

@@ -1,11 +1,16 @@
 // @ts-check
 // What is served: looked at again and again, told at the top of the page, and chosen from.
 
-import { byId, bytes, find, percent, sentence, value } from "./elements.js";
+import { byId, bytes, find, percent, value } from "./elements.js";
 import { get, service } from "./service.js";
 
 /** @import { Model } from "./service.js" */
 
+const REASONS = {
+  draining: "The service is shutting down: it answers what it has, and takes nothing new.",
+  "loading models": "Models are being loaded…",
+  "no model is served": "No model is served yet. Train one with python -m trainer train; this page notices it.",
+};
 const LOOK_AGAIN_MS = { ready: 20_000, otherwise: 2_000 };
 
 let whenReady = () => {};
@@ -34,12 +39,17 @@ async function look() {
     wantKey(served.status === 401);
     if (served.ok) takeOver(served.body);
     service.ready = health.ok;
-    showState(health.ok ? "Ready" : sentence(`not ready: ${health.body.reason ?? health.body.detail ?? "the service does not say why"}`));
+    showState(health.ok ? "Ready" : whyNot(health.body.reason ?? health.body.detail ?? "the service does not say why"));
   } catch {
     service.ready = false;
     showState(navigator.onLine ? "The service cannot be reached. Looking again…" : "This device is offline. Looking again…");
   }
   if (service.ready && !wasReady) whenReady();
+}
+
+/** @param {string} reason as /health/ready tells it */
+function whyNot(reason) {
+  return REASONS[/** @type {keyof typeof REASONS} */ (reason)] ?? `Not ready: ${reason}`;
 }
 
 /** @param {{models: Model[], default: string | null, max_upload_bytes: number}} served */

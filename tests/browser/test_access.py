@@ -1,0 +1,132 @@
+"""Everybody can use it: by keyboard, with a screen reader, on a phone, in the dark, with colours of one's own."""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Concrete, OpenPage
+from tests.browser.steps import answered, choose, drop
+from tests.service.running import ServiceProcess
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1200, "height": 900}
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
+
+
+def faults(page: Page) -> list[str]:
+    """What axe-core finds: names of rules with the elements that break them."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in found]
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_any_state(
+    open_page: OpenPage, service: ServiceProcess, concrete: Concrete, scheme: str, viewport: dict[str, int]
+) -> None:
+    """Contrast of AA in both themes, names of all controls, landmarks, headings in order."""
+    page = open_page(service.url, color_scheme=scheme, viewport=viewport, bypass_csp=True, reduced_motion="reduce")
+    assert faults(page) == []
+
+    page.get_by_label("Compare with").select_option("colours")
+    choose(page, concrete.cracked)
+    answered(page, 2)
+    page.get_by_role("button", name="Where is the evidence?").first.click()
+    expect(page.locator(".evidence-said").first).not_to_contain_text("Looking")
+    drop(page, ("notes.txt", "text/plain", b"hello"))
+    page.locator(".problem").first.wait_for()
+    assert faults(page) == []
+
+    page.get_by_role("button", name="Use the camera").click()
+    page.get_by_role("button", name="Take the picture").wait_for()
+    assert faults(page) == []
+
+
+def test_nothing_is_wider_than_a_phone(open_page: OpenPage, service: ServiceProcess, concrete: Concrete) -> None:
+    page = open_page(service.url, viewport=PHONE, is_mobile=True, has_touch=True)
+    page.get_by_label("Compare with").select_option("colours")
+    choose(page, concrete.cracked)
+    answered(page, 2)
+
+    assert page.evaluate("() => document.documentElement.scrollWidth") == PHONE["width"]
+    sizes = [button.bounding_box() for button in page.locator(".bar, .button.first").all()]
+    assert min(size["height"] for size in sizes if size) >= 40, "fingers are not mice"
+
+
+def focused(page: Page) -> str:
+    return str(page.evaluate("() => (document.activeElement.id || document.activeElement.textContent || '').trim()"))
+
+
+def test_the_keyboard_is_enough(page: Page, concrete: Concrete) -> None:
+    """From the top: choose, settings, answers, evidence, code, in the order in which they are read."""
+    order = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        order.append(focused(page))
+    assert order == ["choose", "open-camera", "model", "beside", "top-k", "threshold"]
+
+    page.get_by_role("button", name="Choose pictures").focus()
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(str(concrete.cracked))
+    answered(page)
+    page.locator("#threshold").focus()
+    order = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        order.append(focused(page).split("\n")[0])
+    assert order[:3] == ["clear", "Remove", "Where is the evidence?"]
+    assert order[3].startswith(("cracked", "uncracked"))
+
+
+def test_what_has_the_focus_is_seen(page: Page) -> None:
+    for selector in ("#choose", "#open-camera", "#model", "#top-k", "footer a"):
+        page.locator(selector).first.focus()
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Tab")
+        width = page.evaluate("() => parseFloat(getComputedStyle(document.activeElement).outlineWidth)")
+        assert width >= 2, selector
+
+
+def test_escape_closes_the_camera_and_gives_it_back(page: Page) -> None:
+    page.locator("#open-camera").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Take the picture")).to_be_focused()
+
+    page.keyboard.press("Escape")
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert focused(page) == "open-camera"
+    assert page.evaluate("() => document.getElementById('video').srcObject") is None
+
+
+def test_results_are_announced(page: Page, concrete: Concrete) -> None:
+    choose(page, concrete.cracked)
+    label = answered(page).locator("bdi").inner_text()
+
+    said = page.locator("#said[role=status]")
+    expect(said).to_contain_text(f"{concrete.cracked.name}: {label}, ")
+
+
+@pytest.mark.parametrize("media", [{"forced_colors": "active"}, {"reduced_motion": "reduce"}], ids=str)
+def test_it_respects_what_people_set(
+    open_page: OpenPage, service: ServiceProcess, concrete: Concrete, media: dict[str, Any]
+) -> None:
+    page = open_page(service.url, **media)
+    choose(page, concrete.cracked)
+    answered(page)
+
+    bar = page.locator(".track i").first
+    moving, colour, track = bar.evaluate(
+        "(bar) => [getComputedStyle(bar).transitionDuration, getComputedStyle(bar).backgroundColor,"
+        " getComputedStyle(bar.parentElement).backgroundColor]"
+    )
+    if "reduced_motion" in media:
+        assert moving == "0s"
+    assert colour != track, "a bar is told from what it lies on"

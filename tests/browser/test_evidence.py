@@ -1,0 +1,139 @@
+"""Where the evidence lies, and two models side by side."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import Concrete
+from tests.browser.steps import answered, choose
+
+pytestmark = pytest.mark.browser
+
+BRUSH = """(canvas) => {
+    const at = (x, y) => [...canvas.getContext("2d").getImageData(x * canvas.width, y * canvas.height, 1, 1).data];
+    return { for: at(0.25, 0.25), against: at(0.75, 0.75), unseen: at(0.02, 0.5), nothing: at(0.25, 0.75) };
+}"""
+"""Red, green, blue and opacity of the layer at four places."""
+
+
+class Explaining:
+    """Answers /explain: for the label at the upper left, against it at the lower right; the rim is not seen."""
+
+    def __init__(self, page: Page) -> None:
+        self.asked: list[str] = []
+        page.route("**/explain*", self._answer)
+
+    def _answer(self, route: Route) -> None:
+        label = parse_qs(urlsplit(route.request.url).query)["label"][0]
+        self.asked.append(label)
+        heat = np.zeros((4, 4))
+        heat[:2, :2], heat[2:, 2:], heat[3, 3] = 1.0, -0.4, -0.5
+        box = {"left": 0.1, "top": 0.1, "right": 0.9, "bottom": 0.9}
+        answer = {"label": label, "score": 0.9, "method": "class-activation", "heat": heat.tolist(), "box": box}
+        route.fulfill(body=json.dumps(answer | {"model": "concrete", "version": "v", "request_id": "r"}))
+
+
+def test_evidence_is_painted_where_it_lies_and_said_in_words(page: Page, concrete: Concrete) -> None:
+    Explaining(page)
+    choose(page, concrete.cracked)
+    label = answered(page).locator("bdi").inner_text()
+
+    page.get_by_role("button", name="Where is the evidence?").click()
+
+    words = f"Most speaks for “{label}” at the top left; most against it at the bottom right, 50 % as strongly"
+    expect(page.locator(".evidence-said")).to_contain_text(words)
+    expect(page.locator(".evidence-said")).to_contain_text("The dashed frame is the part that the model saw.")
+    expect(page.get_by_role("img", name="Most speaks for")).to_be_visible()
+    layer = page.locator("canvas").evaluate(BRUSH)
+    red, green, _, opacity = layer["for"]
+    assert green > red
+    assert opacity > 100
+    red, green, _, opacity = layer["against"]
+    assert red > green
+    assert opacity > 50
+    assert layer["nothing"][3] < 30
+    assert layer["unseen"][:3] == [0, 0, 0]
+    assert layer["unseen"][3] > 100
+
+
+def test_the_overlay_can_be_thinned_and_taken_away(page: Page, concrete: Concrete) -> None:
+    Explaining(page)
+    choose(page, concrete.cracked)
+    answered(page)
+    toggle = page.get_by_role("button", name="Where is the evidence?")
+    toggle.click()
+    before = page.locator("canvas").evaluate(BRUSH)["for"][3]
+
+    page.get_by_label("Strength of the overlay").fill("20")
+
+    assert page.locator("canvas").evaluate(BRUSH)["for"][3] < before / 2
+    expect(toggle).to_have_attribute("aria-pressed", "true")
+    toggle.click()
+    expect(page.locator("canvas")).to_be_hidden()
+    expect(toggle).to_have_attribute("aria-pressed", "false")
+
+
+def test_each_bar_shows_the_evidence_of_its_label(page: Page, concrete: Concrete) -> None:
+    explaining = Explaining(page)
+    choose(page, concrete.cracked)
+    answered(page)
+    second = page.locator(".bar").nth(1)
+    label = second.locator("bdi").inner_text()
+
+    second.click()
+
+    expect(page.locator(".evidence-said")).to_contain_text(f"for “{label}”")
+    expect(second).to_have_attribute("aria-pressed", "true")
+    assert explaining.asked == [label]
+    second.click()
+    expect(page.locator("canvas")).to_be_hidden()
+
+
+def test_two_models_are_shown_side_by_side_and_differences_are_marked(page: Page, concrete: Concrete) -> None:
+    choose(page, concrete.cracked)
+    label = answered(page).locator("bdi").inner_text()
+
+    page.get_by_label("Compare with").select_option("colours")
+
+    answered(page, 2)
+    first, second = (box for box in (pane.bounding_box() for pane in page.locator(".pane").all()) if box)
+    assert first["x"] + first["width"] <= second["x"]
+    expect(page.locator(".compared.differ")).to_contain_text(f"concrete says “{label}”, colours says")
+    expect(page.locator(".difference.much")).to_have_count(5)
+    assert set(page.locator(".difference").all_inner_texts()) == {"only here"}
+
+
+def test_a_model_beside_itself_differs_in_nothing(page: Page, concrete: Concrete) -> None:
+    choose(page, concrete.cracked)
+    answered(page)
+
+    page.get_by_label("Compare with").select_option("concrete")
+
+    answered(page, 2)
+    expect(page.locator(".compared.agree")).to_contain_text("Both say")
+    assert page.locator(".pane").nth(1).locator(".difference").all_inner_texts() == ["0.0 points", "0.0 points"]
+
+
+def test_the_time_of_an_answer_is_not_that_of_two(page: Page, concrete: Concrete) -> None:
+    """Requests go one after the other: two at once would wait for each other, and the stages would tell of it."""
+    under_way: list[int] = [0, 0]
+
+    def note(route: Route) -> None:
+        under_way[0] += 1
+        under_way[1] = max(under_way)
+        route.fallback()
+
+    def end(_: Any) -> None:
+        under_way[0] -= 1
+
+    page.route("**/predict*", note)
+    page.on("requestfinished", lambda request: end(request) if "predict" in request.url else None)
+
+    choose(page, concrete.cracked, concrete.uncracked)
+    answered(page, 2)
+
+    assert under_way[1] == 1
