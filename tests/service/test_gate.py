@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.types import Scope
 
+from service import open_inference
 from service.access_log import AccessLog
 from service.admission import Admission
 from service.classifier import Classifier
 from service.cors import Cors
 from service.errors import ModelNotLoaded, NoModel, PoolClosed, TooManyWaiting
-from service.gate import PREDICT, PREDICT_WITH, Gate
+from service.gate import INFER, INFER_VERSION, PREDICT, PREDICT_WITH, Gate
 from service.guard import Guard
 from service.pool import Pool, in_seconds
 from service.predict_routes import router
@@ -82,7 +83,10 @@ def test_while_there_is_a_place_nobody_is_turned_away(place: Place) -> None:
     assert place.pool.stats().refused_total == 0
 
 
-@pytest.mark.parametrize("path", ["/predict", "/models/colours/predict"])
+PATHS = ["/predict", "/models/colours/predict", "/v2/models/colours/infer", "/v2/models/colours/versions/v1/infer"]
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_when_all_places_are_taken_everybody_is(full: Place, path: str) -> None:
     assert full.refused(scope_of(path=path)) is TooManyWaiting
     assert full.pool.stats().refused_total == 1, "counted by the pool as when the route asks"
@@ -99,6 +103,9 @@ def test_when_all_places_are_taken_everybody_is(full: Place, path: str) -> None:
         scope_of(path="/models/a/b/predict"),
         scope_of(path="/models/no-such-model/predict"),
         scope_of(path="/elsewhere"),
+        scope_of(path="/v2/models/colours/versions/infer"),
+        scope_of(path="/v2/models//infer"),
+        scope_of(path="/v2/models/no-such-model/infer"),
     ],
     ids=str,
 )
@@ -131,7 +138,7 @@ def test_a_closed_pool_turns_everybody_away(place: Place) -> None:
 
 
 def test_who_is_turned_away_is_counted_under_the_route(full: Place) -> None:
-    for path in ("/predict", "/models/colours/predict"):
+    for path in PATHS:
         turned = full.gate.turned_away(scope_of(path=path))
         assert turned is not None
         full.gate.count(turned, turned.answer.status)
@@ -139,13 +146,19 @@ def test_who_is_turned_away_is_counted_under_the_route(full: Place) -> None:
     found = samples(full.counts)
     assert found['finial_requests_total{route="/predict",status="503"}'] == 1
     assert found['finial_requests_total{route="/models/{name}/predict",status="503"}'] == 1
-    assert found['finial_refused_total{reason="queue-full"}'] == 2
+    assert found['finial_requests_total{route="/v2/models/{name}/infer",status="503"}'] == 1
+    assert found['finial_requests_total{route="/v2/models/{name}/versions/{version}/infer",status="503"}'] == 1
+    assert found['finial_refused_total{reason="queue-full"}'] == 4
 
 
 def test_the_gated_routes_are_the_apps() -> None:
-    posts = {getattr(route, "path", "") for route in router.routes if "POST" in getattr(route, "methods", ())}
+    posts = {
+        getattr(route, "path", "")
+        for route in (*router.routes, *open_inference.router.routes)
+        if "POST" in getattr(route, "methods", ())
+    }
 
-    assert {PREDICT, PREDICT_WITH} == posts
+    assert {PREDICT, PREDICT_WITH, INFER, INFER_VERSION} == {path for path in posts if "/repository/" not in path}
 
 
 @pytest.mark.parametrize(("given", "expected_s"), [("1500", 1.5), ("soon", math.inf), ("-1", math.inf), ("", math.inf)])

@@ -40,9 +40,9 @@ class Flow:
     write_paused = False
 
 
-async def from_the_app(error: ServiceError, request_id: str, *, closes: bool) -> bytes:
+async def from_the_app(error: ServiceError, request_id: str, path: str, *, closes: bool) -> bytes:
     """What uvicorn writes when the app answers with an error's problem."""
-    scope: Scope = {"type": "http", "method": "POST", "path": "/predict", "headers": []}
+    scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": []}
     scope["state"] = {"request_id": request_id}
     paper, log = Paper(), logging.getLogger(__name__)
     cycle = RequestResponseCycle(
@@ -64,16 +64,18 @@ async def from_the_app(error: ServiceError, request_id: str, *, closes: bool) ->
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("closes", [False, True])
+@pytest.mark.parametrize("path", ["/predict", "/v2/models/colours/infer"])
 @pytest.mark.parametrize("error", ERRORS, ids=str)
-async def test_it_is_what_the_app_would_answer(error: ServiceError, *, closes: bool) -> None:
+async def test_it_is_what_the_app_would_answer(error: ServiceError, path: str, *, closes: bool) -> None:
     """Clients cannot tell which of the two refused them."""
     for request_id in ("a", "0123456789abcdef" * 8):
-        expected = await from_the_app(error, request_id, closes=closes)
+        expected = await from_the_app(error, request_id, path, closes=closes)
 
-        assert ready_made(error).written(request_id, server_headers=DATE, closes=closes) == expected
+        assert ready_made(error, path).written(request_id, server_headers=DATE, closes=closes) == expected
 
 
 def test_each_message_has_an_answer_of_its_own() -> None:
+    assert ready_made(NoModel(), "/v2/models/a/infer") != ready_made(NoModel(), "/predict")
     first, second = (ready_made(TooManyWaiting(waiting=count, lanes=2)) for count in (8, 9))
 
     assert first.written("a", server_headers=(), closes=False) != second.written("a", server_headers=(), closes=False)
