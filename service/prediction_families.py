@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from service.drift import drift_of
+from service.drift import Drift, drift_of
 from service.generation import Generation
 from service.prediction_counts import NOVELTY_EDGES, PredictionCounts, VersionCounts
 from shared.bundle import BundleMetadata
@@ -66,14 +66,19 @@ class PredictionFamilies:
         drift = GaugeMetricFamily("finial_drift", what, labels=("model", "signal"))
         pictures = GaugeMetricFamily("finial_drift_pictures", "Pictures that drift is told of.", labels=("model",))
         for model, generation in served.items():
-            recent = self._counts.of(model, generation.version).recent.read()
-            state = drift_of(generation.bundle.metadata, recent, edges=NOVELTY_EDGES)
+            state = drift_now(self._counts, generation)
             pictures.add_metric((model,), state.pictures)
             for signal, value in (("label", state.label), ("novelty", state.novelty)):
                 if value is not None:
                     drift.add_metric((model, signal), value)
         yield drift
         yield pictures
+
+
+def drift_now(counts: PredictionCounts, generation: Generation) -> Drift:
+    """How far the latest pictures of a version are from its training."""
+    recent = counts.of(generation.name, generation.version).recent.read()
+    return drift_of(generation.bundle.metadata, recent, edges=NOVELTY_EDGES)
 
 
 def shown_labels(metadata: BundleMetadata) -> tuple[str, ...]:

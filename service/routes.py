@@ -5,6 +5,7 @@ from fastapi.responses import PlainTextResponse
 
 from service.dependencies import RuntimeDep
 from service.openapi import ANY_PROBLEM
+from service.prediction_families import drift_now
 from service.schemas import DeviceAnswer, HealthAnswer, ModelAnswer, ModelsAnswer
 from service.telemetry import CONTENT_TYPE
 
@@ -27,7 +28,9 @@ async def list_models(runtime: RuntimeDep) -> ModelsAnswer:
 @router.get("/models/{name}", tags=["models"])
 async def describe_model(runtime: RuntimeDep, name: str) -> ModelAnswer:
     """What is served under a name: version, labels, metrics, provider, and why the last reload failed, if it did."""
-    return ModelAnswer.of(name, runtime.registry.look_up(name))
+    status = runtime.registry.look_up(name)
+    drift = None if status.generation is None else drift_now(runtime.counts.predictions, status.generation)
+    return ModelAnswer.of(name, status).and_drift(drift)
 
 
 @router.head("/health/live", include_in_schema=False)

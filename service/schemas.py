@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.classifier import Answer
 from service.device import Device
+from service.drift import Drift
 from service.generation import Generation
 from service.model_status import FailedLoad, Outcome, PinnedBy, Status
 
@@ -81,6 +82,27 @@ class FailedLoadAnswer(_Answer):
         return cls(version=failed.version, error=failed.message, at=failed.at, attempts=failed.attempts)
 
 
+class DriftAnswer(_Answer):
+    """At least which share of the latest pictures is not like the training; of the worker that answers."""
+
+    pictures: int = Field(description="How many of the latest pictures this is told of, at most 2,000.")
+    label: float | None = Field(description="By predicted label, 0 to 1; null where nothing can be said.")
+    novelty: float | None = Field(description="By novelty, 0 to 1; null where nothing can be said.")
+    label_reason: str | None = Field(description="Why `label` is null.")
+    novelty_reason: str | None = Field(description="Why `novelty` is null.")
+
+    @classmethod
+    def of(cls, drift: Drift) -> Self:
+        """Put drift into words."""
+        return cls(
+            pictures=drift.pictures,
+            label=drift.label,
+            novelty=drift.novelty,
+            label_reason=drift.label_reason or None,
+            novelty_reason=drift.novelty_reason or None,
+        )
+
+
 class ModelAnswer(_Answer):
     """What is served under a name; the fields of the version are null when none could be loaded."""
 
@@ -111,6 +133,7 @@ class ModelAnswer(_Answer):
     failed_loads: tuple[FailedLoadAnswer, ...] = Field(
         default=(), description="The last ten versions that could not be loaded, newest first."
     )
+    drift: DriftAnswer | None = Field(default=None, description="Told by `GET /models/{name}` of a served version.")
 
     @classmethod
     def of(cls, name: str, status: Status) -> Self:
@@ -127,6 +150,10 @@ class ModelAnswer(_Answer):
             failed_loads=failures,
         )
         return known if status.generation is None else known._with(status.generation)
+
+    def and_drift(self, drift: Drift | None) -> Self:
+        """The same with how far its pictures drift."""
+        return self if drift is None else self.model_copy(update={"drift": DriftAnswer.of(drift)})
 
     def _with(self, generation: Generation) -> Self:
         metadata = generation.bundle.metadata

@@ -183,3 +183,28 @@ def served(found: Mapping[str, float]) -> set[tuple[str, ...]]:
     pattern = r'finial_generation_info{model="colours",precision="(.*)",provider="(.*)",version="(.*)"}'
     matches = [re.fullmatch(pattern, name) for name in found]
     return {match.groups() for match in matches if match}
+
+
+async def test_drift_is_told_with_the_reason_where_there_is_none(models_dir: Path, bundle: Bundle) -> None:
+    """A bundle of an earlier trainer has nothing to compare with; what a new version says is compared anew."""
+    async with running_app(ServiceSettings(models_dir=models_dir, poll_interval_s=0.05)) as (app, client):
+        await client.post("/predict", files={"file": picture(RED)})
+        old = (await client.get("/models/colours")).json()["drift"]
+        without = await scraped(client)
+        reference = {"pictures": 300, "groups": 300, "effective": 300, "counts": (100, 100, 100)}
+        newer = publish_bundle(models_dir, reference=reference)
+        until(lambda: app.state.runtime.registry.require("colours").version == newer.version)
+        for _ in range(200):
+            await client.post("/predict", files={"file": picture(RED)})
+        new = (await client.get("/models/colours")).json()["drift"]
+        found = await scraped(client)
+
+    assert old["pictures"] == 1 and "no reference" in old["label_reason"] and old["label"] is None
+    assert not [name for name in without if name.startswith("finial_drift{")]
+    assert new["pictures"] == 200 and new["label_reason"] is None and 0.4 < new["label"] < 2 / 3
+    assert new["novelty"] is None and "no novelty" in new["novelty_reason"]
+    assert found['finial_drift{model="colours",signal="label"}'] == new["label"]
+    versions = {
+        version: f'{{label="red",model="colours",version="{version}"}}' for version in (bundle.version, newer.version)
+    }
+    assert [found[f"finial_predictions_total{of}"] for of in versions.values()] == [1, 200]
