@@ -371,3 +371,29 @@ def _(program: ServiceProcess) -> Answered:
             client.send(head(f"Content-Length: {len(PICTURE)}"), PICTURE)
             if (answer := client.answer()).status != httpx.codes.OK:
                 return answer
+
+
+# --- what only the Open Inference Protocol has ---
+
+INFER = "/v2/models/flowers/infer"
+
+
+@provokes("bad-inference-request")
+async def _(folder: Path) -> Answered:
+    tensor = {"name": "images", "datatype": "UINT8", "shape": [1, 8, 8, 3], "data": [0] * 192}
+    return await one_asked(folder, "flowers", path=INFER, json={"inputs": [tensor]})
+
+
+@provokes("models-not-controlled")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", path="/v2/repository/models/flowers/load")
+
+
+@provokes("unknown-version")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", path="/v2/models/flowers/versions/1/infer")
+
+
+@provokes("unsupported-encoding")
+async def _(folder: Path) -> Answered:
+    return await one_asked(folder, "flowers", path=INFER, content=b"x", headers={"Content-Encoding": "br"})
