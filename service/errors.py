@@ -496,7 +496,7 @@ class NoEarlierVersion(ServiceError):
     def __init__(self, model: str) -> None:
         super().__init__(
             f"of {model!r} this process has served no version before the present one. Pin one by its name, or go back "
-            f"for good: python -m trainer rollback {model}."
+            f"for good (`python -m trainer rollback {model}`)."
         )
 
 

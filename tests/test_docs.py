@@ -31,7 +31,7 @@ def test_every_command_on_a_page_exists(page: Path) -> None:
     programs = command_line_writer().programs()
     for command in COMMAND.findall(page.read_text()):
         words = shlex.split(command.replace("…", "").replace("...", "").strip().rstrip("."))
-        program = " ".join(words[:4] if words[2] == "trainer" else words[:3])
+        program = " ".join(words[:3] if words[2] == "service" else words[:4])
         if program in ("python -m trainer", "python -m trainer VERB"):
             continue
         assert program in programs, f"{command!r}"
