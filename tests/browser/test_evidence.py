@@ -10,6 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Concrete
 from tests.browser.steps import answered, choose
+from tests.service.running import ServiceProcess
 
 pytestmark = pytest.mark.browser
 
@@ -18,6 +19,15 @@ BRUSH = """(canvas) => {
     return { for: at(0.25, 0.25), against: at(0.75, 0.75), unseen: at(0.02, 0.5), nothing: at(0.25, 0.75) };
 }"""
 """Red, green, blue and opacity of the layer at four places."""
+
+OPACITIES = """(canvas, [rows, columns]) => {
+    const { width, height } = canvas;
+    const at = (row, column) => [(column + 0.5) * width / columns, (row + 0.5) * height / rows];
+    const opacity = (where) => canvas.getContext("2d").getImageData(...where, 1, 1).data[3];
+    const row = (y) => Array.from({ length: columns }, (_, x) => opacity(at(y, x)));
+    return Array.from({ length: rows }, (_, y) => row(y));
+}"""
+"""How opaque the layer is in the middle of each place."""
 
 
 class Explaining:
@@ -137,3 +147,26 @@ def test_the_time_of_an_answer_is_not_that_of_two(page: Page, concrete: Concrete
     answered(page, 2)
 
     assert under_way[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "method"), [("concrete", "Read from the last layer"), ("colours", "Measured by covering")]
+)
+def test_the_service_itself_is_understood(
+    page: Page, service: ServiceProcess, concrete: Concrete, model: str, method: str
+) -> None:
+    """By both of its methods: nothing above is true if its answers have another form."""
+    with service.client() as client:
+        picture = {"file": concrete.cracked.read_bytes()}
+        told = client.post(f"/models/{model}/explain", files=picture).json()
+    page.locator("#model").select_option(model)
+    choose(page, concrete.cracked)
+    answered(page)
+
+    page.get_by_role("button", name="Where is the evidence?").click()
+
+    expect(page.locator(".evidence-said")).to_contain_text(f"“{told['label']}”")
+    if np.any(told["heat"]):
+        expect(page.locator(".evidence-said")).to_contain_text(method)
+        painted = page.locator("canvas").evaluate(OPACITIES, [len(told["heat"]), len(told["heat"][0])])
+        assert np.corrcoef(np.abs(told["heat"]).ravel(), np.ravel(painted))[0, 1] > 0.9
