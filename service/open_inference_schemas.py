@@ -122,7 +122,7 @@ class ModelReadyAnswer(_Wire):
 class RepositoryRequest(_Wire):
     """Which models the index is to list."""
 
-    ready: bool = False
+    ready: bool = Field(default=False, strict=True)
 
 
 class RepositoryEntry(_Wire):

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.types import Scope
 
 from service.errors import (
@@ -206,11 +207,24 @@ async def _answer_http_error(request: Request, error: HTTPException) -> Response
             NOT_FOUND, f"{where}: no such route. Pictures go to POST /predict; /docs lists the rest.", request.scope
         )
     if error.status_code == METHOD_NOT_ALLOWED.status:
-        allowed = headers.get("Allow", "another method")
-        return respond(METHOD_NOT_ALLOWED, f"{where}: this route knows {allowed}.", request.scope, headers)
+        allowed = _allowed(request)
+        detail = f"{where}: this route knows {allowed}."
+        return respond(METHOD_NOT_ALLOWED, detail, request.scope, headers | {"Allow": allowed})
     phrase = http.HTTPStatus(error.status_code).phrase
     kind = Kind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
     return respond(kind, str(error.detail), request.scope, headers)
+
+
+def _allowed(request: Request) -> str:
+    """What is known at this path. Starlette tells the methods of the first route there only."""
+    routes = request.app.routes
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    return ", ".join(
+        method for method, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    )
+
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 async def _answer_nobody(_request: Request, _error: ClientDisconnect) -> Response:

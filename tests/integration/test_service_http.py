@@ -185,6 +185,7 @@ async def test_what_is_not_there_is_a_problem_too(
 
 async def test_a_method_that_is_not_allowed_comes_with_those_that_are(client: httpx.AsyncClient) -> None:
     assert (await client.get("/predict")).headers["allow"] == "POST"
+    assert (await client.put("/health/live")).headers["allow"] == "GET, HEAD"
 
 
 async def test_an_unknown_model_is_told_with_the_known_ones(client: httpx.AsyncClient) -> None:

@@ -2,10 +2,12 @@
 
 import inspect
 
+import httpx
 import pytest
+from fastapi import APIRouter, FastAPI
 
 from service import errors as service_errors
-from service.problems import INTERNAL, KINDS, problem_of
+from service.problems import INTERNAL, KINDS, install_problems, problem_of
 from shared import errors as shared_errors
 from shared.errors import FinialError, PictureCorrupt, PictureError, TooManyPixels
 
@@ -52,3 +54,22 @@ def test_what_is_not_meant_for_clients_is_not_told_them() -> None:
 
     assert problem.status == INTERNAL.status
     assert "secret" not in problem.detail
+
+
+@pytest.mark.anyio
+async def test_methods_of_two_routes_with_one_path_are_told_together() -> None:
+    """`Allow` is of the path, says RFC 9110; Starlette tells those of the first route."""
+    app, router = FastAPI(), APIRouter(prefix="/things")
+
+    @router.delete("/{name}")
+    async def remove(name: str) -> None: ...
+
+    @router.post("/{name}")
+    async def add(name: str) -> None: ...
+
+    app.include_router(router)
+    install_problems(app)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://it") as client:
+        answer = await client.get("/things/one")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST, DELETE")
