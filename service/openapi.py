@@ -35,6 +35,11 @@ OF_ADMIN_VERBS = frozenset(
 )
 """Kinds of problems that no upload ends in."""
 
+OF_OPEN_INFERENCE = frozenset(
+    {"bad-inference-request", "models-not-controlled", "unknown-version", "unsupported-encoding"}
+)
+"""Kinds that come only below /v2, where errors have another form."""
+
 _PROBLEM_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 ANY_PROBLEM: dict[int | str, dict[str, Any]] = {"default": {"description": "A problem.", "content": _PROBLEM_CONTENT}}
@@ -43,7 +48,7 @@ ANY_PROBLEM: dict[int | str, dict[str, Any]] = {"default": {"description": "A pr
 def upload_problems() -> dict[int | str, dict[str, Any]]:
     """The answers to an upload that failed, by status, with every kind of problem that has it."""
     titles = defaultdict(list)
-    for kind in dict.fromkeys(kind for kind in KINDS.values() if kind.slug not in OF_ADMIN_VERBS):
+    for kind in dict.fromkeys(kind for kind in KINDS.values() if kind.slug not in OF_ADMIN_VERBS | OF_OPEN_INFERENCE):
         titles[kind.status].append(f"`{kind.slug}`: {kind.title}.")
     responses: dict[int | str, dict[str, Any]] = {
         status: {"description": " ".join(lines), "content": _PROBLEM_CONTENT}
