@@ -85,6 +85,26 @@ async def test_the_service_says_the_same(trained: TrainResult, pictures: Path) -
             assert answer["novelty"] == pytest.approx(expected[name].novelty, abs=1e-4)
 
 
+@pytest.mark.anyio
+async def test_strangers_among_the_traffic_are_drift_and_new_pictures_of_its_kind_are_none(
+    trained: TrainResult, tmp_path: Path
+) -> None:
+    """By the reference that the trainer has put into the bundle."""
+    async with running_app(ServiceSettings(models_dir=trained.bundle.path.parent.parent)) as (_, client):
+        for number in range(200):
+            draw(("dots", "stripes")[number % 2], 1000 + number).save(tmp_path / "one.png")
+            await ask(client, tmp_path / "one.png")
+        alike = (await client.get("/models/shapes")).json()["drift"]
+        Image.new("RGB", (96, 96), (250, 250, 250)).save(tmp_path / "white.png")
+        for _ in range(100):
+            await ask(client, tmp_path / "white.png")
+        strange = (await client.get("/models/shapes")).json()["drift"]
+
+    assert (alike["pictures"], strange["pictures"]) == (200, 300)
+    assert alike["label"] < 0.05 and alike["novelty"] < 0.05
+    assert 0.1 < strange["novelty"] < 1 / 3
+
+
 async def ask(client: httpx.AsyncClient, picture: Path) -> dict[str, object]:
     answer: dict[str, object] = (
         await client.post("/predict", content=picture.read_bytes(), headers={"Content-Type": "image/png"})

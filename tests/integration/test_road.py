@@ -68,6 +68,7 @@ def test_a_bundle_has_everything_the_design_lists(trained: TrainResult) -> None:
     assert metadata.labels == LABELS
     assert metadata.thresholds.unfamiliar is None and metadata.thresholds.novelty_reason
     assert metadata.metrics["measured_on"] == "test"
+    assert metadata.reference is not None and sum(metadata.reference.counts) == sum(metadata.split.counts.values())
 
 
 def test_the_same_run_again_computes_nothing_and_gives_the_same_bytes(
