@@ -104,7 +104,7 @@ export function showFacts() {
 
 /** @param {[number, number] | null | undefined} found */
 function interval(found) {
-  return found ? ` (95 % interval ${percent(found[0])} to ${percent(found[1])})` : "";
+  return found ? ` (95 % interval ${percent(found[0]).replace(" %", "")} to ${percent(found[1])})` : "";
 }
 
 /** @param {boolean} wanted */
