@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from service.openapi import SCHEMAS
+from service.openapi import OF_OPEN_INFERENCE, SCHEMAS
 from service.openapi_keys import ADMIN_TAG, describe_keys
 from service.problem_examples import problem_examples
 from service.problems import KINDS, MEDIA_TYPE
@@ -102,7 +102,7 @@ def _complete_response(status: str, response: dict[str, Any], examples: dict[str
     headers = response.setdefault("headers", {})
     headers["X-Request-Id"] = {"$ref": "#/components/headers/X-Request-Id"}
     problems = response.get("content", {}).get(MEDIA_TYPE)
-    slugs = sorted({kind.slug for kind in KINDS.values() if str(kind.status) == status})
+    slugs = sorted({kind.slug for kind in KINDS.values() if str(kind.status) == status} - OF_OPEN_INFERENCE)
     if problems is None or not slugs:
         return
     if any(kind.retry_after_s for kind in KINDS.values() if str(kind.status) == status):
