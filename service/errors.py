@@ -236,7 +236,7 @@ class ModelNotLoaded(ServiceError):
             )
 
 
-class VersionSwapped(ServiceError):
+class VersionSwapped(FinialError):
     """The model was swapped between two pictures that one version has to answer; who asks begins again."""
 
     def __init__(self, name: str) -> None:
