@@ -1,6 +1,6 @@
 """Where a request's time goes."""
 
-from service.stage_times import StageTimes, known_stage_times, stage_times_of
+from service.stage_times import MAX_INTERVALS, StageTimes, known_stage_times, stage_times_of
 from tests.service.asgi import scope_of
 from tests.service.fakes import FakeClock
 
@@ -43,6 +43,29 @@ def test_what_the_device_did_meanwhile_is_no_waiting() -> None:
     times.computed(0.75)
 
     assert times.seconds() == {"queue": 0.25, "run": 0.75}
+
+
+def test_when_stages_began_and_ended_is_kept_and_bounded() -> None:
+    """Spans are made of it; a request with a thousand pictures must not make thousands of them."""
+    clock = FakeClock()
+    times, begun = StageTimes(clock), clock()
+    times.begin("receive")
+    clock.advance(1)
+    times.begin("queue")
+    clock.advance(3)
+    times.end()
+    times.computed(2)
+
+    assert [(stage, began - begun, ended - begun) for stage, began, ended in times.intervals] == [
+        ("receive", 0, 1),
+        ("queue", 1, 2),
+        ("run", 2, 4),
+    ]
+    for _ in range(MAX_INTERVALS):
+        times.begin("decode")
+    times.end()
+    times.computed(0)
+    assert len(times.intervals) == MAX_INTERVALS
 
 
 def test_the_header_has_milliseconds_of_the_stages_that_there_were() -> None:
