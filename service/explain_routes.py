@@ -20,13 +20,18 @@ from service.uploads import read_pictures
 
 router = APIRouter(responses=ANY_PROBLEM)
 
+ONE_PICTURE = {
+    "requestBody": UPLOAD["requestBody"]
+    | {"description": "One picture: JPEG, PNG, WebP, BMP or GIF, told by its content. Of a form, its one part."}
+}
+
 WantedLabel = Annotated[
     str | None,
     Query(min_length=1, max_length=1000, description="Whose evidence is wanted; the best label's if left out."),
 ]
 
 
-@router.post("/explain", responses=upload_problems(), openapi_extra=UPLOAD, tags=["predict"])
+@router.post("/explain", responses=upload_problems(), openapi_extra=ONE_PICTURE, tags=["predict"])
 async def explain(
     request: Request, runtime: RuntimeDep, client_deadline: ClientDeadline, label: WantedLabel = None
 ) -> ExplainAnswer:
@@ -34,7 +39,7 @@ async def explain(
     return await _explain(request, runtime, None, label, client_deadline)
 
 
-@router.post("/models/{name}/explain", responses=upload_problems(), openapi_extra=UPLOAD, tags=["predict"])
+@router.post("/models/{name}/explain", responses=upload_problems(), openapi_extra=ONE_PICTURE, tags=["predict"])
 async def explain_with_model(
     request: Request, runtime: RuntimeDep, name: str, client_deadline: ClientDeadline, label: WantedLabel = None
 ) -> ExplainAnswer:

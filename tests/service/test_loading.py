@@ -150,3 +150,19 @@ def test_a_wide_run_answers_as_a_narrow_one(bundle: Bundle) -> None:
     narrow, wide = (generation.run(images, wide=wide).probabilities for wide in (False, True))
 
     np.testing.assert_allclose(wide, narrow, atol=1e-6)
+
+
+def test_a_graph_without_the_maps_that_its_bundle_names_is_refused(tmp_path: Path) -> None:
+    bundle = publish_bundle(tmp_path, evidence={"outputs": ("maps",), "file": "labels.txt"})
+
+    with pytest.raises(BundleInvalid, match="no output 'maps'"):
+        open_generation("colours", bundle.path)
+
+
+def test_a_bundle_whose_evidence_is_none_is_refused(tmp_path: Path) -> None:
+    bundle = publish_bundle(
+        tmp_path, model=colour_model(with_maps=True), evidence={"outputs": ("maps",), "file": "labels.txt"}
+    )
+
+    with pytest.raises(BundleInvalid, match=r"labels\.txt: not an array"):
+        open_generation("colours", bundle.path)

@@ -155,3 +155,13 @@ def test_a_coarse_map_counts_where_it_overlaps_and_its_mean_stays() -> None:
     uneven = heat_of([np.zeros((1, 5, 3), np.float32), coarse], np.float32([1, 1, 0]))
     assert uneven.mean() == pytest.approx(coarse.mean())
     assert uneven[2].tolist() == pytest.approx([2, 2.5, 3])
+
+
+def test_evidence_is_content(tmp_path: Path) -> None:
+    """The service acts on it: a version with other weights is another version."""
+    digests = set()
+    for seed in (1, 2):
+        (tmp_path / str(seed)).mkdir()
+        digests.add(bundle_of(tmp_path / str(seed), to_npy(centred(seed))).metadata.content_sha256)
+
+    assert len(digests) == 2
