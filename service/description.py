@@ -61,8 +61,8 @@ class DescribedApp(FastAPI):
             generate_unique_id_function=operation_id,
             redirect_slashes=False,
             lifespan=lifespan,
-            # Spans that nobody takes cost 20 us each request; `service.tracing` makes those that are wanted. Versions of
-            # FastAPI that make none do not know the option, and pass it over.
+            # Spans that nobody takes cost 20 us each request; `service.tracing` makes those that are wanted. FastAPI's
+            # versions that make none do not know the option, and pass it over.
             telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
         )
 

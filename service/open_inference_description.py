@@ -10,12 +10,16 @@ _EXAMPLE = {
     "outputs": [{"name": "label"}, {"name": "probabilities"}],
 }
 
+_REQUEST = InferRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+SCHEMAS: dict[str, dict[str, Any]] = {**_REQUEST.pop("$defs"), "InferRequest": _REQUEST}
+"""What the body refers to; FastAPI does not know of it, since it is not it that reads the body."""
+
 INFER_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "The request in JSON; with Inference-Header-Content-Length, binary tensors after it.",
         "content": {
-            "application/json": {"schema": InferRequest.model_json_schema(), "example": _EXAMPLE},
+            "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}, "example": _EXAMPLE},
             "application/octet-stream": {"schema": _OCTETS},
         },
     }

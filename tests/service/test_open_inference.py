@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
+from service.key_file import entry_of, new_key, with_key
 from service.pool import in_seconds
 from service.settings import ServiceSettings
 from tests.service.bundles import colour_model, publish_bundle
@@ -363,3 +365,40 @@ async def test_requests_and_predictions_are_counted(models_dir: Path) -> None:
         f'finial_predictions_total{{label="red",model="colours",version="{version}"}} 2.0',
     ):
         assert line in metrics
+
+
+async def test_every_schema_that_the_description_refers_to_is_in_it(client: httpx.AsyncClient) -> None:
+    """FastAPI knows nothing of the body of infer: it is not it that reads it."""
+    text = (await client.get("/openapi.json")).text
+    referred = set(re.findall(r'"\$ref":"#/components/schemas/(\w+)"', text))
+
+    assert {"InferRequest", "InferInput", "InferRequestedOutput", "InferAnswer", "InferenceError"} <= referred
+    assert referred <= set(json.loads(text)["components"]["schemas"])
+    assert '"#/$defs/' not in text
+
+
+async def test_pictures_that_are_run_together_are_told_the_same(models_dir: Path) -> None:
+    async with serving(models_dir, micro_batching="on") as (app, client, _):
+        found = outputs_of(await client.post(INFER, json=files(RED_FILE, picture(BLUE))))
+        batches = app.state.runtime.registry.require("colours").batch_stats()
+
+    assert found["label"]["data"] == ["red", "blue"]
+    assert found["logits"]["data"][:3] == pytest.approx([17.25, 1.57, 1.57], abs=0.01)
+    assert batches.pictures == 2
+
+
+async def test_who_has_no_key_is_told_in_the_form(models_dir: Path, tmp_path: Path) -> None:
+    keys, key = tmp_path / "keys.toml", new_key()
+    keys.write_text(with_key(keys, "", "mine", entry_of(key, rights=["predict"])))
+    async with serving(models_dir, api_keys=keys) as (_, client, _):
+        probes = [await client.get(f"/v2/health/{kind}") for kind in ("live", "ready")]
+        without = await client.post(INFER, json=files(RED_FILE))
+        with_it = await client.post(INFER, json=files(RED_FILE), headers={"Authorization": f"Bearer {key}"})
+
+    assert [each.status_code for each in probes] == [200, 200]
+    assert (without.status_code, list(without.json()), without.headers["www-authenticate"][:6]) == (
+        401,
+        ["error"],
+        "Bearer",
+    )
+    assert with_it.status_code == 200
