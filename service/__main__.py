@@ -38,13 +38,14 @@ def _run(arguments: Sequence[str], early: EarlySignals) -> int:
     from service.key_file import read_keys
     from service.listener import announce, open_listener
     from service.logs import configure_logging
-    from service.tracing import require_opentelemetry
     from shared.errors import RuntimeConflict
     from shared.session import require_one_runtime
 
     try:
         require_one_runtime()
         if settings.otlp_endpoint:
+            from service.tracing import require_opentelemetry
+
             require_opentelemetry()
         if settings.api_keys:
             read_keys(settings.api_keys)
