@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from service.key_file import entry_of, new_key, with_key
 from service.pool import in_seconds
 from service.settings import ServiceSettings
+from tests.service.asgi import Client, scope_of
 from tests.service.bundles import colour_model, publish_bundle
 from tests.service.pictures import BLUE, GREEN, RED, picture
 from tests.service.running import running_app
@@ -402,3 +403,16 @@ async def test_who_has_no_key_is_told_in_the_form(models_dir: Path, tmp_path: Pa
         "Bearer",
     )
     assert with_it.status_code == 200
+
+
+async def test_who_goes_gives_the_place_in_the_line_back(models_dir: Path) -> None:
+    async with serving(models_dir, lanes=1) as (app, client, _):
+        runtime = app.state.runtime
+        gone = Client([json.dumps(files(RED_FILE)).encode()])  # all that comes after its body is that it has left
+        with runtime.pool.lease(in_seconds(30)):
+            await app({**scope_of(path=INFER), "app": app}, gone.receive, gone.send)
+            waiting = runtime.pool.stats().waiting
+        metrics = (await client.get("/metrics")).text
+
+    assert waiting == 0
+    assert 'finial_requests_total{route="/v2/models/{name}/infer",status="499"} 1.0' in metrics
