@@ -8,7 +8,7 @@ import pytest
 
 from service.settings import ServiceSettings
 from service.worker_metrics import join_workers
-from tests.deploy.told import Told
+from tests.deploy.told import REFERENCE, Told
 from tests.service.bundles import colour_model, publish_bundle
 from tests.service.conftest import anyio_backend, models_dir
 from tests.service.pictures import RED, picture
@@ -17,7 +17,6 @@ from tests.service.running import running_app
 __all__ = ["anyio_backend", "models_dir"]
 
 FOLDER = "FINIAL_PROMETHEUS"
-REFERENCE = {"pictures": 9, "groups": 9, "effective": 9.0, "counts": (3, 3, 3), "novelty_effective": 9.0}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from shared.bundle import Bundle
-from tests.deploy.told import Told
+from tests.deploy.told import REFERENCE, Told
 from tests.service.bundles import publish_bundle
 from tests.service.pictures import RED, picture
 from tests.service.running import running_process
@@ -80,6 +80,10 @@ def values(answer: httpx.Response) -> list[float]:
     return [float(one["value"][1]) for one in found]
 
 
+def promql_of_the_docs() -> list[str]:
+    return re.findall(r"```promql\n(.*?)```", OPERATIONS, re.DOTALL)
+
+
 def run(*command: str | Path, given: str | None = None) -> None:
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -119,7 +123,7 @@ def test_every_query_of_the_dashboard_parses(promtool: str, tmp_path: Path) -> N
 
 
 def test_the_queries_of_the_docs_parse(promtool: str, tmp_path: Path) -> None:
-    found = re.findall(r"```promql\n(.*?)```", OPERATIONS, re.DOTALL)
+    found = promql_of_the_docs()
     file = tmp_path / "rules.yml"
     rules = [{"record": f"query:{number}", "expr": expr} for number, expr in enumerate(found)]
     file.write_text(yaml.safe_dump({"groups": [{"name": "docs", "rules": rules}]}))
@@ -159,18 +163,23 @@ async def test_the_metrics_of_the_docs_are_those_that_are_told(told: Told) -> No
 
 
 @pytest.mark.slow
-def test_prometheus_itself_sees_a_service_and_an_alert(models_dir: Path, prometheus: str, tmp_path: Path) -> None:
-    """The rules on a live service with two workers: ready, and served with no default model that it was told of."""
-    bundle: Bundle = publish_bundle(models_dir)
+def test_prometheus_itself_sees_a_service_its_drift_and_an_alert(
+    models_dir: Path, prometheus: str, tmp_path: Path
+) -> None:
+    """A live service with two workers: counts of both, the distance as the docs ask for it, and the rules."""
+    bundle: Bundle = publish_bundle(models_dir, reference=REFERENCE)
+    (distance,) = promql_of_the_docs()
     with (
         running_process(models_dir, "--workers", "2") as service,
         running_prometheus(prometheus, tmp_path, service.port) as ask,
     ):
         service.wait_until_ready()
+        until(lambda: ask("sum(finial_predictions_total)") == [0.0])
         with service.client() as client:
-            for _ in range(5):
+            for _ in range(250):
                 client.post("/predict", files={"file": picture(RED)}).raise_for_status()
-        until(lambda: ask("sum(finial_predictions_total)") == [5.0])
+        until(lambda: ask("sum(finial_predictions_total)") == [250.0])
+        until(lambda: ask(f"round({distance}, 0.001)") == [0.667])
         assert ask(f'count(finial_generation_info{{version="{bundle.version}"}})') == [2.0]
         assert ask(alerts()["FinialNotReady"]) == []
         assert ask('up{job="finial"}') == [1.0]

@@ -4,6 +4,9 @@ from functools import cached_property
 
 from prometheus_client.parser import text_string_to_metric_families
 
+REFERENCE = {"pictures": 9, "groups": 9, "effective": 9.0, "counts": (3, 3, 3), "novelty_effective": 9.0}
+"""As bundle.json has it, of three labels."""
+
 _WORKER = "worker"  # of every sample where there are several
 
 
