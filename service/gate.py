@@ -77,7 +77,7 @@ class Gate:
 
     def turned_away(self, scope: Scope) -> TurnedAway | None:
         """Why a request with this head cannot be let in; None for whatever is to go to the app."""
-        if self._is_draining():
+        if self._is_draining() or scope["method"] == "OPTIONS":  # a browser that asks beforehand has no key yet
             return None
         if error := self._guard.refusal(scope):  # first: how things stand here is not everybody's business
             return TurnedAway(GatedRoute(OTHER_ROUTE), error, scope)

@@ -191,11 +191,12 @@ def test_a_page_of_a_named_origin_may_read_every_answer(
 
 def test_a_browser_asks_beforehand_without_a_key(client: RawClient) -> None:
     ask = ["Access-Control-Request-Method: POST", "Access-Control-Request-Headers: x-api-key"]
-    answer = asked(client, f"Origin: {ORIGIN}", *ask, line="OPTIONS /predict HTTP/1.1")
+    for length in ([], ["Content-Length: 0"]):
+        answer = asked(client, f"Origin: {ORIGIN}", *ask, *length, line="OPTIONS /predict HTTP/1.1")
 
-    assert (answer.status, answer.body) == (204, b"")
-    assert answer.headers["access-control-allow-origin"] == ORIGIN
-    assert "X-Api-Key" in answer.headers["access-control-allow-headers"]
+        assert (answer.status, answer.body) == (204, b"")
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
+        assert "X-Api-Key" in answer.headers["access-control-allow-headers"]
     assert asked(client, "Origin: https://b.example", *ask, line="OPTIONS /predict HTTP/1.1").status == 401
 
 
@@ -282,3 +283,31 @@ async def test_an_answer_to_an_unexpected_error_may_be_read_by_the_page_too(mode
         answer = await client.get("/models", headers={"Origin": ORIGIN})
 
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (500, ORIGIN)
+
+
+@pytest.mark.slow
+def test_every_worker_follows_the_keys_and_a_verb_tells_which_one_did_it(folder: Path, tmp_path: Path) -> None:
+    keys = write_keys(tmp_path / "keys.toml")
+    with running_process(folder / "models", "--workers", "2", "--api-keys", str(keys)) as service:
+        service.wait_until_ready()
+        with service.client() as client:
+            until(lambda: client.get("/metrics").text.count("finial_ready{") == 2)
+
+        def statuses() -> set[int]:
+            """Of fresh connections, so that both workers are asked."""
+            return {
+                httpx.get(f"{service.url}/models", headers={"X-Api-Key": ANNA}, trust_env=False).status_code
+                for _ in range(20)
+            }
+
+        assert statuses() == {200}
+        answers = [
+            httpx.post(f"{service.url}{ADMIN_RELOAD}", headers={"X-Api-Key": BOSS}, trust_env=False).json()
+            for _ in range(20)
+        ]
+        assert {answer["worker"] for answer in answers} <= {0, 1}
+        assert all("in this worker alone" in answer["note"] for answer in answers)
+
+        write_keys(keys, without="anna")
+        until(lambda: statuses() == {401})
+        assert service.stop() == 0
