@@ -48,9 +48,9 @@ def _take_apart(text: bytes) -> tuple[bytes, list[NumbersText]]:
     while at < len(text):
         quote = text.find(b'"', at)
         between = text[at:] if quote < 0 else text[at:quote]
-        if array := _array_in(between):
-            numbers.append(NumbersText(array))
-            between = between.replace(array, _STAND_IN, 1)
+        if (array := _array_in(between)) is not None:
+            numbers.append(NumbersText(between[array]))
+            between = between[: array.start] + _STAND_IN + between[array.stop :]
         at = len(text) if quote < 0 else _end_of_string(text, quote)
         pieces += (between, b"" if quote < 0 else text[quote:at])
         bones_bytes += len(between) + 1
@@ -60,16 +60,16 @@ def _take_apart(text: bytes) -> tuple[bytes, list[NumbersText]]:
     return b"".join(pieces), numbers
 
 
-def _array_in(between: bytes) -> bytes:
-    """A long array that is the value of a key, out of what stands between two strings; else nothing."""
+def _array_in(between: bytes) -> slice | None:
+    """Where a long array stands that is the value of a key, in what stands between two strings."""
     start = between.find(b"[")
     if len(between) < _LONG_BYTES or start < 0 or between[:start].strip() != b":":
-        return b""
+        return None
     brace = between.find(b"}", start)
     end = between.rfind(b"]", start, brace if brace >= 0 else len(between)) + 1
-    array = between[start:end]
-    is_whole = array.count(b"[") == array.count(b"]")  # else a string or an object stands among the numbers
-    return array if len(array) >= _LONG_BYTES and is_whole else b""
+    # Else a string or an object stands among the numbers.
+    is_whole = between.count(b"[", start, end) == between.count(b"]", start, end)
+    return slice(start, end) if end - start >= _LONG_BYTES and is_whole else None
 
 
 def _end_of_string(text: bytes, start: int) -> int:
