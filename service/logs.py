@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
+from typing import TextIO
 
 from service.line_writer import LineWriter, write_to
 
@@ -98,14 +99,22 @@ def configure_logging(**always: object) -> None:
     Args:
         always: fields of every line.
     """
-    formatter = JsonLines(always)
-    handler: logging.Handler = logging.NullHandler()
-    if sys.stderr is not None:  # closed by whoever started the program: the number may be another file's by now
-        writer = LineWriter(partial(write_to, sys.stderr.fileno()), of_lost=partial(_line_of_lost, formatter))
-        handler = LogHandler(writer, formatter)
+    handler = _handler_for(sys.stderr, JsonLines(always))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # each bad form is told its client already
+
+
+def _handler_for(stream: TextIO | None, lines: JsonLines) -> logging.Handler:
+    if stream is None:  # closed by whoever started the program: its number may be another file's by now
+        return logging.NullHandler()
+    try:
+        descriptor = stream.fileno()
+    except OSError:  # somebody's stand-in, with no file behind it
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(lines)
+        return handler
+    return LogHandler(LineWriter(partial(write_to, descriptor), of_lost=partial(_line_of_lost, lines)), lines)
 
 
 def log_line(logger: logging.Logger, event: str, fields: Mapping[str, object]) -> None:
