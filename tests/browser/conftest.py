@@ -29,18 +29,24 @@ class Concrete:
     uncracked: Path
 
 
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The program to start."""
     if (program := find_chromium()) is None:
         if os.environ.get("FINIAL_REQUIRE_BROWSER") == "1":
             pytest.fail("the page could not be tested: there is no Chromium, and FINIAL_REQUIRE_BROWSER=1")
         pytest.skip("needs Chromium (Debian: apt-get install chromium), or FINIAL_CHROMIUM=path of one")
-    with running_chromium(program) as browser:
+    return program
+
+
+@pytest.fixture(scope="module")  # no longer: while Playwright runs, no other test can have an event loop
+def browser(chromium: str) -> Iterator[Browser]:
+    with running_chromium(chromium) as browser:
         yield browser
 
 
-@pytest.fixture(scope="package")
-def concrete(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Concrete:
+@pytest.fixture(scope="session")
+def concrete(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Concrete:
     folder = tmp_path_factory.mktemp("concrete")
     pictures, models = folder / "pictures", folder / "models"
     trainer("sample", pictures, "--per-class", 60)
@@ -57,7 +63,7 @@ def trainer(*arguments: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def service(concrete: Concrete) -> Iterator[ServiceProcess]:
     with running_process(concrete.models, "--default-model", "concrete") as process:
         process.wait_until_ready()

@@ -200,3 +200,12 @@ def test_labels_and_names_of_files_are_only_text(open_page: OpenPage, tmp_path: 
         expect(page.locator(".evidence-said")).not_to_contain_text("Looking")
         assert page.locator("img").count() == 1
         assert dialogs == []
+
+
+def test_a_form_that_is_only_just_too_large_is_refused_by_the_service(page: Page, tmp_path: Path) -> None:
+    """The file alone would fit. The service answers before all of it was sent, and the browser reads that."""
+    (tmp_path / "just.jpg").write_bytes(b"\xff\xd8" + bytes(10 * 1024**2 - 12))
+
+    choose(page, tmp_path / "just.jpg")
+
+    expect(problem(page)).to_contain_text("The body is too large (413)")

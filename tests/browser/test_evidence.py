@@ -1,6 +1,7 @@
 """Where the evidence lies, and two models side by side."""
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import Concrete
+from tests.browser.conftest import Concrete, OpenPage
 from tests.browser.steps import answered, choose
-from tests.service.running import ServiceProcess
+from tests.service.bundles import publish_bundle
+from tests.service.running import ServiceProcess, running_process
 
 pytestmark = pytest.mark.browser
 
@@ -170,3 +172,18 @@ def test_the_service_itself_is_understood(
         expect(page.locator(".evidence-said")).to_contain_text(method)
         painted = page.locator("canvas").evaluate(OPACITIES, [len(told["heat"]), len(told["heat"][0])])
         assert np.corrcoef(np.abs(told["heat"]).ravel(), np.ravel(painted))[0, 1] > 0.9
+
+
+def test_two_versions_of_one_model_are_compared(open_page: OpenPage, concrete: Concrete, tmp_path: Path) -> None:
+    old = publish_bundle(tmp_path / "models", labels=("red", "green"))
+    new = publish_bundle(tmp_path / "models", labels=("red", "lime"))
+    with running_process(tmp_path / "models", "--also", f"colours={old.version}") as service:
+        service.wait_until_ready()
+        page = open_page(service.url)
+        page.get_by_label("Compare with").select_option(f"colours@{old.version}")
+
+        choose(page, concrete.cracked)
+
+        answered(page, 2)
+        assert [pane.text_content() for pane in page.locator(".who .version").all()] == [new.version, old.version]
+        expect(page.locator(".difference.much")).to_have_text(["only here", "only here"])
