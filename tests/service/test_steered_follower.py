@@ -9,6 +9,7 @@ import pytest
 from service import steered_follower
 from service.errors import AdminBusy, NoEarlierVersion, UnknownModel, VersionNotLoadable
 from service.model_status import Pin
+from service.model_store import LocalStore
 from service.steered_follower import Looked, SteeredFollower
 from tests.service.shelf import FIRST, SECOND, THIRD, Shelf
 from tests.service.waiting import until
@@ -229,3 +230,24 @@ def test_what_is_served_beside_does_not_make_the_service_ready(models_dir: Path)
     shelf.poll()
 
     assert (shelf.served, shelf.registry.serves_default) == ({f"cats@{SECOND}": SECOND}, False)
+
+
+class RememberingStore(LocalStore):
+    """Notes what it is to begin with where the place cannot be reached."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.noted: list[tuple[str, str]] = []
+
+    def remember(self, name: str, version: str) -> None:
+        self.noted.append((name, version))
+
+
+def test_a_version_beside_is_not_what_the_model_begins_with_next_time(models_dir: Path) -> None:
+    store = RememberingStore(models_dir)
+    shelf = Shelf(models_dir, store=store, also={f"cats@{SECOND}": ("cats", SECOND)})
+    for version in (SECOND, FIRST):
+        shelf.point("cats", version)
+    shelf.poll()
+
+    assert store.noted == [("cats", FIRST)]
