@@ -30,11 +30,12 @@ async def read_body(request: Request) -> bytes:
 
 async def _unpacked(request: Request, encoding: str) -> bytes:
     unpacker = zlib.decompressobj(_WINDOW_BITS[encoding])
-    body = bytearray()
+    body, goes_on = bytearray(), False
     try:
         async for piece in request.stream():
             left, found_bytes = piece, PIECE_BYTES
-            while left or found_bytes == PIECE_BYTES:  # a full piece may not be all there is
+            goes_on |= unpacker.eof and bool(piece)
+            while not unpacker.eof and (left or found_bytes == PIECE_BYTES):  # a full piece may not be all there is
                 found = unpacker.decompress(left, PIECE_BYTES)
                 left, found_bytes = unpacker.unconsumed_tail, len(found)
                 note_unpacked(request.scope, found_bytes)
@@ -42,6 +43,6 @@ async def _unpacked(request: Request, encoding: str) -> bytes:
                 await asyncio.sleep(0)  # others have their turn between two pieces
     except zlib.error as error:
         raise InferenceMalformed(f"the body is not {encoding} ({error})") from error
-    if not unpacker.eof or unpacker.unused_data:
+    if goes_on or not unpacker.eof or unpacker.unused_data or unpacker.unconsumed_tail:
         raise InferenceMalformed(f"the body breaks off before its {encoding} ends, or goes on after it")
     return bytes(body)

@@ -77,6 +77,8 @@ def test_what_is_unpacked_counts_among_all_that_is_held() -> None:
 def test_what_is_not_what_its_encoding_says_is_refused(body: bytes) -> None:
     with pytest.raises(InferenceMalformed):
         read("gzip", body)
+    with pytest.raises(InferenceMalformed):
+        read("gzip", body[:-1], body[-1:])
 
 
 def test_another_encoding_is_refused() -> None:
