@@ -82,6 +82,9 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
             page.add_init_script(NOTE_VIOLATIONS)
             errors: list[str] = []
             page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on(
+                "filechooser", lambda _: None
+            )  # from now on: a key opens one sooner than Playwright begins to listen
             opened.append((page, errors))
             page.goto(url)
             page.wait_for_selector(wait_for)

@@ -115,6 +115,11 @@ def test_the_service_has_a_read_only_root_and_read_only_models(served: Served) -
     assert all("Read-only file system" in write.errors for write in writes)
 
 
+def test_the_try_it_page_is_in_the_image(served: Served) -> None:
+    """It is no Python, and so nothing that a missing import would tell of."""
+    assert [served.status(f"/page/{name}") for name in ("page.js", "page.css")] == [httpx.codes.OK] * 2
+
+
 def test_the_engine_finds_the_service_healthy(served: Served) -> None:
     wait_until(lambda: served.project.inspect("service")["State"]["Health"]["Status"] == "healthy")
 
