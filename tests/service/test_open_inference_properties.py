@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import json
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -59,13 +60,17 @@ def post(models_dir: Path) -> Iterator[Post]:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_body_whatsoever_is_a_mistake_of_the_service(post: Post, data: st.DataObject) -> None:
     text = json.dumps(data.draw(REQUESTS)).encode()
     cut = data.draw(st.integers(0, len(text)))
     body = text[:cut] + data.draw(st.binary(max_size=64)) if data.draw(st.booleans()) else text
     length = data.draw(HEADERS)
-    answer = post(content=body, headers={} if length is None else {JSON_LENGTH: length})
+    headers = {} if length is None else {JSON_LENGTH: length}
+    if data.draw(st.booleans()):
+        packed = gzip.compress(body) + data.draw(st.binary(max_size=9))
+        body, headers["Content-Encoding"] = packed[: data.draw(st.integers(0, len(packed)))], "gzip"
+    answer = post(content=body, headers=headers)
 
     assert answer.status_code in (200, 400, 415, 422)
     assert answer.status_code == 200 or list(answer.json()) == ["error"]
