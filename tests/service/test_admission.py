@@ -131,3 +131,8 @@ def test_a_full_line_is_full_however_fast(counter: Counter) -> None:
 
     with pytest.raises(TooManyWaiting, match="20 requests"):
         counter.admission.admit("cats")
+
+
+def test_one_whose_time_is_over_does_not_wait_and_is_told_so_later(counter: Counter) -> None:
+    """Nobody is before it: its deadline has passed, and that is another problem than a line."""
+    assert counter.admission.admit("cats", patience_s=-0.001) == "cats"
