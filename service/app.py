@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from service import admin_routes, explain_routes, open_inference, page_routes, predict_routes, routes
+from service import admin_routes, explain_routes, page_routes, predict_routes, routes
 from service.access import Access
 from service.cors_headers import CorsHeaders
-from service.description import DescribedApp
-from service.guarded import Guarded
+from service.guard_middleware import Guarded
+from service.open_inference import routes as inference_routes
+from service.openapi_document import DescribedApp
 from service.polite_close import PoliteClose
 from service.problems import install_problems
 from service.refusals import Refusals
@@ -57,7 +58,7 @@ def create_app(settings: ServiceSettings, opened: Opened | None = None) -> FastA
     app.include_router(routes.router)
     app.include_router(admin_routes.router)
     app.include_router(page_routes.router)
-    app.include_router(open_inference.router)
+    app.include_router(inference_routes.router)
     install_problems(app)
     # The last one added is the outermost: a request meets them from the bottom up.
     app.add_middleware(UploadLimit, bounds=_upload_bounds(settings))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from service.access_log import note_model
 from service.departures import cancelled_when_gone
 from service.dependencies import ClientDeadline, RuntimeDep
-from service.explain_answer import ExplainAnswer
+from service.explain_schemas import ExplainAnswer
 from service.explainer import Explainer
 from service.explaining_errors import TooManyPictures
 from service.openapi import ANY_PROBLEM, UPLOAD, upload_problems

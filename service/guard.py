@@ -7,7 +7,7 @@ from starlette.types import Scope
 from service.errors import AdminClosed, KeyMissing, KeyNotAllowed, KeyUnknown, RateLimited, ServiceError
 from service.key_file import Right
 from service.key_ring import Caller, KeyRing, key_in
-from service.open_routes import right_for
+from service.open_paths import right_for
 from service.rate_limit import RateLimit, retry_after_s
 
 KEY = "key"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.open_routes import right_for
+from service.open_paths import right_for
 
 SCHEMES: dict[str, dict[str, Any]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key of this service."},

@@ -52,8 +52,8 @@ from service.errors import (
     WaitTooLong,
 )
 from service.explaining_errors import TooManyPictures, UnknownLabel
-from service.open_inference_form import MEDIA_TYPE as INFERENCE_MEDIA_TYPE
-from service.open_inference_form import error_body, speaks_open_inference
+from service.open_inference.form import MEDIA_TYPE as INFERENCE_MEDIA_TYPE
+from service.open_inference.form import error_body, speaks_open_inference
 from service.request_counts import note_problem
 from service.request_ids import HEADER, SERVER_TIMING, request_id_of
 from service.schemas import Problem

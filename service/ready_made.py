@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from service.errors import ServiceError
-from service.open_inference_form import PREFIX, speaks_open_inference
+from service.open_inference.form import PREFIX, speaks_open_inference
 from service.problems import Kind, kind_of, respond
 
 _STAND_IN = "the-request-id-goes-here"

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import NoDecode
 
 from service.connection_settings import Seconds
-from service.words import as_words
+from service.option_lists import as_words
 from shared.addresses import is_address, local_path, names_a_machine
 from shared.bundle import NAME_PATTERN, VERSION_PATTERN
 from shared.errors import AddressError

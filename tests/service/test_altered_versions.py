@@ -38,10 +38,12 @@ def test_files_of_a_served_version_that_change_are_told_once_and_what_was_loaded
     assert status.failed is not None
     assert "A version never changes: what was loaded is served on" in status.failed.message
     assert real.served == {"colours": bundle.version}
+    assert status.is_failing
 
     bundle.model_path.write_bytes(content)
     real.poll()
     assert real.registry.reloads() == {"colours": {"altered": 1, "loaded": 1}}
+    assert not real.registry.look_up("colours").is_failing
 
 
 def test_a_version_that_is_published_again_with_other_content_is_not_swapped_in(real: Shelf, bundle: Bundle) -> None:

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.types import Scope
 
-from service import open_inference
 from service.access_log import AccessLog
 from service.admission import Admission
 from service.classifier import Classifier
@@ -15,6 +14,7 @@ from service.cors import Cors
 from service.errors import ModelNotLoaded, NoModel, PoolClosed, TooManyWaiting
 from service.gate import INFER, INFER_VERSION, PREDICT, PREDICT_WITH, Gate
 from service.guard import Guard
+from service.open_inference import routes as open_inference
 from service.pool import Pool, in_seconds
 from service.predict_routes import router
 from service.rate_limit import RateLimit

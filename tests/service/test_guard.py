@@ -4,7 +4,7 @@ import pytest
 
 from service.errors import AdminClosed, KeyMissing, KeyNotAllowed, KeyUnknown, RateLimited
 from service.guard import KEY, Guard
-from service.guarded import Guarded
+from service.guard_middleware import Guarded
 from service.key_file import entry_of
 from service.key_ring import KeyRing
 from service.rate_limit import RateLimit

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from service.generation import Generation
 from service.loading import open_generation
-from service.open_inference_request import Inference
-from service.open_inference_run import InferenceRun
+from service.open_inference.request import Inference
+from service.open_inference.run import InferenceRun
 from service.pool import in_seconds
 from service.settings import ServiceSettings
 from service.stage_times import StageTimes

@@ -7,12 +7,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.page_routes import DOORS, FOLDER, INDEX, MEDIA_TYPES, page_files, wants_html
+from service.page_files import INDEX, MEDIA_TYPES, SCRIPT, STYLE, join_scripts
+from service.page_routes import DOORS, FOLDER, PAGE, wants_html
 from service.settings import ServiceSettings
 from tests.service.running import running_app
 
 pytestmark = pytest.mark.anyio
 
+BESIDE = sorted(PAGE.keys() - {INDEX})
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
@@ -44,7 +46,7 @@ async def test_browsers_get_the_page_and_programs_the_doors(client: httpx.AsyncC
     page = await client.get("/", headers=BROWSER)
     doors = await client.get("/", headers={"Accept": "application/json"})
 
-    assert (page.headers["Content-Type"], page.content) == ("text/html; charset=utf-8", (FOLDER / INDEX).read_bytes())
+    assert (page.headers["Content-Type"], page.content) == ("text/html; charset=utf-8", PAGE[INDEX].content)
     assert doors.json() == (await client.get("/")).json() == DOORS
     assert page.headers["Vary"] == doors.headers["Vary"] == "Accept"
 
@@ -70,7 +72,7 @@ async def test_a_page_that_is_known_is_not_sent_again_and_a_new_one_is(client: h
 
 
 async def test_everything_is_sent_under_the_policy(client: httpx.AsyncClient) -> None:
-    answers = [await client.get("/", headers=BROWSER), *[await client.get(f"/page/{name}") for name in page_files()]]
+    answers = [await client.get("/", headers=BROWSER), *[await client.get(f"/page/{name}") for name in BESIDE]]
 
     for answer in answers:
         policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
@@ -83,7 +85,19 @@ async def test_everything_is_sent_under_the_policy(client: httpx.AsyncClient) ->
         assert "camera=(self)" in answer.headers["Permissions-Policy"]
 
 
-@pytest.mark.parametrize("name", ["page.py", "..%2Fapp.py", "%2e%2e/app.py", "index.html.bak"])
+async def test_script_and_style_are_named_by_what_is_in_them(client: httpx.AsyncClient) -> None:
+    """And are not there in another version: a page and a script that do not belong together fit by chance only."""
+    page = (await client.get("/", headers=BROWSER)).text
+    named = dict(re.findall(r'"page/([\w.]+)\?v=(\w+)"', page))
+
+    assert named == {name: PAGE[name].tag for name in (SCRIPT, STYLE)}
+    for name, version in named.items():
+        of_this_page, of_another = (await client.get(f"/page/{name}", params={"v": v}) for v in (version, "0" * 32))
+        assert (of_this_page.status_code, of_another.status_code) == (httpx.codes.OK, httpx.codes.NOT_FOUND)
+        assert of_this_page.content == PAGE[name].content
+
+
+@pytest.mark.parametrize("name", ["page.py", "..%2Fapp.py", "%2e%2e/app.py", "index.html", "cards.js"])
 async def test_nothing_but_the_page_is_given(client: httpx.AsyncClient, name: str) -> None:
     assert (await client.get(f"/page/{name}")).status_code == httpx.codes.NOT_FOUND
 
@@ -93,9 +107,12 @@ async def test_nothing_but_the_page_is_given(client: httpx.AsyncClient, name: st
 FILES = sorted(path for path in FOLDER.iterdir() if path.is_file())
 
 
-def test_every_file_of_the_folder_is_served() -> None:
-    assert {path.name for path in FILES} == set(page_files())
+def test_every_file_of_the_folder_is_sent_in_one_way_or_the_other() -> None:
+    scripts = {path.name for path in FILES if path.suffix == ".js"}
+
+    assert {path.name for path in FILES} == PAGE.keys() | scripts
     assert {path.suffix for path in FILES} <= set(MEDIA_TYPES)
+    assert scripts == set(re.findall(r"^// --- (\S+) ---$", join_scripts(FOLDER), re.MULTILINE)), "all are imported"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -303,3 +303,19 @@ def test_the_thread_follows_by_itself(watching: Shelf) -> None:
 
     watching.point("cats", SECOND)
     until(lambda: watching.served == {"cats": SECOND})
+
+
+def test_a_model_fails_until_a_look_finds_it_well(shelf: Shelf) -> None:
+    """What an alert asks: the state, which lasts, and not how often it was noticed."""
+
+    def fails() -> bool:
+        return shelf.registry.look_up("cats").is_failing
+
+    found = []
+    for content in (FIRST, "no version", "no version", FIRST, SECOND, FIRST, SECOND, THIRD):
+        shelf.bad = {SECOND}
+        shelf.point("cats", content)
+        shelf.poll()
+        found.append(fails())
+
+    assert found == [False, True, True, False, True, False, True, False]

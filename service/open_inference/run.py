@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from service.classifier import Answer, Computed, Source
 from service.errors import UnknownVersion, VersionSwapped
 from service.generation import Generation
-from service.open_inference_answer import OWN, Written, write_answer
-from service.open_inference_metadata import outputs_of
-from service.open_inference_request import Inference
+from service.open_inference.answer import OWN, Written, write_answer
+from service.open_inference.metadata import outputs_of
+from service.open_inference.request import Inference
 from service.registry import Registry
 from service.runtime import Runtime
 from service.stage_times import StageTimes

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.classifier import Computed
-from service.open_inference_request import LABEL, Inference, WantedOutput
-from service.open_inference_schemas import InferAnswer, InferOutput
+from service.open_inference.request import LABEL, Inference, WantedOutput
+from service.open_inference.schemas import InferAnswer, InferOutput
 from shared.bundle import NOVELTY, PROBABILITIES
 
 FP32, BYTES = "FP32", "BYTES"

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from service.classifier import Source, decoded_file
 from service.errors import InferenceMalformed
-from service.open_inference_json import read_document
-from service.open_inference_schemas import InferRequest, InferRequestedOutput, Parameters
-from service.open_inference_tensors import refuse_shared_memory, sources_of
+from service.open_inference.json import read_document
+from service.open_inference.schemas import InferRequest, InferRequestedOutput, Parameters
+from service.open_inference.tensors import refuse_shared_memory, sources_of
 
 LABEL = "label"
 """An output that the graph does not have: the best label of each picture."""

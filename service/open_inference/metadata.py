@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from service.generation import Generation
 from service.model_status import Status
-from service.open_inference_answer import BYTES, FP32
-from service.open_inference_request import LABEL
-from service.open_inference_schemas import ModelMetadata, RepositoryEntry, TensorMetadata
+from service.open_inference.answer import BYTES, FP32
+from service.open_inference.request import LABEL
+from service.open_inference.schemas import ModelMetadata, RepositoryEntry, TensorMetadata
 from shared.bundle import FEATURES, INPUT_NAME, NOVELTY
 
 SERVER_NAME, EXTENSIONS = "finial", ["binary_tensor_data", "classification"]

@@ -7,7 +7,7 @@ import pytest
 import schemathesis
 
 from service.app import create_app
-from service.description import TAGS
+from service.openapi_document import TAGS
 from service.problem_examples import problem_examples
 from service.problems import KINDS
 from service.schemas import Problem

@@ -11,14 +11,14 @@ from service.access_log import note_model
 from service.departures import cancelled_when_gone
 from service.dependencies import ClientDeadline, RuntimeDep
 from service.errors import RepositoryNotControlled
-from service.open_inference_answer import Written
-from service.open_inference_body import read_body
-from service.open_inference_description import ANY_ERROR, INFER_ANSWER, INFER_BODY
-from service.open_inference_form import MEDIA_TYPE, PREFIX
-from service.open_inference_metadata import EXTENSIONS, SERVER_NAME, describe, index_of
-from service.open_inference_request import read_inference
-from service.open_inference_run import InferenceRun, served
-from service.open_inference_schemas import (
+from service.open_inference.answer import Written
+from service.open_inference.body import read_body
+from service.open_inference.description import ANY_ERROR, INFER_ANSWER, INFER_BODY
+from service.open_inference.form import MEDIA_TYPE, PREFIX
+from service.open_inference.metadata import EXTENSIONS, SERVER_NAME, describe, index_of
+from service.open_inference.request import read_inference
+from service.open_inference.run import InferenceRun, served
+from service.open_inference.schemas import (
     LiveAnswer,
     ModelMetadata,
     ModelReadyAnswer,

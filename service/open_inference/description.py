@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.open_inference_schemas import InferAnswer, InferenceError, InferRequest
+from service.open_inference.schemas import InferAnswer, InferenceError, InferRequest
 
 _OCTETS = {"type": "string", "format": "binary"}
 _EXAMPLE = {
