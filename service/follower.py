@@ -83,6 +83,7 @@ class Follower:
         self._loads, self._asks = self._back_off(), self._back_off()
         self._unreadable = 0
         self._state: str | None = None
+        self._is_altered = False
         self._recheck_at = 0.0
         self._leaving, self._has_left = threading.Lock(), False
         self._note_look()
@@ -148,6 +149,8 @@ class Follower:
             self._recheck_at = self._around.clock() + self._around.store.recheck_s
             with contextlib.suppress(StoreUnreachable):
                 self._look_for_changes(serving)
+        if not self._is_altered:
+            self._around.registry.note_well(self.name)
 
     def _expect(self) -> None:
         """It has a `current`, so that it is a model, and known before anything of it is loaded."""
@@ -182,6 +185,7 @@ class Follower:
         self._loads.clear()
         self._loaded = True
         self._state, self._recheck_at = opened.state, around.clock() + around.store.recheck_s
+        self._is_altered = False
         took = {"model": self.name, "version": generation.version, "load_s": round(around.clock() - since, 3)}
         logger.info("model loaded", extra=took | {"provider": generation.provider, "warnings": generation.warnings})
         if not self._is_beside:
@@ -217,7 +221,7 @@ class Follower:
             detail = "" if found == loaded else f"its content is {found[:8]} now, {loaded[:8]} was loaded"
         except BundleError as error:
             detail = str(error).rstrip(".")
-        self._state = state
+        self._state, self._is_altered = state, bool(detail)
         if detail:  # a report that was added later is no change of the content
             altered = VersionAltered(self._around.store.origin, self.name, serving.version, detail)
             self._note(altered, "altered", version=serving.version, attempts=1)

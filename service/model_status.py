@@ -52,6 +52,7 @@ class Status:
         reloads: how often a look at the model ended in which way.
         pin: the version that is to be served whatever `current` says.
         look_age_s: seconds since the last look at the model ended, or since it is followed; None if it is not.
+        is_failing: whether what is to be served cannot be, or is not what it was, as the last look found.
     """
 
     generation: Generation | None
@@ -59,6 +60,7 @@ class Status:
     reloads: Mapping[Outcome, int] = field(default_factory=dict)
     pin: Pin | None = None
     look_age_s: float | None = None
+    is_failing: bool = False
 
     @property
     def failed(self) -> FailedLoad | None:
@@ -72,22 +74,26 @@ class History:
 
     Attributes:
         versions: those that were served, the present one last; one that was gone back to is followed by none.
+        is_failing: as a status has it.
     """
 
     failures: deque[FailedLoad] = field(default_factory=lambda: deque(maxlen=FAILED_LOADS_KEPT))
     reloads: Counter[Outcome] = field(default_factory=Counter)
     pin: Pin | None = None
     versions: deque[str] = field(default_factory=lambda: deque(maxlen=VERSIONS_KEPT))
+    is_failing: bool = False
 
     def note(self, failed: FailedLoad) -> None:
         """Remember a failed load."""
         if self.failures and self.failures[0].version == failed.version:
             self.failures.popleft()  # the same once more
         self.failures.appendleft(failed)
+        self.is_failing = True
 
     def note_served(self, version: str) -> None:
         """Remember what is served now. Who goes back leaves what came later: going back again goes further back."""
         self.reloads["loaded"] += 1
+        self.is_failing = False
         while version in self.versions:
             self.versions.pop()
         self.versions.append(version)

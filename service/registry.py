@@ -116,6 +116,7 @@ class Registry:
             dict(sorted(history.reloads.items())),
             history.pin,
             self._look_age_s(name),
+            history.is_failing,
         )
 
     def reloads(self) -> dict[str, Mapping[Outcome, int]]:
@@ -218,6 +219,12 @@ class Registry:
             history.note(error)
             if outcome is not None:
                 history.reloads[outcome] += 1
+
+    def note_well(self, name: str) -> None:
+        """A look found that a model is served as it is to be."""
+        with self._lock:
+            if (history := self._histories.get(name)) is not None:
+                history.is_failing = False
 
     def close(self) -> None:
         """Retire everything."""

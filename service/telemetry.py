@@ -1,7 +1,7 @@
 """What this process tells Prometheus: its counts, and how pool, models and device are at the moment of the scrape."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import Protocol, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from service.device import Device
 from service.generation import Generation
 from service.micro_batch import BatchStats
-from service.model_status import Status
+from service.model_status import Outcome, Status
 from service.pool import Pool
 from service.pool_stats import PoolStats
 from service.prediction_families import PredictionFamilies
@@ -118,8 +118,7 @@ def _look_families(registry: Registry) -> Iterator[Metric]:
 
 
 def _model_families(models: dict[str, Status]) -> Iterator[Metric]:
-    reloads = [((name, outcome), n) for name, status in models.items() for outcome, n in status.reloads.items()]
-    yield _family(CounterMetricFamily, "finial_reloads", "Looks at a model.", ("model", "outcome"), reloads)
+    yield from _reload_families(models)
     served = _served(models)
     yield _family(
         GaugeMetricFamily,
@@ -133,6 +132,15 @@ def _model_families(models: dict[str, Status]) -> Iterator[Metric]:
         GaugeMetricFamily, "finial_warnings", "What is not as it was in training.", ("model",), _by_one(warnings)
     )
     yield from _batch_families(served)
+
+
+def _reload_families(models: dict[str, Status]) -> Iterator[Metric]:
+    outcomes: tuple[Outcome, ...] = get_args(Outcome)  # each from 0 on, so that the first one is seen as a rise
+    reloads = [((name, each), status.reloads.get(each, 0)) for name, status in models.items() for each in outcomes]
+    yield _family(CounterMetricFamily, "finial_reloads", "Looks at a model.", ("model", "outcome"), reloads)
+    what = "Whether what is to be served cannot be, or was altered, as the last look at it found."
+    failing = {name: status.is_failing for name, status in models.items()}
+    yield _family(GaugeMetricFamily, "finial_load_failing", what, ("model",), _by_one(failing))
 
 
 _OfBatches = tuple[tuple[str, str, Callable[[BatchStats], float]], ...]

@@ -77,6 +77,8 @@ async def test_what_is_served_is_told_and_a_swap_is_seen(models_dir: Path, bundl
     assert served(before) == {("float32", "CPUExecutionProvider", bundle.version)}
     assert served(after) == {("float32", "CPUExecutionProvider", newer.version)}
     assert before['finial_reloads_total{model="colours",outcome="loaded"}'] == 1
+    assert before['finial_reloads_total{model="colours",outcome="altered"}'] == 0  # the first one is a rise
+    assert before['finial_load_failing{model="colours"}'] == 0
     assert after['finial_reloads_total{model="colours",outcome="loaded"}'] == 2
     assert before['finial_device_info{policy="cpu",provider="CPUExecutionProvider",reason=""}'] == 1
     assert before["finial_ready"] == 1

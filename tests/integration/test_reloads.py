@@ -96,4 +96,4 @@ def counted(metrics: str) -> dict[str, int]:
     found = re.findall(
         r'^finial_reloads_total\{(?=.*model="colours").*outcome="(\w+)".*\} (\S+)$', metrics, re.MULTILINE
     )
-    return {outcome: int(float(count)) for outcome, count in found}
+    return {outcome: n for outcome, count in found if (n := int(float(count)))}
