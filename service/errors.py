@@ -518,3 +518,15 @@ class AdminBusy(ServiceError):
             f"{model!r} is being looked at ({doing}), and was not free within {waited_s:g} s. Nothing was changed; "
             "try again."
         )
+
+
+# --- the try-it page ---
+
+
+class PageBroken(ServiceError):
+    """The page's files do not fit together; the service does not start with them."""
+
+    def __init__(self, room: str, found: str) -> None:
+        super().__init__(
+            f"service/page/{room}: {found}. See docs/decisions/0045-the-try-it-page.md."
+        )

@@ -1,18 +1,16 @@
 """The try-it page: a browser gets the page at `/`, a program the doors; beside it lie the page's style and script."""
 
-import hashlib
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
+from service.page_files import INDEX, read_page
+
 router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).parent / "page"
-INDEX = "index.html"
-MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+PAGE = read_page(FOLDER)  # a page that is broken is an error here and now, and not in somebody's browser
 DOORS = {"predict": "POST /predict", "models": "/models", "ready": "/health/ready", "docs": "/docs"}
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -38,15 +36,6 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class PageFile:
-    """A file of the page as it is sent; the tag is of its content."""
-
-    content: bytes
-    media_type: str
-    tag: str
-
-
 @router.head("/")
 @router.get("/")
 async def front_door(request: Request) -> Response:
@@ -60,16 +49,13 @@ async def front_door(request: Request) -> Response:
 @router.head("/page/{name}")
 @router.get("/page/{name}")
 async def page_file(request: Request, name: str) -> Response:
-    """The page's style, script and icon."""
-    if name not in page_files():
+    """The page's style, script and icon; what is asked for in another version than it has is not there.
+
+    Raises HTTPException 404: a page of one version with a script of another would be broken in silence.
+    """
+    if name not in PAGE or name == INDEX or request.query_params.get("v", PAGE[name].tag) != PAGE[name].tag:
         raise HTTPException(404)
     return _answer(request, name)
-
-
-@cache
-def page_files() -> dict[str, PageFile]:
-    """Every file of the page by its name, read once."""
-    return {path.name: _read(path) for path in sorted(FOLDER.iterdir()) if path.suffix in MEDIA_TYPES}
 
 
 def wants_html(accept: str) -> bool:
@@ -91,15 +77,11 @@ def _media_range(text: str) -> tuple[str, float]:
         return media_type, 0.0
 
 
-def _read(path: Path) -> PageFile:
-    content = path.read_bytes()
-    return PageFile(content, MEDIA_TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
-
-
 def _answer(request: Request, name: str) -> Response:
-    file = page_files()[name]
-    headers = {**HEADERS, "ETag": file.tag}
+    file = PAGE[name]
+    tag = f'"{file.tag}"'
+    headers = {**HEADERS, "ETag": tag}
     known = request.headers.get("if-none-match", "")
-    if file.tag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
+    if tag in (one.strip().removeprefix("W/") for one in known.split(",")):
         return Response(status_code=304, headers=headers)
     return Response(file.content, headers=headers, media_type=file.media_type)
