@@ -12,14 +12,12 @@ import { explain } from "./evidence.js";
 import { takeFromEverywhere } from "./pictures.js";
 import { addressOf, send, whyNotSent } from "./service.js";
 import { keepLooking, lookAtOnce, showFacts, useKey, wantKey } from "./served.js";
+import { inTurn } from "./turn.js";
 
 /** @import { Card, Pane } from "./cards.js" */
 /** @import { Answer, Problem, Told } from "./service.js" */
 
 const MOST_PICTURES = 100;
-
-/** Requests go one after the other: the time that is told of one is its own. */
-let turn = Promise.resolve();
 
 function start() {
   takeFromEverywhere(take);
@@ -59,7 +57,7 @@ function ask(card) {
   const asking = (card.asking = new AbortController());
   const models = [value("model"), value("beside")].filter((name, index) => index === 0 || name);
   makePanes(card, models, explain);
-  turn = turn.then(() => (asking.signal.aborted ? undefined : askAll(card, asking.signal)));
+  inTurn(() => (asking.signal.aborted ? undefined : askAll(card, asking.signal)));
 }
 
 /** @param {Card} card @param {AbortSignal} signal */
