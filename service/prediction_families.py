@@ -4,6 +4,7 @@ A model may have a thousand labels: as many time series, once per version and wo
 that the training met most have a series each, and all others are one.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
@@ -12,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from service.drift import Drift, drift_of
 from service.generation import Generation
 from service.prediction_counts import NOVELTY_EDGES, PredictionCounts, VersionCounts
-from shared.bundle import BundleMetadata
+from shared.bundle import NOVELTY, BundleMetadata
 
 LABELS_AS_SERIES = 50
 OTHER_LABELS = "__other__"
@@ -25,7 +26,8 @@ class PredictionFamilies:
     """Made anew at each scrape from the counts and what is served.
 
     A version that is no longer served keeps its series while it is among the latest ones of its model, so that what it
-    said last before a swap is not lost.
+    said last before a swap is not lost. One that came and went between two scrapes has series, too: of the labels that
+    it said most.
 
     Args:
         counts: what was said.
@@ -42,15 +44,17 @@ class PredictionFamilies:
             served: by model's name.
             known: names of all models that are there; what was said by others is forgotten.
         """
+        known = list(known)
         self._counts.keep_only(known)
         for model, generation in served.items():
             self._counts.of(model, generation.version)  # series begin at 0, so that their first rise is seen
             self._shown[model, generation.version] = shown_labels(generation.bundle.metadata)
-        found = {key: counts for key in self._shown if (counts := self._counts.versions(key[0]).get(key[1]))}
-        self._shown = {key: labels for key, labels in self._shown.items() if key in found}
+        found = {(model, version): of for model in known for version, of in self._counts.versions(model).items()}
+        self._shown = {key: self._shown.get(key) or most_said(counts.labels) for key, counts in found.items()}
         yield self._predictions(found)
-        yield _novelty(found)
-        yield _unfamiliar(found)
+        with_novelty = {key: counts for key, counts in found.items() if _tells_novelty(key, counts, served)}
+        yield _novelty(with_novelty)
+        yield _unfamiliar(with_novelty)
         yield _references(served)
         yield from self._drift(served)
 
@@ -94,12 +98,25 @@ def shown_labels(metadata: BundleMetadata) -> tuple[str, ...]:
     return (*(labels[index] for index in order[:LABELS_AS_SERIES]), OTHER_LABELS)
 
 
+def most_said(counts: Counter[str]) -> tuple[str, ...]:
+    """The labels that have a series of a version whose labels are not known any more."""
+    return (*(label for label, _ in counts.most_common(LABELS_AS_SERIES)), OTHER_LABELS)
+
+
 def folded(counts: Mapping[str, int], shown: tuple[str, ...]) -> dict[str, int]:
     """Counts by shown label; those of labels that are not shown are added up under `OTHER_LABELS`."""
     together = {label: counts.get(label, 0) for label in shown}
     if others := sum(counts.values()) - sum(together.values()):
         together[OTHER_LABELS] = together.get(OTHER_LABELS, 0) + others
     return together
+
+
+def _tells_novelty(key: tuple[str, str], counts: VersionCounts, served: Mapping[str, Generation]) -> bool:
+    """A version without novelty has no series of it: 0 unfamiliar pictures would be a promise."""
+    model, version = key
+    now = served.get(model)
+    is_served_with_it = now is not None and now.version == version and NOVELTY in now.bundle.metadata.outputs
+    return is_served_with_it or any(counts.novelty)
 
 
 def _novelty(found: Mapping[tuple[str, str], VersionCounts]) -> Metric:

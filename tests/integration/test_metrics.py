@@ -210,3 +210,18 @@ async def test_drift_is_told_with_the_reason_where_there_is_none(models_dir: Pat
         version: f'{{label="red",model="colours",version="{version}"}}' for version in (bundle.version, newer.version)
     }
     assert [found[f"finial_predictions_total{of}"] for of in versions.values()] == [1, 200]
+
+
+async def test_answers_of_a_version_that_nobody_saw_served_are_told(models_dir: Path, bundle: Bundle) -> None:
+    """Swapped in and out between two scrapes."""
+    async with running_app(ServiceSettings(models_dir=models_dir, poll_interval_s=0.05)) as (app, client):
+        await scraped(client)
+        versions = [publish_bundle(models_dir, labels=("rot", "gruen", "blau")).version]
+        until(lambda: app.state.runtime.registry.require("colours").version == versions[-1])
+        for _ in range(3):
+            await client.post("/predict", files={"file": picture(RED)})
+        versions.append(publish_bundle(models_dir).version)
+        until(lambda: app.state.runtime.registry.require("colours").version == versions[-1])
+        found = await scraped(client)
+
+    assert found[f'finial_predictions_total{{label="rot",model="colours",version="{versions[0]}"}}'] == 3

@@ -137,3 +137,34 @@ def test_one_label_more_than_the_bound_needs_no_series_for_others() -> None:
 
 def test_a_label_that_is_called_like_the_others_is_added_to_them() -> None:
     assert folded({OTHER_LABELS: 2, "a": 3, "b": 4}, ("a", OTHER_LABELS)) == {"a": 3, OTHER_LABELS: 6}
+
+
+def test_a_version_that_came_and_went_between_two_scrapes_is_told() -> None:
+    """Nothing that was answered vanishes; and a thousand labels of it are no thousand series either."""
+    counts = PredictionCounts()
+    families = PredictionFamilies(counts)
+    series(families, [fake_generation(version="v1")], "finial_predictions_total")
+    for label in ("red", "red", "green", *MANY):
+        counts.add(answer(label, version="v2"))
+    found = series(families, [fake_generation(version="v3")], "finial_predictions_total")
+    counts.add(answer("blue", version="v2"))  # its picture was under way at the swap
+    later = series(families, [fake_generation(version="v3")], "finial_predictions_total")
+
+    of_it = {labels: n for labels, n in found.items() if labels[1] == "v2"}
+    assert sum(of_it.values()) == 3 + len(MANY)
+    assert found["colours", "v2", "red"] == 2
+    assert len(of_it) == LABELS_AS_SERIES + 1
+    assert later["colours", "v2", OTHER_LABELS] == found["colours", "v2", OTHER_LABELS] + 1
+
+
+def test_a_model_without_novelty_has_no_series_of_it() -> None:
+    """Else it would be told that none of its pictures was unfamiliar, which nobody knows."""
+    counts = PredictionCounts()
+    families = PredictionFamilies(counts)
+    counts.add(answer(novelty=None))
+    counts.add(answer(model="cats", novelty=0.5))
+    new = fake_generation("dogs", outputs=("probabilities", "logits", "features", "novelty"))
+    served = [fake_generation(), fake_generation("cats"), new]
+
+    for name in ("finial_unfamiliar_total", "finial_novelty_count"):
+        assert series(families, served, name).keys() == {("cats", "v1"), ("dogs", "v1")}
