@@ -34,7 +34,8 @@ def _run(arguments: Sequence[str], early: EarlySignals) -> int:
     from service.settings import ServiceSettings
 
     settings = ServiceSettings.from_command_line(arguments, program=PROGRAM)
-    from service.errors import KeyFileInvalid, TracingUnavailable
+    from service.access_errors import KeyFileInvalid
+    from service.errors import TracingUnavailable
     from service.key_file import read_keys
     from service.listener import announce, open_listener
     from service.logs import configure_logging

@@ -9,10 +9,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request
 
+from service.admin_errors import VersionFixed
 from service.admin_schemas import AdminAnswer, PinOrder
 from service.daemon_thread import on_daemon_thread
 from service.dependencies import RuntimeDep
-from service.errors import VersionFixed
 from service.guard import KEY
 from service.openapi import ANY_PROBLEM
 from service.request_ids import request_id_of

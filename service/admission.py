@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from service.classifier import Classifier
-from service.errors import WaitTooLong
 from service.pool import Pool
+from service.pool_errors import WaitTooLong
 from service.pool_stats import PoolStats
 
 GRANTS_SEEN, SEEN_S = 8, 0.25

@@ -7,7 +7,7 @@ those whose turn it is, so a core is free only while nobody waits but those whos
 
 from collections import Counter
 
-from service.errors import PoolClosed, TooManyWaiting
+from service.pool_errors import PoolClosed, TooManyWaiting
 from service.pool_stats import PoolStats
 from service.waiting_line import Fate, Waiter, WaitingLine
 

@@ -14,10 +14,11 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import ModelFailed, PoolTimeout
 from service.generation import Generation
 from service.lane import Lane
+from service.model_errors import ModelFailed
 from service.pool import Pool
+from service.pool_errors import PoolTimeout
 from service.registry import Registry
 from service.runner import Outputs
 from service.stage_times import StageTimes

@@ -12,14 +12,14 @@ import httptools
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from service.errors import (
+from service.connection_errors import (
     HeadersTooLarge,
     HeadersTooSlow,
     RequestBrokenOff,
     RequestMalformed,
-    ServiceError,
     TooManyConnections,
 )
+from service.errors import ServiceError
 from service.heads import fault_of, origin_form, waits_for_continue, without_upgrade
 from service.refusals import HAS_MORE, REFUSAL
 from service.refusing import RefusingConnection

@@ -9,10 +9,10 @@ from service.departures import cancelled_when_gone
 from service.dependencies import ClientDeadline, RuntimeDep
 from service.explain_schemas import ExplainAnswer
 from service.explainer import Explainer
-from service.explaining_errors import TooManyPictures
 from service.openapi import ANY_PROBLEM, UPLOAD, upload_problems
 from service.parameters import check_parameters
 from service.pool import in_seconds
+from service.request_errors import TooManyPictures
 from service.request_ids import request_id_of
 from service.runtime import Runtime
 from service.stage_times import stage_times_of

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from service.classifier import Classifier, Computed
 from service.explaining import GRID, Box, Method, Patch, box_of, covered, log_odds, mean_colour, patches, scaled
-from service.explaining_errors import UnknownLabel
 from service.generation import Generation
+from service.model_errors import UnknownLabel
 from service.registry import Registry
 from service.stage_times import StageTimes
 from shared.decode import DecodeLimits, decode

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from service.back_off import BackOff
-from service.errors import LookLate, StoreClosed, StoreUnreachable, VersionAltered
 from service.generation import Generation
 from service.model_status import FailedLoad, Outcome, Pin
 from service.model_store import ModelStore
 from service.registry import Registry
+from service.store_errors import LookLate, StoreClosed, StoreUnreachable, VersionAltered
 from service.turns import Turns
 from shared.errors import BundleError, FinialError, ModelMissing
 

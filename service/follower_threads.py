@@ -4,8 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
-from service.errors import FollowerNotStarted
 from service.follower import Follower
+from service.store_errors import FollowerNotStarted
 
 
 class FollowerThreads:

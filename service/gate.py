@@ -10,8 +10,10 @@ from starlette.types import Scope
 from service.access_log import AccessLog
 from service.admission import Admission
 from service.cors import Cors
-from service.errors import ModelNotLoaded, NoModel, PoolError, ServiceError
+from service.errors import ServiceError
 from service.guard import Guard
+from service.model_errors import ModelNotLoaded, NoModel
+from service.pool_errors import PoolError
 from service.ready_made import ReadyMade, ready_made
 from service.request_counts import OTHER_ROUTE, RequestCounts, note_problem
 

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from service.connection import Connection, ConnectionLimits
-from service.errors import TooManyConnections
+from service.connection_errors import TooManyConnections
 from service.gate import Gate, GatedRoute, TurnedAway
 from service.polite_close import LINGER_BYTES, LINGER_S
 from service.refusals import REFUSAL, refusal_of

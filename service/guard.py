@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from starlette.types import Scope
 
-from service.errors import AdminClosed, KeyMissing, KeyNotAllowed, KeyUnknown, RateLimited, ServiceError
+from service.access_errors import AdminClosed, KeyMissing, KeyNotAllowed, KeyUnknown, RateLimited
+from service.errors import ServiceError
 from service.key_file import Right
 from service.key_ring import Caller, KeyRing, key_in
 from service.open_paths import right_for

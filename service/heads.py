@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import httptools
 
-from service.errors import RequestMalformed, ServiceError, UnsupportedHttpVersion
+from service.connection_errors import RequestMalformed, UnsupportedHttpVersion
+from service.errors import ServiceError
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 

@@ -9,8 +9,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from service.errors import StoreClosed, StoreUnreachable
 from service.remote_files import longest_s, unreachable
+from service.store_errors import StoreClosed, StoreUnreachable
 from shared.addresses import shown
 from shared.remote import RemotePlace
 

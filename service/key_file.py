@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from service.errors import KeyFileInvalid, KeyNameTaken, KeyNameUnknown
+from service.access_errors import KeyFileInvalid, KeyNameTaken, KeyNameUnknown
 from shared.files import sha256_of
 
 Right = Literal["predict", "admin"]

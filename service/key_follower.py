@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from service.errors import KeyFileInvalid
+from service.access_errors import KeyFileInvalid
 from service.key_file import parse_keys, text_of
 from service.key_ring import KeyRing
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import PoolClosed, PoolTimeout, RunnerBroken
 from service.memory import give_back_memory
+from service.pool_errors import PoolClosed, PoolTimeout, RunnerBroken
 from service.runner import Outputs
 from shared.bundle import PROBABILITIES
 from shared.errors import RunFailed

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from service.errors import StoreUnreachable
+from service.store_errors import StoreUnreachable
 from shared.bundle import CURRENT_FILE, METADATA_FILE, MODEL_FILE, NAME_PATTERN, read_bundle
 from shared.errors import BundleInvalid, ModelMissing
 from shared.publish import list_versions, read_current

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from service.errors import UploadMalformed
+from service.request_errors import UploadMalformed
 
 _QUOTED, _NAME = re.compile(rb'"(?:[^"\\]|\\.)*"'), re.compile(rb";\s*name\s*=", re.IGNORECASE)
 

@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Mapping
 
-from service.errors import LookLate
 from service.follower import Follower
 from service.registry import Registry
+from service.store_errors import LookLate
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope
 
-from service.errors import RepeatedParameter, UnknownParameter
+from service.request_errors import RepeatedParameter, UnknownParameter
 
 
 def check_parameters(scope: Scope, *known: str) -> None:

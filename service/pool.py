@@ -13,8 +13,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 from service.budget import Budget
-from service.errors import PoolClosed, PoolTimeout
 from service.lane import Lane
+from service.pool_errors import PoolClosed, PoolTimeout
 from service.pool_stats import PoolStats
 from service.waiting_line import Fate, Waiter
 

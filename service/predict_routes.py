@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request
 from service.access_log import note_model
 from service.departures import cancelled_when_gone
 from service.dependencies import ClientDeadline, RuntimeDep, Threshold, TopK
-from service.errors import ModelFailed, ServiceError
+from service.errors import ServiceError
+from service.model_errors import ModelFailed
 from service.openapi import ANY_PROBLEM, UPLOAD, upload_problems
 from service.parameters import check_parameters
 from service.pool import in_seconds

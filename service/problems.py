@@ -11,50 +11,44 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
-from service.errors import (
-    AdminBusy,
-    AdminClosed,
+from service.access_errors import AdminClosed, KeyMissing, KeyNotAllowed, KeyUnknown, RateLimited
+from service.admin_errors import AdminBusy, NoEarlierVersion, VersionFixed, VersionNotLoadable
+from service.connection_errors import (
     HeadersTooLarge,
     HeadersTooSlow,
-    InferenceMalformed,
-    KeyMissing,
-    KeyNotAllowed,
-    KeyUnknown,
+    RequestBrokenOff,
+    RequestMalformed,
+    TooManyConnections,
+    UnsupportedHttpVersion,
+)
+from service.errors import ServiceError
+from service.model_errors import (
     ModelFailed,
     ModelNotChosen,
     ModelNotLoaded,
-    NoEarlierVersion,
     NoModel,
-    NoPicture,
-    PoolClosed,
-    PoolTimeout,
-    RateLimited,
-    RepeatedParameter,
     RepositoryNotControlled,
-    RequestBrokenOff,
-    RequestMalformed,
-    RunnerBroken,
-    ServiceError,
-    TooManyConnections,
-    TooManyUploads,
-    TooManyWaiting,
+    UnknownLabel,
     UnknownModel,
-    UnknownParameter,
     UnknownVersion,
+)
+from service.open_inference.form import MEDIA_TYPE as INFERENCE_MEDIA_TYPE
+from service.open_inference.form import error_body, speaks_open_inference
+from service.pool_errors import PoolClosed, PoolTimeout, RunnerBroken, TooManyWaiting, WaitTooLong
+from service.request_counts import note_problem
+from service.request_errors import (
+    InferenceMalformed,
+    NoPicture,
+    RepeatedParameter,
+    TooManyPictures,
+    TooManyUploads,
+    UnknownParameter,
     UnsupportedContentType,
     UnsupportedEncoding,
-    UnsupportedHttpVersion,
     UploadMalformed,
     UploadTooLarge,
     UploadTooSlow,
-    VersionFixed,
-    VersionNotLoadable,
-    WaitTooLong,
 )
-from service.explaining_errors import TooManyPictures, UnknownLabel
-from service.open_inference.form import MEDIA_TYPE as INFERENCE_MEDIA_TYPE
-from service.open_inference.form import error_body, speaks_open_inference
-from service.request_counts import note_problem
 from service.request_ids import HEADER, SERVER_TIMING, request_id_of
 from service.schemas import Problem
 from service.stage_times import known_stage_times

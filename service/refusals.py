@@ -4,7 +4,8 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import PoolClosed, ServiceError
+from service.errors import ServiceError
+from service.pool_errors import PoolClosed
 from service.problems import problem_response
 
 REFUSAL, HAS_MORE = "refusal", "has_more"

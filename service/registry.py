@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from service.errors import ModelNotChosen, ModelNotLoaded, NoModel, ServiceError, UnknownModel
+from service.errors import ServiceError
 from service.generation import Generation
+from service.model_errors import ModelNotChosen, ModelNotLoaded, NoModel, UnknownModel
 from service.model_status import FailedLoad, History, Outcome, Pin, Status
 from shared.bundle import NAME_PATTERN
 

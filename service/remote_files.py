@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from service.errors import StoreUnreachable
+from service.store_errors import StoreUnreachable
 from shared.addresses import shown
 from shared.errors import FinialError
 from shared.remote import RemotePlace, what_failed

@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from service.errors import CacheTooSmall, StoreClosed, StoreUnreachable
 from service.http_files import HttpFiles
 from service.model_cache import ModelCache
 from service.remote_files import ObjectFiles, RemoteFiles
+from service.store_errors import CacheTooSmall, StoreClosed, StoreUnreachable
 from shared.addresses import shown
 from shared.bundle import (
     CURRENT_FILE,

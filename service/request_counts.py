@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access_log import AccessLog
-from service.errors import RequestBrokenOff
+from service.connection_errors import RequestBrokenOff
 from service.prediction_counts import PredictionCounts, noted_answers
 from service.stage_times import STAGES, StageTimes, known_stage_times
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from service.errors import AdminBusy, NoEarlierVersion, VersionNotLoadable
+from service.admin_errors import AdminBusy, NoEarlierVersion, VersionNotLoadable
 from service.follower import Follower, in_words
 from service.model_status import Pin
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import TooManyUploads, UploadTooLarge, UploadTooSlow
 from service.refusals import refusal_of
+from service.request_errors import TooManyUploads, UploadTooLarge, UploadTooSlow
 
 _LIMITED = "limited_receive"
 

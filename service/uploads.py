@@ -2,8 +2,8 @@
 
 from fastapi import Request
 
-from service.errors import NoPicture, UnsupportedContentType, UploadMalformed
 from service.multipart import MultipartForm
+from service.request_errors import NoPicture, UnsupportedContentType, UploadMalformed
 
 PART_NAMES = ("file", "image")
 MAX_PARTS, MAX_PICTURES = 64, 32

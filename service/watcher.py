@@ -15,15 +15,16 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from service.back_off import BackOff
-from service.errors import FollowerNotStarted, StoreError, StoreUnreachable, UnknownModel
 from service.follower import Follower, Surroundings
 from service.follower_threads import FollowerThreads
 from service.generation import Generation
+from service.model_errors import UnknownModel
 from service.model_status import Pin
 from service.model_store import ModelStore
 from service.overseer import Overseer
 from service.registry import Registry
 from service.steered_follower import SteeredFollower
+from service.store_errors import FollowerNotStarted, StoreError, StoreUnreachable
 from service.turns import Turns
 
 logger = logging.getLogger(__name__)

@@ -32,9 +32,7 @@ HOMES = {
 """Where a heavy library may be imported: its home, and rooms that were split from it."""
 
 MAX_LINES = 300
-LARGE_ROOMS = dict.fromkeys(
-    ("service/errors.py", "trainer/errors.py"), "every error of the package in one list, so that messages are alike"
-)
+LARGE_ROOMS = {"trainer/errors.py": "every error of the package in one list, so that messages are alike"}
 """Rooms of more lines, each with the reason why they are still one."""
 
 HEAVY = {"torch", "torchvision", "onnx", "onnxscript", "onnxruntime", "matplotlib", "pyarrow", "jinja2", "ray"}

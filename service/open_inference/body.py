@@ -5,7 +5,7 @@ import zlib
 
 from starlette.requests import Request
 
-from service.errors import InferenceMalformed, UnsupportedEncoding
+from service.request_errors import InferenceMalformed, UnsupportedEncoding
 from service.upload_limit import note_unpacked
 
 PIECE_BYTES = 64 * 1024

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from service.errors import InferenceMalformed
+from service.request_errors import InferenceMalformed
 
 MAX_BONES_BYTES = 64 * 1024
 """What a document may have besides strings and long arrays of numbers. Objects are made of these bytes only."""

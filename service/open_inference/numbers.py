@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import InferenceMalformed
+from service.request_errors import InferenceMalformed
 
 PIECE_BYTES = 1 << 20
 _BLANKS, _DIGITS = b" \t\r\n", b"0123456789"

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from service.classifier import Source, decoded_file
-from service.errors import InferenceMalformed
 from service.open_inference.json import read_document
 from service.open_inference.schemas import InferRequest, InferRequestedOutput, Parameters
 from service.open_inference.tensors import refuse_shared_memory, sources_of
+from service.request_errors import InferenceMalformed
 
 LABEL = "label"
 """An output that the graph does not have: the best label of each picture."""

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Request, Response
 from service.access_log import note_model
 from service.departures import cancelled_when_gone
 from service.dependencies import ClientDeadline, RuntimeDep
-from service.errors import RepositoryNotControlled
+from service.model_errors import RepositoryNotControlled
 from service.open_inference.answer import Written
 from service.open_inference.body import read_body
 from service.open_inference.description import ANY_ERROR, INFER_ANSWER, INFER_BODY

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.classifier import Answer, Computed, Source
-from service.errors import UnknownVersion, VersionSwapped
 from service.generation import Generation
+from service.model_errors import UnknownVersion, VersionSwapped
 from service.open_inference.answer import OWN, Written, write_answer
 from service.open_inference.metadata import outputs_of
 from service.open_inference.request import Inference

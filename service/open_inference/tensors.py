@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.classifier import Source, decoded_file
-from service.errors import InferenceMalformed
 from service.generation import Generation
 from service.open_inference.json import NumbersText
 from service.open_inference.numbers import read_uint8
 from service.open_inference.schemas import InferInput, Parameters
+from service.request_errors import InferenceMalformed
 from service.uploads import MAX_PICTURES
 from shared.bundle import INPUT_NAME
 from shared.decode import DecodeLimits

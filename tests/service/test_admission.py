@@ -8,8 +8,8 @@ import pytest
 
 from service.admission import GRANTS_SEEN, SEEN_S, SURE_SHARE, Admission
 from service.classifier import Classifier
-from service.errors import TooManyWaiting, WaitTooLong
 from service.pool import Pool
+from service.pool_errors import TooManyWaiting, WaitTooLong
 from service.registry import Registry
 from service.waiting_line import Waiter
 from shared.decode import DecodeLimits

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from service.batching import Batching, MicroBatching
 from service.classifier import Answer, Classifier
-from service.errors import PoolTimeout, TooManyWaiting
 from service.generation import Generation
 from service.loading import open_generation
 from service.micro_batch import MicroBatcher
 from service.pool import Pool, in_seconds
+from service.pool_errors import PoolTimeout, TooManyWaiting
 from service.registry import Registry
 from service.runner import Outputs
 from service.settings import ServiceSettings

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from service.classifier import Answer, Classifier, classify_picture
-from service.errors import PoolTimeout, TooManyWaiting, UnknownModel
 from service.generation import Generation
 from service.lane import Lane
 from service.loading import open_generation
+from service.model_errors import UnknownModel
 from service.pool import Pool, in_seconds
+from service.pool_errors import PoolTimeout, TooManyWaiting
 from service.registry import Registry
 from service.waiting_line import Waiter
 from shared.bundle import NOVELTY, PROBABILITIES, Bundle

@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from service.classifier import Answer, Classifier
-from service.errors import ModelFailed
 from service.generation import Generation
+from service.model_errors import ModelFailed
 from service.pool import Pool, in_seconds
 from service.registry import Registry
 from service.runner import SessionRunner

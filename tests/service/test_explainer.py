@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.classifier import Classifier
-from service.errors import PoolTimeout
 from service.explainer import Explainer
 from service.explaining import GRID
-from service.explaining_errors import UnknownLabel
+from service.model_errors import UnknownLabel
 from service.pool import Pool
+from service.pool_errors import PoolTimeout
 from service.registry import Registry
 from shared.bundle import PROBABILITIES
 from shared.decode import DecodeLimits

@@ -11,11 +11,12 @@ from service.access_log import AccessLog
 from service.admission import Admission
 from service.classifier import Classifier
 from service.cors import Cors
-from service.errors import ModelNotLoaded, NoModel, PoolClosed, TooManyWaiting
 from service.gate import INFER, INFER_VERSION, PREDICT, PREDICT_WITH, Gate
 from service.guard import Guard
+from service.model_errors import ModelNotLoaded, NoModel
 from service.open_inference import routes as open_inference
 from service.pool import Pool, in_seconds
+from service.pool_errors import PoolClosed, TooManyWaiting
 from service.predict_routes import router
 from service.rate_limit import RateLimit
 from service.registry import Registry

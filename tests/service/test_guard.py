@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.errors import AdminClosed, KeyMissing, KeyNotAllowed, KeyUnknown, RateLimited
+from service.access_errors import AdminClosed, KeyMissing, KeyNotAllowed, KeyUnknown, RateLimited
 from service.guard import KEY, Guard
 from service.guard_middleware import Guarded
 from service.key_file import entry_of

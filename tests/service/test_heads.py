@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.errors import RequestMalformed
+from service.connection_errors import RequestMalformed
 from service.heads import fault_of, origin_form, waits_for_continue, without_upgrade
 
 HOST = (b"host", b"it")

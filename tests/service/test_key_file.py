@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import KeyFileInvalid, KeyNameTaken, KeyNameUnknown
+from service.access_errors import KeyFileInvalid, KeyNameTaken, KeyNameUnknown
 from service.key_file import MAX_KEYS, entry_of, new_key, parse_keys, read_keys, with_key, without_key
 
 PATH = Path("keys.toml")

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.errors import PoolTimeout
 from service.lane import Lane
 from service.pool import Pool, in_seconds
+from service.pool_errors import PoolTimeout
 from tests.service.fakes import FakeClock
 from tests.service.waiting import until
 

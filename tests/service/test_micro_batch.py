@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.errors import PoolClosed, PoolTimeout, RunnerBroken
 from service.micro_batch import MicroBatcher
+from service.pool_errors import PoolClosed, PoolTimeout, RunnerBroken
 from service.runner import Outputs
 from shared.errors import RunFailed
 from tests.service.fakes import FakeClock

@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from service.errors import PoolTimeout, RunnerBroken
 from service.micro_batch import MicroBatcher
+from service.pool_errors import PoolTimeout, RunnerBroken
 from service.runner import Outputs
 from shared.errors import RunFailed
 from tests.service.fakes import FakeClock

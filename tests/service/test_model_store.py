@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import StoreUnreachable
 from service.model_store import LocalStore
+from service.store_errors import StoreUnreachable
 from shared.bundle import CURRENT_FILE, METADATA_FILE, MODEL_FILE, Bundle
 from shared.errors import BundleError, BundleInvalid, ModelMissing
 from shared.publish import list_also

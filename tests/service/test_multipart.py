@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from service.errors import UploadMalformed
 from service.multipart import MultipartForm
+from service.request_errors import UploadMalformed
 from tests.service.form_bodies import FORMS, Form, odd_forms, plain_forms
 from tests.service.forms import FORM, form
 

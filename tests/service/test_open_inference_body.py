@@ -7,8 +7,8 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from service.errors import InferenceMalformed, TooManyUploads, UnsupportedEncoding, UploadTooLarge
 from service.open_inference.body import PIECE_BYTES, read_body
+from service.request_errors import InferenceMalformed, TooManyUploads, UnsupportedEncoding, UploadTooLarge
 from service.upload_limit import UploadBounds, UploadLimit
 from tests.service.asgi import Client, call, scope_of
 

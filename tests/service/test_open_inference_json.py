@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.errors import InferenceMalformed
 from service.open_inference.json import MAX_BONES_BYTES, NumbersText, read_document
+from service.request_errors import InferenceMalformed
 
 NUMBERS = list(range(256)) * 2
 VALUES = st.recursive(

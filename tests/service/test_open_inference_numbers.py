@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from service.errors import InferenceMalformed
 from service.open_inference.numbers import PIECE_BYTES, read_uint8
+from service.request_errors import InferenceMalformed
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4)
 RENDERINGS = ({}, {"separators": (",", ":")}, {"indent": 2})

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.errors import RepeatedParameter, UnknownParameter
 from service.parameters import check_parameters
+from service.request_errors import RepeatedParameter, UnknownParameter
 from tests.service.asgi import scope_of
 
 

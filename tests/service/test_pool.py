@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.errors import PoolClosed, PoolTimeout, TooManyWaiting
 from service.pool import Pool, in_seconds
+from service.pool_errors import PoolClosed, PoolTimeout, TooManyWaiting
 from tests.service.fakes import FakeClock
 from tests.service.waiting import until
 

@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from service.errors import PoolClosed, PoolTimeout, TooManyWaiting
 from service.pool import Pool
+from service.pool_errors import PoolClosed, PoolTimeout, TooManyWaiting
 from service.waiting_line import Fate, Waiter
 from tests.service.fakes import FakeClock
 

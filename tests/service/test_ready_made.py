@@ -7,7 +7,9 @@ import pytest
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from service.errors import ModelNotLoaded, NoModel, PoolClosed, ServiceError, TooManyWaiting
+from service.errors import ServiceError
+from service.model_errors import ModelNotLoaded, NoModel
+from service.pool_errors import PoolClosed, TooManyWaiting
 from service.problems import problem_response
 from service.ready_made import ready_made
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.errors import ModelNotChosen, ModelNotLoaded, NoModel, UnknownModel
+from service.model_errors import ModelNotChosen, ModelNotLoaded, NoModel, UnknownModel
 from service.model_status import FailedLoad, Pin
 from service.registry import Registry
 from tests.service.fakes import fake_generation

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import CacheTooSmall, StoreClosed, StoreUnreachable
 from service.http_files import HttpFiles
 from service.remote_store import RemoteStore, open_remote_store
+from service.store_errors import CacheTooSmall, StoreClosed, StoreUnreachable
 from shared.bundle import METADATA_FILE, MODEL_FILE, Bundle, read_bundle
 from shared.errors import BundleCorrupted, BundleError, BundleIncomplete, BundleInvalid, ModelMissing
 from shared.files import sha256_of

@@ -7,7 +7,7 @@ from prometheus_client import generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.classifier import Answer
-from service.errors import RequestBrokenOff
+from service.connection_errors import RequestBrokenOff
 from service.prediction_counts import note_answer
 from service.request_counts import CountRequests, RequestCounts, note_problem
 from service.stage_times import stage_times_of

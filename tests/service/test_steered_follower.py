@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from service import steered_follower
-from service.errors import AdminBusy, NoEarlierVersion, UnknownModel, VersionNotLoadable
+from service.admin_errors import AdminBusy, NoEarlierVersion, VersionNotLoadable
+from service.model_errors import UnknownModel
 from service.model_status import Pin
 from service.model_store import LocalStore
 from service.steered_follower import Looked, SteeredFollower

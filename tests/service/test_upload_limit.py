@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.errors import UploadTooLarge, UploadTooSlow
+from service.request_errors import UploadTooLarge, UploadTooSlow
 from service.upload_limit import UploadBounds, UploadLimit
 from tests.service.asgi import Client, call, reads_everything, reads_nothing, scope_of
 

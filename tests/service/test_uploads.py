@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from fastapi import Request
 
-from service.errors import NoPicture, UnsupportedContentType, UploadMalformed
+from service.request_errors import NoPicture, UnsupportedContentType, UploadMalformed
 from service.uploads import MAX_PARTS, MAX_PICTURES, read_pictures
 from tests.service.asgi import Client, scope_of
 from tests.service.forms import FORM, form

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from service.back_off import LONGEST_PAUSE_S
-from service.errors import ModelNotChosen, ModelNotLoaded, NoModel, StoreUnreachable
+from service.model_errors import ModelNotChosen, ModelNotLoaded, NoModel
 from service.model_status import Pin
 from service.model_store import LocalStore
+from service.store_errors import StoreUnreachable
 from tests.service.shelf import FIRST, SECOND, Shelf
 from tests.service.waiting import until
 
