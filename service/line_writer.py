@@ -2,9 +2,13 @@
 
 A pipe whose reader sleeps is full after 64 KiB, and a write to it then waits for ever: that must not be the event
 loop's. So lines wait in memory, a bounded number of bytes; beyond that they are lost, counted, and the loss is told.
+
+A line may come at any moment: the collector runs finalisers wherever something is allocated, also in here, and they may
+log. So whatever is locked here may be entered again by the thread that holds it, and a line in between does no harm.
 """
 
 import os
+import queue
 import select
 import threading
 import time
@@ -34,24 +38,26 @@ class LineWriter:
         self, write: Callable[[bytes], object], *, of_lost: Callable[[int], str], max_waiting: int = MAX_WAITING
     ) -> None:
         self._write, self._of_lost, self._max_waiting = write, of_lost, max_waiting
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._lines: deque[bytes] = deque()
         self._waiting = self._lost = 0
-        self._is_writing = False
-        self._awake = threading.Event()
+        self._is_writing = self._is_awake = False
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # an Event holds a lock that cannot be entered again
         threading.Thread(target=self._work, name="log", daemon=True).start()
 
     def put(self, line: str) -> None:
         """Hand in a line, without its end; never waits."""
         data = _with_end(line)
+        size = len(data)
         with self._lock:
-            if self._waiting + len(data) > self._max_waiting:
+            if self._waiting + size > self._max_waiting:
                 self._lost += 1
                 return
             self._lines.append(data)
-            self._waiting += len(data)
-        if not self._awake.is_set():
-            self._awake.set()
+            self._waiting += size
+        if not self._is_awake:
+            self._is_awake = True
+            self._wake.put(None)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all is written. Returns whether it was, in this time."""
@@ -66,28 +72,34 @@ class LineWriter:
 
     def _work(self) -> None:
         while True:
-            self._awake.wait()
-            self._awake.clear()
-            while lines := self._take():
+            self._wake.get()
+            self._is_awake = False
+            while True:
+                lines, told = self._take()
+                if not lines:
+                    break
                 try:
                     self._write(b"".join(lines))
                 except OSError:  # the reader has gone, or the disk is full
-                    self._lose(len(lines))
+                    self._lose(told + len(lines) - bool(told))
             time.sleep(GATHER_S)
 
-    def _take(self) -> list[bytes]:
-        """The next lines, as many as can be written at once; and before them, what was lost."""
+    def _take(self) -> tuple[list[bytes], int]:
+        """The next lines, as many as can be written at once; and before them how many were lost, which comes second."""
         with self._lock:
             taken: list[bytes] = []
-            if self._lost and self._lines:
-                taken, self._lost = [_with_end(self._of_lost(self._lost))], 0
+            told = self._lost if self._lines else 0
+            if told:
+                taken = [_with_end(self._of_lost(told))]
+                self._lost -= told
             room = _AT_ONCE - sum(map(len, taken))
             while self._lines and (not taken or len(self._lines[0]) <= room):
+                size = len(self._lines[0])
                 taken.append(self._lines.popleft())
-                self._waiting -= len(taken[-1])
-                room -= len(taken[-1])
+                self._waiting -= size
+                room -= size
             self._is_writing = bool(taken)
-            return taken
+            return taken, told
 
     def _lose(self, count: int) -> None:
         with self._lock:

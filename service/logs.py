@@ -77,6 +77,13 @@ class LogHandler(logging.Handler):
         self.setFormatter(lines)
         self._writer, self._lines = writer, lines
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As every handler's, but without its lock, which who logs within a finaliser might wait for, for ever."""
+        is_wanted = bool(self.filter(record))
+        if is_wanted:
+            self.emit(record)
+        return is_wanted
+
     def emit(self, record: logging.LogRecord) -> None:
         """Hand one line over."""
         try:

@@ -97,6 +97,42 @@ def test_a_reader_who_has_gone_is_no_error() -> None:
     assert writer.flush(PATIENCE_S)
 
 
+def test_what_cannot_be_written_is_counted_once_and_told_when_it_can() -> None:
+    """The line that tells of a loss, lost itself, is none of them; what it told of still is."""
+    written: list[bytes] = []
+
+    def fails_five_times(data: bytes) -> None:
+        written.append(data)
+        if len(written) <= 5:
+            raise OSError("full")
+
+    writer = LineWriter(fails_five_times, of_lost=lost)
+    for _ in range(6):
+        writer.put("line")
+        assert writer.flush(PATIENCE_S)
+
+    assert written[-1] == b"lost 5\nline\n"
+
+
+def test_a_finaliser_may_log_wherever_it_is_run(reader: Reader) -> None:
+    """The collector calls it in the midst of anything, also of taking lines: there it would wait for itself."""
+    reader.awake.set()
+
+    def logs_meanwhile(count: int) -> str:
+        writer.put("of a finaliser")
+        return lost(count)
+
+    writer = LineWriter(reader, of_lost=logs_meanwhile, max_waiting=20)
+    writer._lose(1)
+    writer.put("line")
+    writing = threading.Thread(target=writer.flush, args=(PATIENCE_S,), daemon=True)
+    writing.start()
+    writing.join(PATIENCE_S / 4)
+
+    assert not writing.is_alive(), "the writer waits for itself"
+    assert reader.lines == ["lost 1", "line", "of a finaliser"]
+
+
 @pytest.mark.parametrize("blocking", [True, False])
 def test_a_pipe_that_takes_little_at_a_time_gets_all_of_it(*, blocking: bool) -> None:
     """Also one that was made non-blocking by another process that has it."""

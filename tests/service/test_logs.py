@@ -1,10 +1,13 @@
 """A log line is one JSON object, whatever is in it."""
 
+import contextlib
 import json
 import logging
 import sys
+import threading
 
-from service.logs import JsonLines
+from service.line_writer import LineWriter
+from service.logs import JsonLines, LogHandler
 
 
 def line_of(message: str, **extra: object) -> dict[str, object]:
@@ -34,3 +37,20 @@ def test_a_traceback_stays_on_one_line() -> None:
 
 def test_what_json_does_not_know_is_written_as_text() -> None:
     assert line_of("odd", thing={1, 2}.__class__)["thing"] == "<class 'set'>"
+
+
+def test_who_logs_waits_for_nobody_who_logs() -> None:
+    """A finaliser may be run, and log, while the writer's lock is held; each would wait for the other's."""
+    written: list[bytes] = []
+    handler = LogHandler(LineWriter(written.append, of_lost=str), JsonLines())
+    with contextlib.ExitStack() as held:
+        handler.acquire()
+        held.callback(handler.release)
+        other = threading.Thread(target=handler.handle, args=(logging.makeLogRecord({"msg": "went on"}),), daemon=True)
+        other.start()
+        other.join(5)
+        is_stuck = other.is_alive()
+
+    handler.flush()
+    assert not is_stuck
+    assert b"went on" in b"".join(written)
