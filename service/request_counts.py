@@ -8,7 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.access_log import AccessLog
+from service.access_log import AccessLog, RequestWriter
 from service.connection_errors import RequestBrokenOff
 from service.prediction_counts import PredictionCounts, noted_answers
 from service.stage_times import STAGES, StageTimes, known_stage_times
@@ -17,6 +17,16 @@ CLIENT_GONE = 499
 """The status under which requests are counted whose client left before an answer began. It never goes over the wire."""
 
 OTHER_ROUTE = "other"
+PICTURE_ROUTES = (
+    "/predict",
+    "/models/{name}/predict",
+    "/explain",
+    "/models/{name}/explain",
+    "/v2/models/{name}/infer",
+    "/v2/models/{name}/versions/{version}/infer",
+)
+"""Errors of these are told from 0 on: a series that begins at 1 hides its first one from `rate` and `increase`."""
+
 REFUSED = frozenset({408, 413, 429, 431, 503, 504})
 """Statuses that say that a limit was reached, or that nobody is there to answer."""
 
@@ -33,6 +43,8 @@ class RequestCounts:
         self._requests = Counter(
             "finial_requests", "Requests by route and status.", ("route", "status"), registry=self.registry
         )
+        for route in PICTURE_ROUTES:
+            self._requests.labels(route, "500")
         self._refused = Counter(
             "finial_refused",
             "Requests refused, by the problem they were answered.",
@@ -55,7 +67,7 @@ class RequestCounts:
         )
         self._stages = {stage: stages.labels(stage) for stage in STAGES}
         self.predictions = PredictionCounts()
-        self.in_flight = Gauge("finial_in_flight", "Requests that are not answered yet.", registry=self.registry)
+        self.in_flight = Gauge("finial_in_flight", "Requests that are not finished.", registry=self.registry)
 
     def add(self, *, route: str, status: int, problem: str | None, seconds: float) -> None:
         """Count one request.
@@ -91,7 +103,7 @@ class CountRequests:
         log: told of the same requests, in the same words.
     """
 
-    def __init__(self, app: ASGIApp, *, counts: RequestCounts, log: AccessLog | None = None) -> None:
+    def __init__(self, app: ASGIApp, *, counts: RequestCounts, log: RequestWriter | None = None) -> None:
         self._app, self._counts, self._log = app, counts, log or AccessLog(wanted=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,7 +122,7 @@ class CountRequests:
 class _Watched:
     """One request, counted once."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, counts: RequestCounts, log: AccessLog) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, counts: RequestCounts, log: RequestWriter) -> None:
         self._scope, self._receive, self._send, self._counts, self._log = scope, receive, send, counts, log
         self._began = time.monotonic()
         self._counted = self._gone = False
