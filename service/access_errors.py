@@ -91,3 +91,13 @@ class KeyNameUnknown(KeyFileError):
 
     def __init__(self, path: Path, name: str, *, choices: Sequence[str]) -> None:
         super().__init__(f"{path} has no key named {name!r}; it has {', '.join(choices) or 'none'}.")
+
+
+class OriginNotAllowed(ServiceError):
+    """A browser asks beforehand whether a page of another origin may ask, and it may not."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            f"pages of the origin {origin[:200]!r} may not ask this service. The operator names those that may by "
+            "--allow-origin, letter by letter as the browser sends them."
+        )

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 
@@ -33,43 +34,60 @@ def create_app(settings: ServiceSettings, opened: Opened | None = None) -> FastA
         opened: a runtime whose models are being loaded already, which is closed with the app; by default one of its
             own is opened when its lifespan starts.
     """
-    lifecycle = opened.runtime.lifecycle if opened else Lifecycle()
-    counts = opened.runtime.counts if opened else RequestCounts()
-    access = opened.runtime.access if opened else Access(settings, workers=settings.workers)
-    log = opened.runtime.log if opened else RequestLog(settings)
+    parts = _parts_of(opened.runtime) if opened else _own_parts(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with contextlib.ExitStack() as stack:
-            if opened:
-                stack.enter_context(opened.closing.pop_all())
-            runtime = (
-                opened.runtime
-                if opened
-                else stack.enter_context(open_runtime(settings, lifecycle, counts, access, log))
-            )
+        with _opened(settings, parts) if opened is None else _taken_over(opened) as runtime:
             app.state.runtime = runtime
             async with _telling_of_models(runtime), _answering_siblings(runtime):
                 yield
 
     app = DescribedApp(lifespan=lifespan)
-    app.include_router(predict_routes.router)
-    app.include_router(explain_routes.router)
-    app.include_router(routes.router)
-    app.include_router(admin_routes.router)
-    app.include_router(page_routes.router)
-    app.include_router(inference_routes.router)
+    for routed in (predict_routes, explain_routes, routes, admin_routes, page_routes, inference_routes):
+        app.include_router(routed.router)
     install_problems(app)
+    _add_middleware(app, settings, parts)
+    return app
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the app needs before there is a runtime, and the runtime has, too."""
+
+    lifecycle: Lifecycle
+    counts: RequestCounts
+    access: Access
+    log: RequestLog
+
+
+def _parts_of(runtime: Runtime) -> _Parts:
+    return _Parts(runtime.lifecycle, runtime.counts, runtime.access, runtime.log)
+
+
+def _own_parts(settings: ServiceSettings) -> _Parts:
+    return _Parts(Lifecycle(), RequestCounts(), Access(settings, workers=settings.workers), RequestLog(settings))
+
+
+def _opened(settings: ServiceSettings, parts: _Parts) -> contextlib.AbstractContextManager[Runtime]:
+    return open_runtime(settings, parts.lifecycle, parts.counts, parts.access, parts.log)
+
+
+@contextlib.contextmanager
+def _taken_over(opened: Opened) -> Iterator[Runtime]:
+    with opened.closing.pop_all():
+        yield opened.runtime
+
+
+def _add_middleware(app: FastAPI, settings: ServiceSettings, parts: _Parts) -> None:
     # The last one added is the outermost: a request meets them from the bottom up.
     app.add_middleware(UploadLimit, bounds=_upload_bounds(settings))
-    app.add_middleware(Guarded, guard=access.guard)
+    app.add_middleware(Guarded, guard=parts.access.guard)
     app.add_middleware(Refusals)
-    app.add_middleware(PoliteClose, is_draining=lambda: lifecycle.draining)
-    if access.cors.is_on:
-        app.add_middleware(CorsHeaders, cors=access.cors)
+    app.add_middleware(CorsHeaders, cors=parts.access.cors)
+    app.add_middleware(PoliteClose, is_draining=lambda: parts.lifecycle.draining)  # outside of all that answers
     app.add_middleware(RequestIds)
-    app.add_middleware(CountRequests, counts=counts, log=log)
-    return app
+    app.add_middleware(CountRequests, counts=parts.counts, log=parts.log)
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,8 @@ Source: the Fetch standard, 3.2 (CORS protocol).
 
 from collections.abc import Collection, Iterable
 
+from service.access_errors import OriginNotAllowed
+
 ANY = "*"
 ALLOWED_METHODS = "GET, HEAD, POST, DELETE"
 ALLOWED_HEADERS = ", ".join(
@@ -38,11 +40,6 @@ class Cors:
     def __init__(self, origins: Collection[str]) -> None:
         self._origins, self._any = frozenset(origins), ANY in origins
 
-    @property
-    def is_on(self) -> bool:
-        """Whether there is anything to tell."""
-        return bool(self._origins)
-
     def headers_for(self, asked: RawHeaders) -> dict[str, str]:
         """What the answer to a request must say besides; nothing where no browser asks from elsewhere."""
         if not self._origins:
@@ -57,12 +54,18 @@ class Cors:
         return {"Access-Control-Allow-Origin": found, "Access-Control-Expose-Headers": EXPOSED_HEADERS, **told}
 
     def preflight(self, method: str, asked: RawHeaders) -> dict[str, str] | None:
-        """The headers of the answer to a browser that asks beforehand; None where the request is no such question."""
+        """The headers of the answer to a browser that asks beforehand; None where the request is no such question.
+
+        Raises:
+            OriginNotAllowed: it asks for a page that may not.
+        """
         if method != "OPTIONS" or _value(asked, b"access-control-request-method") is None:
+            return None
+        if (origin := _value(asked, b"origin")) is None:
             return None
         told = self.headers_for(asked)
         if "Access-Control-Allow-Origin" not in told:
-            return None
+            raise OriginNotAllowed(origin)
         del told["Access-Control-Expose-Headers"]
         return told | {
             "Access-Control-Allow-Methods": ALLOWED_METHODS,

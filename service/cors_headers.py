@@ -1,12 +1,15 @@
 """Browsers and the app: what they ask beforehand is answered, and every other answer tells them what they may read."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.access_errors import OriginNotAllowed
 from service.cors import Cors
-from service.problems import note_headers
+from service.problems import note_headers, problem_response
 from service.refusals import refusal_of
 
 
@@ -26,11 +29,10 @@ class CorsHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        preflight = self._cors.preflight(scope["method"], scope["headers"])
-        if preflight is not None and not refusal_of(scope):
-            await _send_preflight(preflight, send)
-            return
         told = self._cors.headers_for(scope["headers"])
+        if not refusal_of(scope) and (answer := self._beforehand(scope, told)) is not None:
+            await answer(scope, receive, send)
+            return
         note_headers(scope, told)
 
         async def send_with_headers(message: Message) -> None:
@@ -40,6 +42,16 @@ class CorsHeaders:
 
         await self._app(scope, receive, send_with_headers if told else send)
 
+    def _beforehand(self, scope: Scope, told: Mapping[str, str]) -> Response | None:
+        """What a browser is answered that asks whether a page may ask; None where nobody does."""
+        try:
+            preflight = self._cors.preflight(scope["method"], scope["headers"])
+        except OriginNotAllowed as error:
+            refused = problem_response(error, scope)
+            _add(told, refused.headers)
+            return refused
+        return None if preflight is None else Response(status_code=HTTPStatus.NO_CONTENT, headers=preflight)
+
 
 def _add(told: Mapping[str, str], headers: MutableHeaders) -> None:
     for name, value in told.items():
@@ -47,9 +59,3 @@ def _add(told: Mapping[str, str], headers: MutableHeaders) -> None:
             headers.add_vary_header(value)
         else:
             headers[name] = value
-
-
-async def _send_preflight(told: dict[str, str], send: Send) -> None:
-    headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
-    await send({"type": "http.response.start", "status": 204, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})

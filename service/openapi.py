@@ -31,7 +31,7 @@ UPLOAD: dict[str, Any] = {
 }
 
 OF_ADMIN_VERBS = frozenset(
-    {"admin-busy", "admin-closed", "no-earlier-version", "version-fixed", "version-not-loadable"}
+    {"admin-busy", "admin-closed", "no-earlier-version", "origin-not-allowed", "version-fixed", "version-not-loadable"}
 )
 """Kinds of problems that no upload ends in."""
 

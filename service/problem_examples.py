@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from service.access_errors import AdminClosed, KeyMissing, KeyNotAllowed, KeyUnknown, RateLimited
+from service.access_errors import AdminClosed, KeyMissing, KeyNotAllowed, KeyUnknown, OriginNotAllowed, RateLimited
 from service.admin_errors import AdminBusy, NoEarlierVersion, VersionFixed, VersionNotLoadable
 from service.connection_errors import (
     HeadersTooLarge,
@@ -58,6 +58,7 @@ def _errors() -> Iterator[FinialError]:
         KeyUnknown(),
         KeyNotAllowed("admin"),
         AdminClosed(),
+        OriginNotAllowed("https://b.example"),
         RateLimited(per_minute=60, retry_after_s=7),
         NoEarlierVersion("flowers"),
         VersionFixed(f"flowers@{VERSION}"),

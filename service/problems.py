@@ -11,7 +11,14 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
-from service.access_errors import AdminClosed, KeyMissing, KeyNotAllowed, KeyUnknown, RateLimited
+from service.access_errors import (
+    AdminClosed,
+    KeyMissing,
+    KeyNotAllowed,
+    KeyUnknown,
+    OriginNotAllowed,
+    RateLimited,
+)
 from service.admin_errors import AdminBusy, NoEarlierVersion, VersionFixed, VersionNotLoadable
 from service.connection_errors import (
     HeadersTooLarge,
@@ -85,6 +92,7 @@ KINDS: dict[type[FinialError], Kind] = {
     KeyMissing: Kind(401, "key-missing", "The request needs a key"),
     KeyUnknown: Kind(401, "key-unknown", "The key is not known"),
     AdminClosed: Kind(403, "admin-closed", "Admin verbs are closed"),
+    OriginNotAllowed: Kind(403, "origin-not-allowed", "Pages of this origin may not ask"),
     KeyNotAllowed: Kind(403, "key-not-allowed", "The caller may not do this"),
     UnknownLabel: Kind(400, "unknown-label", "The model has no such label"),
     TooManyPictures: Kind(400, "too-many-pictures", "One picture is taken at a time"),

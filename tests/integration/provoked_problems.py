@@ -286,6 +286,13 @@ async def _(folder: Path) -> Answered:
     return await asked_with_key(folder, "/admin/models/flowers/reload", key=ANYBODYS)
 
 
+@provokes("origin-not-allowed")
+async def _(folder: Path) -> Answered:
+    asks = {"Origin": "https://b.example", "Access-Control-Request-Method": "POST"}
+    async with serving(folder, "flowers") as (_, client):
+        return await client.options("/predict", headers=asks)
+
+
 @provokes("rate-limited")
 async def _(folder: Path) -> Answered:
     return await asked_with_key(folder, key=SLOW, times=2, files=ONE_FILE)

@@ -197,7 +197,19 @@ def test_a_browser_asks_beforehand_without_a_key(client: RawClient) -> None:
         assert (answer.status, answer.body) == (204, b"")
         assert answer.headers["access-control-allow-origin"] == ORIGIN
         assert "X-Api-Key" in answer.headers["access-control-allow-headers"]
-    assert asked(client, "Origin: https://b.example", *ask, line="OPTIONS /predict HTTP/1.1").status == 401
+    answer = asked(client, "Origin: https://b.example", *ask, line="OPTIONS /predict HTTP/1.1")
+    assert (answer.status, answer.problem) == (403, "origin-not-allowed")
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, "https://b.example"])
+def test_who_asks_beforehand_and_sends_for_ever_is_left(origin: str, client: RawClient) -> None:
+    """The answer needs no key, so it must not hold a connection: it is closed, and what comes still is not read."""
+    ask = (f"Origin: {origin}", "Access-Control-Request-Method: POST", "Content-Length: 9999999999999")
+    client.send(head(*ask, line="OPTIONS /predict HTTP/1.1"), b"x")
+    answer = client.answer()
+
+    assert (answer.status, answer.closes) == (204 if origin == ORIGIN else 403, True)
+    assert client.is_closed()
 
 
 def test_keys_are_in_no_line_of_the_log_and_in_no_answer(service: ServiceProcess, folder: Path) -> None:

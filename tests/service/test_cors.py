@@ -55,7 +55,19 @@ def test_a_browser_that_asks_beforehand_is_answered_at_once() -> None:
     assert {"Authorization", "X-Api-Key"} <= {*client.headers["access-control-allow-headers"].split(", ")}
 
 
-@pytest.mark.parametrize(("origin", "question"), [(THERE, ASKS), (HERE, None), (None, ASKS)])
+@pytest.mark.parametrize("origins", [(HERE,), ()])
+def test_a_browser_that_asks_for_another_page_is_told_that_it_may_not(origins: tuple[str, ...]) -> None:
+    """And not that a key is missing: browsers ask without one."""
+    client = answered(*origins, origin=THERE, method="OPTIONS", asks=True)
+
+    assert (client.sent[0]["status"], client.read) == (403, 0)
+    assert b"origin-not-allowed" in client.body
+    assert THERE.encode() in client.body
+    assert "access-control-allow-origin" not in client.headers
+    assert client.headers.get("vary") == ("Origin" if origins else None)
+
+
+@pytest.mark.parametrize(("origin", "question"), [(HERE, None), (None, ASKS)])
 def test_any_other_question_is_the_apps(origin: str | None, question: tuple[str, str] | None) -> None:
     client = answered(HERE, origin=origin, method="OPTIONS", asks=question is not None)
 
@@ -64,5 +76,4 @@ def test_any_other_question_is_the_apps(origin: str | None, question: tuple[str,
 
 
 def test_nothing_is_told_where_no_origin_was_named() -> None:
-    assert not Cors(()).is_on
     assert answered(origin=HERE).headers == {}
