@@ -42,6 +42,7 @@ Label = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7
 Labels = Annotated[tuple[Label, ...], Field(min_length=2)]
 
 _OWN_DIGEST = "metadata_sha256"
+_OF_A_NEWER_TRAINER = "; if a newer trainer wrote this, update what reads it first"
 MAX_METADATA_BYTES = 16 * 1024**2
 
 
@@ -213,7 +214,8 @@ def validate_metadata(file: Path, fields: Mapping[str, Any]) -> BundleMetadata:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise BundleInvalid(file, detail=f"{where}: {first['msg']}") from error
+        hint = _OF_A_NEWER_TRAINER if first["type"] == "extra_forbidden" else ""
+        raise BundleInvalid(file, detail=f"{where}: {first['msg']}{hint}") from error
 
 
 def content_digest(files: Mapping[str, FileEntry]) -> str:

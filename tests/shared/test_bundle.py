@@ -201,7 +201,10 @@ def put(**fields: Any) -> Callable[[dict[str, Any]], object]:
         (put(labels=["cat", "cat"]), "a label is listed twice"),
         (put(labels=["cat", ""]), "labels.1: .* at least 1"),
         (put(labels=["cat", "a\nb"]), "labels.1: String should match"),
-        (put(surprise=1), "surprise: Extra inputs"),
+        (
+            put(surprise=1),
+            "surprise: Extra inputs are not permitted; if a newer trainer wrote this, update what reads it first",
+        ),
         (remove("spec"), "spec: Field required"),
         (put(spec={"height": 0}), "spec.height"),
         (put(content_sha256="0"), "content_sha256"),

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from shared.bundle import BackboneInfo, BundleMetadata, FileEntry, ReferenceInfo, SplitInfo, Thresholds
+from shared.bundle import BackboneInfo, BundleMetadata, EvidenceInfo, FileEntry, ReferenceInfo, SplitInfo, Thresholds
 from shared.preprocess import PreprocessSpec
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "bundle.md").read_text(encoding="utf-8")
@@ -23,6 +23,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "spec": PreprocessSpec,
     "backbone": BackboneInfo,
     "thresholds": Thresholds,
+    "evidence": EvidenceInfo,
     "reference": ReferenceInfo,
     "split": SplitInfo,
     "files": FileEntry,
