@@ -6,10 +6,16 @@ Exit codes: 0 stopped by a signal, 1 a worker cannot start or hangs at the end, 
 
 import gc
 import os
+import socket
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from service.early_signals import EarlySignals
+from shared.errors import FinialError
+
+if TYPE_CHECKING:
+    from service.settings import ServiceSettings
 
 PROGRAM = "python -m service"
 EXIT_DONE, EXIT_USAGE, EXIT_INTERRUPTED = 0, 2, 130
@@ -34,24 +40,13 @@ def _run(arguments: Sequence[str], early: EarlySignals) -> int:
     from service.settings import ServiceSettings
 
     settings = ServiceSettings.from_command_line(arguments, program=PROGRAM)
-    from service.access_errors import KeyFileInvalid
-    from service.errors import TracingUnavailable
-    from service.key_file import read_keys
     from service.listener import announce, open_listener
     from service.logs import configure_logging
-    from shared.errors import RuntimeConflict
-    from shared.session import require_one_runtime
 
     try:
-        require_one_runtime()
-        if settings.otlp_endpoint:
-            from service.tracing import require_opentelemetry
-
-            require_opentelemetry()
-        if settings.api_keys:
-            read_keys(settings.api_keys)
+        _require_what_is_named(settings)
         listener = open_listener(settings.host, settings.port)
-    except (RuntimeConflict, KeyFileInvalid, TracingUnavailable) as error:
+    except FinialError as error:
         return _usage_error(str(error))
     except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
         where = f"{settings.host} port {settings.port}"
@@ -60,13 +55,36 @@ def _run(arguments: Sequence[str], early: EarlySignals) -> int:
     configure_logging()
     with listener:
         announce(listener)
-        if settings.workers > 1:
-            from service.workers import supervise
+        return _serve(settings, listener, early)
 
-            return supervise(settings, listener, was_signalled=lambda: early.came)
-        from service.start import serve
 
-        serve(settings, listener, was_signalled=lambda: early.came)
+def _require_what_is_named(settings: "ServiceSettings") -> None:
+    """Read once what nothing can be served without.
+
+    Raises:
+        FinialError: two ONNX Runtimes, no OpenTelemetry though it is asked for, or a file of keys that is of no use.
+    """
+    from shared.session import require_one_runtime
+
+    require_one_runtime()
+    if settings.otlp_endpoint:
+        from service.tracing import require_opentelemetry
+
+        require_opentelemetry()
+    if settings.api_keys:
+        from service.key_file import read_keys
+
+        read_keys(settings.api_keys)
+
+
+def _serve(settings: "ServiceSettings", listener: socket.socket, early: EarlySignals) -> int:
+    if settings.workers > 1:
+        from service.workers import supervise
+
+        return supervise(settings, listener, was_signalled=lambda: early.came)
+    from service.start import serve
+
+    serve(settings, listener, was_signalled=lambda: early.came)
     return EXIT_DONE
 
 

@@ -24,11 +24,6 @@ class Access:
         self.guard = Guard(None if follower is None else lambda: follower.ring, RateLimit(share=1 / workers))
         self.cors = Cors(settings.allow_origin)
 
-    @property
-    def needs_keys(self) -> bool:
-        """Whether keys are in use."""
-        return self._follower is not None
-
     def __enter__(self) -> Self:
         if self._follower is not None:
             self._follower.__enter__()

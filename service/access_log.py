@@ -4,6 +4,7 @@ What a client makes up is bounded: its path is cut, its id is a sane one, its he
 """
 
 import logging
+from typing import Protocol
 
 from starlette.types import Scope
 
@@ -26,6 +27,13 @@ def note_model(scope: Scope, model: str, version: str | None = None) -> None:
     """Tell the log which model a request is for, and which version answered it."""
     state = scope.setdefault("state", {})
     state["model"], state["version"] = model, version
+
+
+class RequestWriter(Protocol):
+    """Whoever is told of each request when it is counted."""
+
+    def write(self, scope: Scope, *, route: str, status: int, seconds: float, bytes_in: int) -> None:
+        """Tell of one request; the arguments are those of `AccessLog.write`."""
 
 
 class AccessLog:

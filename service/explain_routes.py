@@ -5,20 +5,21 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from service.access_log import note_model
+from service.admitted import let_in
 from service.departures import cancelled_when_gone
 from service.dependencies import ClientDeadline, RuntimeDep
 from service.explain_schemas import ExplainAnswer
 from service.explainer import Explainer
 from service.openapi import ANY_PROBLEM, UPLOAD, upload_problems
 from service.parameters import check_parameters
-from service.pool import in_seconds
 from service.request_errors import TooManyPictures
 from service.request_ids import request_id_of
 from service.runtime import Runtime
-from service.stage_times import stage_times_of
 from service.uploads import read_pictures
 
 router = APIRouter(responses=ANY_PROBLEM)
+
+PARAMETERS = ("label",)
 
 ONE_PICTURE = {
     "requestBody": UPLOAD["requestBody"]
@@ -50,18 +51,19 @@ async def explain_with_model(
 async def _explain(
     request: Request, runtime: Runtime, model: str | None, label: str | None, client_deadline: float
 ) -> ExplainAnswer:
-    check_parameters(request.scope, "label")
-    name = runtime.admission.admit(model, patience_s=client_deadline - in_seconds(0))
-    note_model(request.scope, name)
-    times = stage_times_of(request.scope)
-    times.begin("receive")
-    pictures = await read_pictures(request)
-    times.end()
-    if len(pictures) > 1:
-        raise TooManyPictures(len(pictures))
-    deadline = min(client_deadline, in_seconds(runtime.settings.request_timeout_s))
+    check_parameters(request.scope, *PARAMETERS)
+    asked = await let_in(request, runtime, model, client_deadline, _read_one_picture)
     explainer = Explainer(runtime.registry, runtime.classifier)
     async with cancelled_when_gone(request.receive):
-        found = await explainer.explain(pictures[0], model=name, label=label, deadline=deadline, times=times)
-    note_model(request.scope, name, found.version)
+        found = await explainer.explain(
+            asked.body, model=asked.model, label=label, deadline=asked.deadline, times=asked.times
+        )
+    note_model(request.scope, asked.model, found.version)
     return ExplainAnswer.of(found, request_id=request_id_of(request.scope))
+
+
+async def _read_one_picture(request: Request) -> bytes:
+    pictures = await read_pictures(request)
+    if len(pictures) > 1:
+        raise TooManyPictures(len(pictures))
+    return pictures[0]

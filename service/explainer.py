@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.classifier import Classifier, Computed
 from service.explaining import GRID, Box, Method, Patch, box_of, covered, log_odds, mean_colour, patches, scaled
 from service.generation import Generation
-from service.model_errors import UnknownLabel
+from service.model_errors import UnknownLabel, VersionSwapped
 from service.registry import Registry
 from service.stage_times import StageTimes
 from shared.decode import DecodeLimits, decode
@@ -63,11 +63,7 @@ class _Job:
     def require(self, generation: Generation) -> None:
         """All runs of an explanation are compared with each other, so they are those of one version."""
         if generation is not self.generation:
-            raise _Swapped
-
-
-class _Swapped(Exception):
-    """Another version is served than the one that the explanation began with."""
+            raise VersionSwapped(generation.name)
 
 
 class Explainer:
@@ -97,7 +93,7 @@ class Explainer:
             wanted = None if label is None else _index_of(label, generation)
             try:
                 return await self._explain(_Job(data, generation, deadline, times or StageTimes()), wanted)
-            except _Swapped:
+            except VersionSwapped:
                 continue
 
     async def _explain(self, job: _Job, wanted: int | None) -> Explanation:

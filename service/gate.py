@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
-from service.access_log import AccessLog
+from service.access_log import AccessLog, RequestWriter
 from service.admission import Admission
 from service.cors import Cors
 from service.errors import ServiceError
@@ -67,7 +67,7 @@ class Gate:
         self,
         admission: Admission,
         counts: RequestCounts,
-        log: AccessLog | None = None,
+        log: RequestWriter | None = None,
         *,
         guard: Guard,
         cors: Cors,

@@ -84,7 +84,7 @@ class ModelNotLoaded(ServiceError):
 
 
 class VersionSwapped(FinialError):
-    """The model was swapped between two pictures that one version has to answer; who asks begins again."""
+    """The model was swapped between two runs that one version has to answer; who asks begins again."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"model {name!r} was swapped in the middle of a request.")

@@ -1,23 +1,23 @@
 """The routes that classify pictures: HTTP in, one call, HTTP out. Errors are translated in `problems`."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 
 from service.access_log import note_model
+from service.admitted import let_in
 from service.departures import cancelled_when_gone
 from service.dependencies import ClientDeadline, RuntimeDep, Threshold, TopK
 from service.errors import ServiceError
 from service.model_errors import ModelFailed
 from service.openapi import ANY_PROBLEM, UPLOAD, upload_problems
 from service.parameters import check_parameters
-from service.pool import in_seconds
 from service.prediction_counts import note_answer
 from service.problems import problem_of
 from service.request_ids import request_id_of
 from service.runtime import Runtime
 from service.schemas import PredictAnswer, PredictManyAnswer, Problem
-from service.stage_times import stage_times_of
 from service.uploads import read_pictures
 from shared.errors import PictureError
 
@@ -63,31 +63,33 @@ async def _predict(
     request: Request, runtime: Runtime, model: str | None, wish: Wish, client_deadline: float
 ) -> PredictAnswer | PredictManyAnswer:
     check_parameters(request.scope, *PARAMETERS)
-    name = runtime.admission.admit(model, patience_s=client_deadline - in_seconds(0))
-    note_model(request.scope, name)
-    times = stage_times_of(request.scope)
-    times.begin("receive")
-    pictures = await read_pictures(request)
-    times.end()
-    deadline = min(client_deadline, in_seconds(runtime.settings.request_timeout_s))
+    asked = await let_in(request, runtime, model, client_deadline, read_pictures)
     request_id = request_id_of(request.scope)
 
     async def answer(picture: bytes) -> PredictAnswer:
-        found = await runtime.classifier.classify(picture, model=name, count=wish.top_k, deadline=deadline, times=times)
-        note_model(request.scope, name, found.version)
+        found = await runtime.classifier.classify(
+            picture, model=asked.model, count=wish.top_k, deadline=asked.deadline, times=asked.times
+        )
+        note_model(request.scope, asked.model, found.version)
         note_answer(request.scope, found)
         return PredictAnswer.of(found, request_id=request_id, threshold=wish.threshold)
 
     async with cancelled_when_gone(request.receive):
-        if len(pictures) == 1:
-            return await answer(pictures[0])
-        results: list[PredictAnswer | Problem] = []
-        # One after the other: a request holds one lane at most, however many pictures it brings.
-        for picture in pictures:
-            try:
-                results.append(await answer(picture))
-            except (PictureError, ServiceError) as error:
-                if not results and not isinstance(error, PictureError | ModelFailed):
-                    raise  # nothing was done for it; refused as a whole, it can simply be sent again
-                results.append(problem_of(error, request_id=request_id))
-        return PredictManyAnswer(results=results)
+        if len(asked.body) == 1:
+            return await answer(asked.body[0])
+        return PredictManyAnswer(results=await _each(asked.body, answer, request_id))
+
+
+async def _each(
+    pictures: Sequence[bytes], answer: Callable[[bytes], Awaitable[PredictAnswer]], request_id: str
+) -> list[PredictAnswer | Problem]:
+    """One after the other: a request holds one lane at most, however many pictures it brings."""
+    results: list[PredictAnswer | Problem] = []
+    for picture in pictures:
+        try:
+            results.append(await answer(picture))
+        except (PictureError, ServiceError) as error:
+            if not results and not isinstance(error, PictureError | ModelFailed):
+                raise  # nothing was done for it; refused as a whole, it can simply be sent again
+            results.append(problem_of(error, request_id=request_id))
+    return results

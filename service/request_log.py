@@ -4,13 +4,13 @@ from typing import Self
 
 from starlette.types import Scope
 
-from service.access_log import AccessLog
+from service.access_log import AccessLog, RequestWriter
 from service.settings import ServiceSettings
 from service.tracing import Tracing
 
 
-class RequestLog(AccessLog):
-    """The access log, which also makes spans. Closed with the service.
+class RequestLog:
+    """Tells all of them. Closed with the service.
 
     Args:
         settings: say what is wanted.
@@ -20,8 +20,9 @@ class RequestLog(AccessLog):
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
-        super().__init__(wanted=settings.access_log)
         self._tracing = Tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
+        access_log = AccessLog(wanted=settings.access_log)
+        self._writers: tuple[RequestWriter, ...] = (access_log, self._tracing) if self._tracing else (access_log,)
 
     def __enter__(self) -> Self:
         return self
@@ -32,6 +33,5 @@ class RequestLog(AccessLog):
 
     def write(self, scope: Scope, *, route: str, status: int, seconds: float, bytes_in: int) -> None:
         """Tell of one request, as `AccessLog.write`."""
-        super().write(scope, route=route, status=status, seconds=seconds, bytes_in=bytes_in)
-        if self._tracing is not None:
-            self._tracing.write(scope, route=route, status=status, seconds=seconds, bytes_in=bytes_in)
+        for writer in self._writers:
+            writer.write(scope, route=route, status=status, seconds=seconds, bytes_in=bytes_in)

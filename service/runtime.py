@@ -115,26 +115,11 @@ def open_runtime(
     """Start watching the models folder and be able to classify; at the end, wait for what is being computed."""
     access = access or Access(settings, workers=settings.workers)
     log = log or RequestLog(settings)
-    cores = usable_cores()
-    lanes = cores if settings.lanes == "auto" else settings.lanes
+    lanes = usable_cores() if settings.lanes == "auto" else settings.lanes
     registry = Registry(default_model=settings.default_model)
     pool = Pool(lanes=lanes, max_waiting=settings.max_waiting)
     search = DeviceSearch(policy_of(settings.device))
-    open_version = partial(
-        open_generation,
-        cores=min(cores, lanes),
-        wide_lane_max_mb=settings.wide_lane_max_mb,
-        batching=Batching(settings.micro_batching, settings.max_batch, lifecycle.break_down),
-    )
-    watcher = Watcher(
-        registry,
-        open_store(settings),
-        open_version=lambda name, path: open_version(name, path, provider=search.wait().wanted_of_sessions),
-        names=settings.only,
-        pins=settings.pins,
-        also=settings.beside,
-        interval_s=settings.poll_every_s,
-    )
+    watcher = _watcher_of(settings, registry, search, lifecycle, lanes)
     limits = DecodeLimits(max_bytes=settings.max_upload, max_pixels=settings.max_pixels)
     with (
         log,
@@ -148,3 +133,24 @@ def open_runtime(
         counts = counts or RequestCounts()
         admission = Admission(classifier, pool, timeout_s=settings.request_timeout_s)
         yield Runtime(settings, registry, pool, watcher, classifier, admission, search, counts, access, log, lifecycle)
+
+
+def _watcher_of(
+    settings: ServiceSettings, registry: Registry, search: DeviceSearch, lifecycle: Lifecycle, lanes: int
+) -> Watcher:
+    """What will look for models, and open them on the device that is found."""
+    open_version = partial(
+        open_generation,
+        cores=min(usable_cores(), lanes),
+        wide_lane_max_mb=settings.wide_lane_max_mb,
+        batching=Batching(settings.micro_batching, settings.max_batch, lifecycle.break_down),
+    )
+    return Watcher(
+        registry,
+        open_store(settings),
+        open_version=lambda name, path: open_version(name, path, provider=search.wait().wanted_of_sessions),
+        names=settings.only,
+        pins=settings.pins,
+        also=settings.beside,
+        interval_s=settings.poll_every_s,
+    )

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 
 from service.access_log import note_model
+from service.admitted import let_in
 from service.departures import cancelled_when_gone
 from service.dependencies import ClientDeadline, RuntimeDep
 from service.model_errors import RepositoryNotControlled
@@ -16,7 +17,7 @@ from service.open_inference.body import read_body
 from service.open_inference.description import ANY_ERROR, INFER_ANSWER, INFER_BODY
 from service.open_inference.form import MEDIA_TYPE, PREFIX
 from service.open_inference.metadata import EXTENSIONS, SERVER_NAME, describe, index_of
-from service.open_inference.request import read_inference
+from service.open_inference.request import Inference, read_inference
 from service.open_inference.run import InferenceRun, served
 from service.open_inference.schemas import (
     LiveAnswer,
@@ -27,10 +28,8 @@ from service.open_inference.schemas import (
     RepositoryRequest,
     ServerMetadata,
 )
-from service.pool import in_seconds
 from service.prediction_counts import note_answer
 from service.runtime import Runtime
-from service.stage_times import stage_times_of
 
 router = APIRouter(prefix=PREFIX, tags=["open inference"], responses=ANY_ERROR)
 
@@ -132,17 +131,16 @@ async def _infer(
     client_deadline: float,
     header_length: str | None,
 ) -> Response:
-    begun = in_seconds(0)
-    runtime.admission.admit(name, patience_s=client_deadline - begun)
-    served(runtime.registry, name, version)
-    note_model(request.scope, name)
-    times = stage_times_of(request.scope)
-    times.begin("receive")
-    inference = read_inference(await read_body(request), header_length)
-    times.end()
-    deadline = min(client_deadline, begun + inference.patience_s, in_seconds(runtime.settings.request_timeout_s))
+    async def read(request: Request) -> Inference:
+        return read_inference(await read_body(request), header_length)
+
+    def check(model: str) -> None:
+        served(runtime.registry, model, version)
+
+    asked = await let_in(request, runtime, name, client_deadline, read, check=check)
+    deadline = min(asked.deadline, asked.begun + asked.body.patience_s)
     async with cancelled_when_gone(request.receive):
-        run = InferenceRun(inference, runtime, name=name, version=version, deadline=deadline, times=times)
+        run = InferenceRun(asked.body, runtime, name=name, version=version, deadline=deadline, times=asked.times)
         answer, written = await run.answer()
     for each in answer:
         note_answer(request.scope, each)
