@@ -1,5 +1,6 @@
 """What a running service is made of: opened together, closed together."""
 
+import asyncio
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
@@ -93,7 +94,9 @@ class Runtime:
         """The same of all workers, where there are several."""
         own = self.metrics.text()
         siblings = self.lifecycle.siblings
-        return own if siblings is None else join_workers(await siblings.texts(own))
+        if siblings is None:
+            return own
+        return await asyncio.to_thread(join_workers, await siblings.texts(own))  # requests go on meanwhile
 
 
 @dataclass(frozen=True)
