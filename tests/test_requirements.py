@@ -1,0 +1,51 @@
+"""requirements/tested.txt is whole: whatever an install brings has its tested version there (decision 2)."""
+
+import re
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+FOLDER = Path(__file__).parents[1] / "requirements"
+TESTED = {
+    canonicalize_name(name): version
+    for name, version in re.findall(r"^([\w.-]+)==(\S+)$", (FOLDER / "tested.txt").read_text(), re.MULTILINE)
+}
+
+
+def named() -> list[Requirement]:
+    """What the files ask for; a file that only includes others asks for nothing itself."""
+    texts = [path.read_text() for path in FOLDER.glob("*.txt") if path.name != "tested.txt"]
+    lines = [line.partition("#")[0].strip() for text in texts for line in text.splitlines()]
+    return [Requirement(line) for line in lines if line and not line.startswith("-")]
+
+
+def brought_by(requirements: list[Requirement]) -> dict[str, str]:
+    """Everything that is installed because of them, by name, with its version."""
+    found: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
+    left = [(requirement, extra) for requirement in requirements for extra in ("", *requirement.extras)]
+    while left:
+        requirement, extra = left.pop()
+        name = canonicalize_name(requirement.name)
+        if (name, extra) in seen:
+            continue
+        seen.add((name, extra))
+        try:
+            installed = distribution(name)
+        except PackageNotFoundError:  # of another platform, or the other one of two runtimes
+            continue
+        found[name] = installed.version
+        for line in installed.requires or ():
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+                left += [(needed, each) for each in ("", *needed.extras)]
+    return found
+
+
+def test_whatever_an_install_brings_has_a_tested_version() -> None:
+    brought = brought_by(named())
+
+    assert len(brought) > 100
+    assert sorted(name for name in brought if name not in TESTED) == []
