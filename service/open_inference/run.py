@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from service.classifier import Answer, Computed, Source
 from service.generation import Generation
-from service.model_errors import UnknownVersion, VersionSwapped
+from service.model_errors import ModelFailed, UnknownVersion, VersionSwapped
 from service.open_inference.answer import OWN, Written, write_answer
 from service.open_inference.metadata import outputs_of
 from service.open_inference.request import Inference
@@ -16,7 +16,7 @@ from service.registry import Registry
 from service.runtime import Runtime
 from service.stage_times import StageTimes
 from shared.decode import DecodeLimits
-from shared.errors import PictureError
+from shared.errors import FinialError, PictureError
 
 
 def served(registry: Registry, name: str, version: str | None) -> Generation:
@@ -83,10 +83,18 @@ class InferenceRun:
             return await self._runtime.classifier.compute(
                 source, model=self._name, deadline=self._deadline, also=also, times=self._times
             )
-        except PictureError as error:
-            if len(self._inference.pictures) > 1:
-                error.args = (f"picture {n + 1} of {len(self._inference.pictures)}: {error}",)
-            raise
+        except (PictureError, ModelFailed) as error:
+            if (count := len(self._inference.pictures)) == 1:
+                raise
+            raise _numbered(error, n + 1, count) from error
+
+
+def _numbered(error: FinialError, n: int, count: int) -> FinialError:
+    """An error of the same kind that says which picture it was."""
+    kind = type(error)
+    told = kind.__new__(kind, f"picture {n} of {count}: {error}")
+    vars(told).update(vars(error))
+    return told
 
 
 def _by(version: str, source: Source, generation: Generation, limits: DecodeLimits) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from service.classifier import Source, decoded_file
 from service.generation import Generation
-from service.open_inference.json import NumbersText
+from service.open_inference.json import NumbersText, StringText
 from service.open_inference.numbers import read_uint8
 from service.open_inference.schemas import InferInput, Parameters
 from service.request_errors import InferenceMalformed
@@ -26,6 +26,9 @@ from shared.decode import DecodeLimits
 UINT8, BYTES = "UINT8", "BYTES"
 _LENGTH_BYTES = 4
 _BASE64 = ("base64", None)
+_ESCAPES = {b"\\/": b"/", b"\\u002F": b"/", b"\\u002f": b"/", b"\\u002B": b"+", b"\\u002b": b"+"}
+_ESCAPES |= {b"\\u003D": b"=", b"\\u003d": b"="}
+"""Some writers of JSON escape what need not be."""
 
 
 def sources_of(inputs: Sequence[InferInput], binary: memoryview) -> list[Source]:
@@ -113,7 +116,8 @@ def _read_numbers(tensor: InferInput) -> NDArray[np.uint8]:
         return read_uint8(tensor.data.text, tensor.shape)
     if not isinstance(tensor.data, list):
         raise InferenceMalformed("it has no `data`, an array of whole numbers from 0 to 255")
-    return read_uint8(json.dumps(tensor.data).encode(), tensor.shape)  # short: long ones are text still
+    # Short: long ones are text still. What is no number becomes a string, which is refused.
+    return read_uint8(json.dumps(tensor.data, default=lambda _: "").encode(), tensor.shape)
 
 
 # --- picture files ---
@@ -125,7 +129,7 @@ def _files(tensor: InferInput, binary: memoryview | None) -> list[Source]:
     count = tensor.shape[0]
     if binary is not None:
         return [decoded_file(file) for file in _split(binary, count)]
-    return [partial(_decode_base64, text) for text in _strings(tensor, count)]
+    return [partial(_decode_base64, text, f"{n} of {count}") for n, text in enumerate(_strings(tensor, count), 1)]
 
 
 def _split(binary: memoryview, count: int) -> list[memoryview]:
@@ -144,12 +148,12 @@ def _split(binary: memoryview, count: int) -> list[memoryview]:
     return files
 
 
-def _strings(tensor: InferInput, count: int) -> list[str]:
+def _strings(tensor: InferInput, count: int) -> list[str | StringText]:
     content_type = (tensor.parameters or {}).get("content_type")
     if content_type not in _BASE64:
         raise InferenceMalformed(f"its content_type is {str(content_type)[:40]!r}; picture files in JSON are base64")
     flat = [each for row in _list(tensor.data) for each in (row if isinstance(row, list) else [row])]
-    if len(flat) != count or not all(isinstance(each, str) for each in flat):
+    if len(flat) != count or not all(isinstance(each, (str, StringText)) for each in flat):
         raise InferenceMalformed(f"its data are not {count} strings, as its shape {tensor.shape} says")
     return flat
 
@@ -160,14 +164,26 @@ def _list(data: Any) -> list[Any]:
     return data
 
 
-def _decode_base64(text: str, generation: Generation, limits: DecodeLimits) -> NDArray[np.uint8]:
+def _decode_base64(
+    text: str | StringText, which: str, generation: Generation, limits: DecodeLimits
+) -> NDArray[np.uint8]:
     try:
-        file = binascii.a2b_base64(text, strict_mode=True)
+        file = binascii.a2b_base64(_unescaped(text) if isinstance(text, StringText) else text, strict_mode=True)
     except (ValueError, binascii.Error) as error:
         raise InferenceMalformed(
-            f"a string of its data is no base64 ({error}); BYTES in JSON are picture files in base64"
+            f"string {which} of its data is no base64 ({error}); BYTES in JSON are picture files in base64: the "
+            "standard alphabet, padded, without line breaks"
         ) from error
     return decoded_file(file)(generation, limits)
+
+
+def _unescaped(string: StringText) -> bytes:
+    """A string without the escapes that base64 can need; others stay, and are none of its alphabet."""
+    text = bytes(string.text)
+    if b"\\" in text:
+        for escape, character in _ESCAPES.items():
+            text = text.replace(escape, character)
+    return text
 
 
 _READERS: dict[str, Callable[[InferInput, memoryview | None], list[Source]]] = {UINT8: _pixels, BYTES: _files}

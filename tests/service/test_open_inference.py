@@ -288,6 +288,41 @@ async def test_one_bad_picture_fails_the_request_and_is_named(client: httpx.Asyn
     assert answer.json()["error"].startswith("Picture 2 of 2: ")
 
 
+@pytest.mark.parametrize("written", ["?", "_" * 2000, "\\\\" * 2000, "AAA", "AAAA\\nAAAA", "AA-_"])
+async def test_which_string_is_no_base64_is_told(client: httpx.AsyncClient, written: str) -> None:
+    text = json.dumps(files(RED_FILE, b"")).replace('""', f'"{written}"')
+    answer = await client.post(INFER, content=text)
+
+    assert answer.status_code == 400
+    assert "string 2 of 2 of its data is no base64" in answer.json()["error"]
+    assert "the standard alphabet, padded, without line breaks" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_base64_may_be_escaped_as_json_allows(client: httpx.AsyncClient, *, large: bool) -> None:
+    """Some writers of JSON escape a solidus, a plus or an equals sign."""
+    file = (
+        picture(RED, size=(256, 256) if large else (32, 24), kind="BMP" if large else "PNG") + b"\xff\xef\xbe\xfb" * 9
+    )
+    text = json.dumps(files(file + b"." * ((4 - len(file)) % 3)))
+    for character in "/+=":
+        assert character in text
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    answers = [await client.post(INFER, content=each) for each in (text, text.replace("\\u002f", "\\/"))]
+
+    assert [outputs_of(answer)["label"]["data"] for answer in answers] == [["red"]] * 2
+
+
+@pytest.mark.parametrize(
+    "data", ['[["x"]]'.replace("x", "A" * 2000), '{"data": [' + "1," * 500 + "1]}", '[{"data": [' + "1," * 500 + "1]}]"]
+)
+async def test_data_that_is_no_array_of_numbers_is_refused_as_pixels(client: httpx.AsyncClient, data: str) -> None:
+    text = json.dumps(pixels([1, 16, 16, 3], None)).replace("null", data)
+    answer = await client.post(INFER, content=text)
+
+    assert (answer.status_code, "whole numbers from 0 to 255" in answer.text) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("length", "words"),
     [("x", "says how many"), ("-1", "says how many"), ("99999", "says how many"), ("5", "well-formed"), ("", "says")],

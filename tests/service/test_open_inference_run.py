@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from service.generation import Generation
 from service.loading import open_generation
+from service.model_errors import ModelFailed
 from service.open_inference.request import Inference
 from service.open_inference.run import InferenceRun
 from service.pool import in_seconds
 from service.settings import ServiceSettings
 from service.stage_times import StageTimes
 from shared.decode import DecodeLimits
+from shared.errors import FinialError, UnknownFormat
 from tests.service.bundles import publish_bundle
 from tests.service.running import running_app
 
@@ -78,6 +80,29 @@ async def test_a_request_holds_one_lane_at_a_time_and_queues_for_each_picture(mo
             await run_of([watching] * 5, app, version=None).answer()
 
     assert leased == [1] * 5
+
+
+@pytest.mark.parametrize(
+    "error", [ModelFailed("colours", "v1"), UnknownFormat(found="text", accepted=["PNG"])], ids=repr
+)
+async def test_which_picture_it_was_is_told_by_an_error_of_the_same_kind(models_dir: Path, error: FinialError) -> None:
+    publish_bundle(models_dir)
+    said = str(error)
+
+    def failing(_generation: Generation, _limits: DecodeLimits) -> NDArray[np.uint8]:
+        raise error
+
+    def whole(_generation: Generation, _limits: DecodeLimits) -> NDArray[np.uint8]:
+        return np.zeros((16, 16, 3), np.uint8)
+
+    async with running_app(ServiceSettings(models_dir=models_dir)) as (app, _):
+        with pytest.raises(type(error)) as of_two:
+            await run_of([whole, failing], app, version=None).answer()
+        with pytest.raises(type(error)) as of_one:
+            await run_of([failing], app, version=None).answer()
+
+    assert str(of_two.value) == f"picture 2 of 2: {said}"
+    assert (of_one.value, str(error)) == (error, said)  # whose error it is finds it as it was
 
 
 def run_of(pictures: list[Any], app: FastAPI, *, version: str | None) -> InferenceRun:
