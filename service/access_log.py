@@ -69,15 +69,15 @@ def _fields_of(scope: Scope) -> dict[str, object]:
     state = scope.get("state", {})
     fields = identity_of(scope)
     if not state.get(NO_HEAD):
-        fields |= {"method": scope["method"], "path": _path_of(scope)}
+        fields |= {"method": scope["method"], "path": path_of(scope)}
     fields |= {name: state[name] for name in ("model", "version", "problem", "key") if state.get(name) is not None}
     if client := scope.get("client"):
         fields["client"] = client[0]
     return fields
 
 
-def _path_of(scope: Scope) -> str:
-    """As it was sent, so escaped once; cut."""
+def path_of(scope: Scope) -> str:
+    """A request's path as it was sent, so escaped once; cut."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     return raw[:MAX_PATH].decode("latin-1")
 

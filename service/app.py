@@ -86,7 +86,7 @@ def _add_middleware(app: FastAPI, settings: ServiceSettings, parts: _Parts) -> N
     app.add_middleware(Refusals)
     app.add_middleware(CorsHeaders, cors=parts.access.cors)
     app.add_middleware(PoliteClose, is_draining=lambda: parts.lifecycle.draining)  # outside of all that answers
-    app.add_middleware(RequestIds)
+    app.add_middleware(RequestIds, begins_traces=settings.otlp_endpoint is not None)
     app.add_middleware(CountRequests, counts=parts.counts, log=parts.log)
 
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.logs import OF_REQUEST
 from service.stage_times import known_stage_times
-from service.trace_context import known_trace, trace_of
+from service.trace_context import begin_trace, known_trace, trace_of
 
 HEADER = "X-Request-Id"
 SERVER_TIMING = "Server-Timing"
@@ -46,10 +46,15 @@ def identity_of(scope: Scope) -> dict[str, object]:
 
 
 class RequestIds:
-    """ASGI middleware: puts the id into the request's state, its log lines and its answer's headers."""
+    """ASGI middleware: puts the id into the request's state, its log lines and its answer's headers.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    Args:
+        app: what comes behind it.
+        begins_traces: whether spans are made, so that a request without a trace begins one.
+    """
+
+    def __init__(self, app: ASGIApp, *, begins_traces: bool = False) -> None:
+        self._app, self._begins_traces = app, begins_traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on under its name."""
@@ -57,6 +62,8 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         request_id = identify(scope)
+        if self._begins_traces:
+            begin_trace(scope)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -6,6 +6,7 @@ from starlette.types import Scope
 
 from service.access_log import AccessLog, RequestWriter
 from service.settings import ServiceSettings
+from service.trace_context import begin_trace
 from service.tracing import Tracing
 
 
@@ -33,5 +34,7 @@ class RequestLog:
 
     def write(self, scope: Scope, *, route: str, status: int, seconds: float, bytes_in: int) -> None:
         """Tell of one request, as `AccessLog.write`."""
+        if self._tracing is not None:
+            begin_trace(scope)  # of one that was turned away before it had any
         for writer in self._writers:
             writer.write(scope, route=route, status=status, seconds=seconds, bytes_in=bytes_in)

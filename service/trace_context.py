@@ -1,10 +1,12 @@
 """The trace that a request belongs to, as its headers say: W3C Trace Context, level 1 (https://www.w3.org/TR/trace-context-1/).
 
 What is malformed is ignored, as if there were no trace. The service is a leaf: it calls nobody, so it passes nothing on
-by itself; its log lines have the trace's id, and whoever makes spans of requests finds their parent here.
+by itself; its log lines have the trace's id, and whoever makes spans of requests finds their parent here. Where spans
+are made, a request without a trace begins one, so that its lines and its span have the same id.
 """
 
 import re
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,7 +28,7 @@ class TraceContext:
 
     Attributes:
         trace_id: 32 hexadecimal digits, not all 0.
-        parent_id: 16 of them, not all 0: the caller's span.
+        parent_id: 16 of them, not all 0: the caller's span; "" where the trace begins here.
         sampled: whether the caller may have recorded it.
         tracestate: what other systems add, as it is to be passed on; "" if nothing, or nothing that can be read.
     """
@@ -69,6 +71,13 @@ def parse_trace(traceparent: str, tracestate: str = "") -> TraceContext | None:
     if trace_id == _NO_TRACE or parent_id == _NO_PARENT:
         return None
     return TraceContext(trace_id, parent_id, bool(int(flags, 16) & _SAMPLED), _sane_state(tracestate))
+
+
+def begin_trace(scope: Scope) -> TraceContext:
+    """The request's trace; a new one that begins here if there is none."""
+    if (trace := known_trace(scope)) is None:
+        trace = scope.setdefault("state", {})["trace"] = TraceContext(secrets.token_hex(16), "", sampled=False)
+    return trace
 
 
 def known_trace(scope: Scope) -> TraceContext | None:

@@ -6,18 +6,22 @@ notices nothing of it: spans are made when its answer begins, kept in a bounded 
 
 import threading
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from starlette.types import Scope
 
+from service.access_log import path_of
 from service.errors import TracingUnavailable
+from service.request_counts import CLIENT_GONE, OTHER_ROUTE
 from service.request_ids import request_id_of
 from service.stage_times import StageTimes, known_stage_times
-from service.trace_context import TraceContext, known_trace
+from service.trace_context import TraceContext, begin_trace
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.trace import SpanContext, Tracer
     from opentelemetry.util.types import AttributeValue
 
@@ -26,12 +30,15 @@ if TYPE_CHECKING:
 FLUSH_S = 2.0
 """How long the end of the process waits for the last spans to be sent."""
 
-MAX_PATH = 200
+MAX_METHOD = 20
 _PATH = "/v1/traces"
 _METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
-_SERVICE, _OTHER = "finial", "other"
-_CLIENT_LEFT, _SERVER_ERROR = 499, 500
+_SERVICE = "finial"
+_SERVER_ERROR = 500
 _NS = 1e9
+
+_TRACE_ID: ContextVar[str] = ContextVar("_TRACE_ID")
+"""Of the request whose span is being made, if its trace begins there."""
 
 
 class Tracing:
@@ -64,12 +71,13 @@ class Tracing:
         from opentelemetry.trace import SpanKind, Status, StatusCode
 
         now_ns, now = time.time_ns(), time.monotonic()
-        method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+        trace = begin_trace(scope)
+        _TRACE_ID.set(trace.trace_id)
         span = self._tracer.start_span(
-            f"{method} {route}" if route != _OTHER else method.removeprefix("_OTHER") or "HTTP",
-            context=_context_of(known_trace(scope)),
+            _name_of(scope, route),
+            context=_context_of(trace),
             kind=SpanKind.SERVER,
-            attributes=_asked(scope, method, route),
+            attributes=_asked(scope, route),
             start_time=now_ns - int(seconds * _NS),
         )
         if span.is_recording():
@@ -83,8 +91,10 @@ class Tracing:
     def _tell_stages(self, times: StageTimes, below: "SpanContext", zero_ns: int) -> None:
         """Finished spans, made at once: to begin and end each by the tracer would take several times as long."""
         from opentelemetry.sdk.trace import ReadableSpan
+        from opentelemetry.sdk.util.instrumentation import InstrumentationScope
         from opentelemetry.trace import SpanContext
 
+        maker = InstrumentationScope(_SERVICE)
         for stage, began, ended in times.intervals:
             number = self._provider.id_generator.generate_span_id()
             own = SpanContext(below.trace_id, number, is_remote=False, trace_flags=below.trace_flags)
@@ -94,6 +104,7 @@ class Tracing:
                     context=own,
                     parent=below,
                     resource=self._provider.resource,
+                    instrumentation_scope=maker,
                     start_time=zero_ns + int(began * _NS),
                     end_time=zero_ns + int(ended * _NS),
                 )
@@ -129,19 +140,31 @@ def _open_provider(endpoint: str) -> "tuple[TracerProvider, SpanProcessor]":
     resource = Resource.create()
     if str(resource.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):  # nobody has named it
         resource = resource.merge(Resource({SERVICE_NAME: _SERVICE}))
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=_ids())
     address = endpoint.rstrip("/").removesuffix(_PATH) + _PATH
     sending = BatchSpanProcessor(OTLPSpanExporter(endpoint=address))
     provider.add_span_processor(sending)
     return provider, sending
 
 
-def _context_of(trace: TraceContext | None) -> "Context":
+def _ids() -> "IdGenerator":
+    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+
+    class TraceIds(RandomIdGenerator):
+        """A trace that begins here has the id that is in the log lines of its request already."""
+
+        def generate_trace_id(self) -> int:
+            return int(_TRACE_ID.get(), 16)
+
+    return TraceIds()
+
+
+def _context_of(trace: TraceContext) -> "Context":
     """A context of its own: what else runs in this process has nothing to do with the request."""
     from opentelemetry.context import Context
     from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
 
-    if trace is None:
+    if not trace.parent_id:
         return Context()
     parent = SpanContext(
         int(trace.trace_id, 16),
@@ -153,20 +176,27 @@ def _context_of(trace: TraceContext | None) -> "Context":
     return set_span_in_context(NonRecordingSpan(parent), Context())
 
 
-def _asked(scope: Scope, method: str, route: str) -> "Attributes":
+def _name_of(scope: Scope, route: str) -> str:
+    method = scope["method"] if scope["method"] in _METHODS else "HTTP"
+    return method if route == OTHER_ROUTE else f"{method} {route}"
+
+
+def _asked(scope: Scope, route: str) -> "Attributes":
     """What is known before the answer, by OpenTelemetry's semantic conventions for HTTP servers."""
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
     found: Attributes = {
-        "http.request.method": method,
-        "url.path": raw[:MAX_PATH].decode("latin-1"),
+        "http.request.method": scope["method"],
+        "url.path": path_of(scope),
         "url.scheme": scope.get("scheme", "http"),
         "network.protocol.version": scope.get("http_version", "1.1"),
     }
-    if route != _OTHER:
+    if scope["method"] not in _METHODS:
+        found |= {"http.request.method": "_OTHER", "http.request.method_original": scope["method"][:MAX_METHOD]}
+    if route != OTHER_ROUTE:
         found["http.route"] = route
     if client := scope.get("client"):
         found["client.address"] = client[0]
-    return found
+    host, port = scope.get("server") or (None, None)
+    return found | {name: value for name, value in (("server.address", host), ("server.port", port)) if value}
 
 
 def _answered(scope: Scope, status: int, bytes_in: int) -> "Attributes":
@@ -175,7 +205,7 @@ def _answered(scope: Scope, status: int, bytes_in: int) -> "Attributes":
     for name in ("model", "version", "problem"):
         if value := state.get(name):
             found[f"finial.{name}"] = value
-    if status == _CLIENT_LEFT:
+    if status == CLIENT_GONE:
         found["error.type"] = "client_left"
     else:
         found["http.response.status_code"] = status

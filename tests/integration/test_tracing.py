@@ -4,11 +4,13 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 
+from service.logs import OF_REQUEST
 from service.settings import ServiceSettings
 from shared.bundle import Bundle
 from tests.service.otlp_server import Collector, attributes_of, collecting
@@ -45,6 +47,7 @@ async def test_a_request_is_a_span_below_its_callers_with_its_stages_below_it(mo
     assert span.kind == span.SPAN_KIND_SERVER
     assert span.status.code == span.status.STATUS_CODE_UNSET
     assert collector.services == ["finial"]
+    assert collector.makers == {"finial"}
     found = attributes_of(span)
     assert len(found.pop("finial.request_id")) > 10
     assert found.pop("http.request.body.size") > 50
@@ -56,6 +59,7 @@ async def test_a_request_is_a_span_below_its_callers_with_its_stages_below_it(mo
         "url.scheme": "http",
         "network.protocol.version": "1.1",
         "client.address": "127.0.0.1",
+        "server.address": "it",
         "finial.model": "colours",
         "finial.version": bundle.version,
     }
@@ -72,6 +76,50 @@ async def test_a_request_without_a_trace_begins_one_of_its_own(models_dir: Path,
     roots = collector.named("POST /predict")
     assert [span.parent_span_id for span in roots] == [b"", b""]
     assert len({span.trace_id for span in roots}) == 2
+
+
+async def test_the_lines_of_a_request_have_the_trace_of_its_span(
+    models_dir: Path, bundle: Bundle, tmp_path: Path
+) -> None:
+    """Also of one that begins here, of one that is turned away at the head, and of what is logged on the way."""
+    log, keys = tmp_path / "log", tmp_path / "keys.toml"
+    keys.write_text("")
+    with collecting() as collector:
+        options = ("--api-keys", str(keys), "--otlp-endpoint", collector.url)
+        with running_process(models_dir, *options, log=log) as service, service.client() as client:
+            service.wait_until_ready()
+            for headers in ({}, {"traceparent": f"00-{TRACE}-{CALLER}-01"}):
+                assert client.get("/models", headers=headers).status_code == 401
+            assert service.stop() == 0
+
+    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    told = {line["request_id"]: line["trace_id"] for line in lines if line["event"] == "request"}
+    spans = {attributes_of(span)["finial.request_id"]: span.trace_id.hex() for span in collector.spans}
+    assert len(told) == 2 and TRACE in told.values()
+    assert told.items() <= spans.items()
+
+
+async def test_what_is_logged_while_a_request_is_served_has_its_trace(models_dir: Path, bundle: Bundle) -> None:
+    lines: list[Mapping[str, object]] = []
+    with collecting() as collector:
+        settings = ServiceSettings(models_dir=models_dir, otlp_endpoint=collector.url)
+        async with running_app(settings) as (app, client):
+            app.add_api_route("/look", lambda: lines.append(OF_REQUEST.get()))
+            await client.get("/look")
+
+    (span,) = collector.named("GET /look")
+    assert [line["trace_id"] for line in lines] == [span.trace_id.hex()]
+
+
+async def test_a_method_that_is_not_listed_is_told_beside_the_name(models_dir: Path, bundle: Bundle) -> None:
+    """As OpenTelemetry's conventions have it: the number of names stays small."""
+    with collecting() as collector:
+        await traced(models_dir, collector, httpx.Request("PROPFIND", "http://it:81/predict"))
+
+    (span,) = collector.named("HTTP /predict")
+    found = attributes_of(span)
+    assert (found["http.request.method"], found["http.request.method_original"]) == ("_OTHER", "PROPFIND")
+    assert (found["server.address"], found["server.port"]) == ("it", 81)
 
 
 async def test_a_trace_that_its_caller_does_not_record_is_not_recorded(models_dir: Path, bundle: Bundle) -> None:

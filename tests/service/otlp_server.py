@@ -16,18 +16,21 @@ class Collector:
         url: where it listens.
         spans: the spans, in their order.
         services: the `service.name` of each batch.
+        makers: names of the instrumentation scopes that spans came under.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.spans: list[Any] = []
         self.services: list[str] = []
+        self.makers: set[str] = set()
 
     def take(self, body: bytes) -> None:
         for batch in ExportTraceServiceRequest.FromString(body).resource_spans:
             self.services.append(attributes_of(batch.resource)["service.name"])
             for scope in batch.scope_spans:
                 self.spans.extend(scope.spans)
+                self.makers.add(scope.scope.name)
 
     def named(self, name: str) -> list[Any]:
         return [span for span in self.spans if span.name == name]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.trace_context import TraceContext, parse_trace, trace_of
+from service.trace_context import TraceContext, begin_trace, parse_trace, trace_of
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 GOOD = f"00-{TRACE}-{PARENT}-01"
@@ -120,3 +120,16 @@ def test_a_state_may_be_as_long_as_the_standard_says() -> None:
     state = ",".join(f"k{n}={'x' * 256}" for n in range(32))
 
     assert parse_trace(GOOD, state) == TraceContext(TRACE, PARENT, True, state)
+
+
+def test_a_trace_that_begins_here_has_an_id_of_which_every_bit_is_drawn() -> None:
+    """Samplers take the share of their ratio by its last 64 bits; those of a UUID would never be among the lowest."""
+    ids = [int(begin_trace({}).trace_id, 16) for _ in range(64)]
+
+    assert [{each >> bit & 1 for each in ids} for bit in range(128)] == [{0, 1}] * 128
+
+
+def test_a_trace_that_is_there_is_gone_on_with() -> None:
+    scope: dict[str, object] = {}
+
+    assert begin_trace(scope) is begin_trace(scope)
