@@ -4,12 +4,14 @@ Each run waits for a lane of its own, like any request's: however many an explan
 time, never for longer than a run, and who waits meanwhile has their turn. Knows no HTTP.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.classifier import Classifier, Computed
+from service.classifier import Classifier, Computed, Source
 from service.explaining import GRID, Box, Method, Patch, box_of, covered, log_odds, mean_colour, patches, scaled
 from service.generation import Generation
 from service.model_errors import UnknownLabel, VersionSwapped
@@ -17,7 +19,7 @@ from service.registry import Registry
 from service.stage_times import StageTimes
 from shared.decode import DecodeLimits, decode
 from shared.evidence import Evidence, heat_of
-from shared.preprocess import preprocess
+from shared.preprocess import PreprocessSpec, preprocess
 
 
 @dataclass(frozen=True)
@@ -41,29 +43,37 @@ class Explanation:
     version: str
 
 
-@dataclass
-class _Job:
-    """A picture that one generation is asked about; its pixels (H, W, 3) and box are known once it was decoded."""
+@dataclass(frozen=True)
+class _Question:
+    """A picture that one generation is asked about."""
 
     data: bytes
     generation: Generation
     deadline: float
     times: StageTimes
-    pixels: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
-    box: Box = field(default_factory=lambda: Box(0, 0, 1, 1))
-
-    def read(self, generation: Generation, limits: DecodeLimits) -> NDArray[np.uint8]:
-        """The picture as it is."""
-        self.require(generation)
-        spec = generation.bundle.metadata.spec
-        image = decode(self.data, at_least=spec.decode_at_least, limits=limits)
-        self.pixels, self.box = preprocess(image, spec), box_of(image.size, spec)
-        return self.pixels
 
     def require(self, generation: Generation) -> None:
         """All runs of an explanation are compared with each other, so they are those of one version."""
         if generation is not self.generation:
             raise VersionSwapped(generation.name)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A picture as its model sees it.
+
+    Attributes:
+        pixels: shape (H, W, 3).
+        box: the part of the upright picture that these are.
+    """
+
+    pixels: NDArray[np.uint8]
+    box: Box
+
+    @cached_property
+    def colour(self) -> NDArray[np.uint8]:
+        """What patches have, shape (3,). The mean of many pixels takes its time: for a lane's thread."""
+        return mean_colour(self.pixels)
 
 
 class Explainer:
@@ -92,49 +102,69 @@ class Explainer:
             generation = self._registry.require(model)
             wanted = None if label is None else _index_of(label, generation)
             try:
-                return await self._explain(_Job(data, generation, deadline, times or StageTimes()), wanted)
+                return await self._explain(_Question(data, generation, deadline, times or StageTimes()), wanted)
             except VersionSwapped:
                 continue
 
-    async def _explain(self, job: _Job, wanted: int | None) -> Explanation:
-        evidence = job.generation.evidence
-        whole = await self._run(job, evidence)
+    async def _explain(self, question: _Question, wanted: int | None) -> Explanation:
+        generation = question.generation
+        evidence = generation.evidence
+        whole, seen = await self._look(question, evidence)
         probabilities = whole.outputs.probabilities
         label = int(probabilities.argmax()) if wanted is None else wanted
         heat = (
-            await self._occlude(job, label, probabilities) if evidence is None else _activation(whole, evidence, label)
+            await self._occlude(question, seen, label, probabilities)
+            if evidence is None
+            else _activation(whole, evidence, label)
         )
         return Explanation(
-            label=job.generation.labels[label],
+            label=generation.labels[label],
             score=float(probabilities[label]),
             method="occlusion" if evidence is None else "class-activation",
             heat=scaled(heat),
-            box=job.box,
-            model=job.generation.name,
-            version=job.generation.version,
+            box=seen.box,
+            model=generation.name,
+            version=generation.version,
         )
 
-    async def _run(self, job: _Job, evidence: Evidence | None) -> Computed:
+    async def _look(self, question: _Question, evidence: Evidence | None) -> tuple[Computed, _Seen]:
+        """The run of the picture as it is."""
+        seen: list[_Seen] = []
+
+        def read(generation: Generation, limits: DecodeLimits) -> NDArray[np.uint8]:
+            question.require(generation)
+            seen[:] = [_seen(question.data, generation.bundle.metadata.spec, limits)]
+            return seen[0].pixels
+
         also = evidence.outputs if evidence is not None else ()
-        return await self._classifier.compute(
-            job.read, model=job.generation.name, deadline=job.deadline, also=also, times=job.times
-        )
+        return await self._run(question, read, also), seen[0]
 
-    async def _occlude(self, job: _Job, label: int, probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+    async def _occlude(
+        self, question: _Question, seen: _Seen, label: int, probabilities: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
         """By how much the log-odds of a label fall when a place is covered, for each place of the grid."""
-        uncovered, colour = log_odds(probabilities, label), mean_colour(job.pixels)
+        uncovered = log_odds(probabilities, label)
         heat = np.zeros((GRID, GRID))
-        for patch in patches(job.generation.bundle.metadata.spec):
+        for patch in patches(question.generation.bundle.metadata.spec):
 
             def cover(generation: Generation, _limits: DecodeLimits, patch: Patch = patch) -> NDArray[np.uint8]:
-                job.require(generation)
-                return covered(job.pixels, patch, colour)
+                question.require(generation)
+                return covered(seen.pixels, patch, seen.colour)
 
-            found = await self._classifier.compute(
-                cover, model=job.generation.name, deadline=job.deadline, times=job.times
-            )
+            found = await self._run(question, cover)
             heat[patch.row, patch.column] = uncovered - log_odds(found.outputs.probabilities, label)
         return heat
+
+    async def _run(self, question: _Question, source: Source, also: Sequence[str] = ()) -> Computed:
+        name = question.generation.name
+        return await self._classifier.compute(
+            source, model=name, deadline=question.deadline, also=also, times=question.times
+        )
+
+
+def _seen(data: bytes, spec: PreprocessSpec, limits: DecodeLimits) -> _Seen:
+    image = decode(data, at_least=spec.decode_at_least, limits=limits)
+    return _Seen(preprocess(image, spec), box_of(image.size, spec))
 
 
 def _activation(whole: Computed, evidence: Evidence, label: int) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from service import explainer, explaining
 from service.classifier import Classifier
 from service.explainer import Explainer
 from service.explaining import GRID
@@ -115,6 +117,21 @@ def test_the_number_of_runs_is_bounded_and_each_is_of_one_picture() -> None:
     play(session, lambda served: served.explain(corner()))
 
     assert session.shapes == [(1, 16, 16, 3)] * RUNS
+
+
+def test_pixels_are_looked_at_on_a_lanes_thread_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a picture of 4096 px their mean takes a quarter of a second, which others would wait for on the event loop."""
+    threads: list[int] = []
+
+    def mean_colour(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        threads.append(threading.get_ident())
+        return explaining.mean_colour(pixels)
+
+    monkeypatch.setattr(explainer, "mean_colour", mean_colour)
+    play(BrightnessSession(), lambda served: served.explain(corner()))
+
+    assert len(threads) == 1
+    assert threads != [threading.get_ident()]  # of the event loop
 
 
 def test_a_label_that_the_model_does_not_know_costs_no_run() -> None:
