@@ -1,12 +1,21 @@
 // @ts-check
 // The camera: a dialog with a shutter; where it cannot be used, the device's own way of taking a picture.
 
-import { brushOf, byId, canvasOf, stamp } from "./elements.js";
+import { brushOf, byId, canvasOf, notice, stamp } from "./elements.js";
 
 /** @import { Take } from "./pictures.js" */
 
+const WANTED = { facingMode: "environment", width: { ideal: 1920 }, height: { ideal: 1440 } };
+
+/** Openings are counted: the camera is lent later than it is asked for, and its dialog may be another one then. */
+let opening = 0;
+
 function camera() {
   return /** @type {HTMLDialogElement} */ (byId("camera"));
+}
+
+function viewfinder() {
+  return /** @type {HTMLVideoElement} */ (byId("video"));
 }
 
 /** @param {Take} take */
@@ -19,36 +28,81 @@ export function letCamera(take) {
 }
 
 async function openCamera() {
-  const said = byId("camera-said");
-  const [video, shutter] = [/** @type {HTMLVideoElement} */ (byId("video")), /** @type {HTMLButtonElement} */ (byId("shutter"))];
-  byId("take-otherwise").hidden = video.hidden = shutter.hidden = true;
-  said.textContent = "Waiting for the camera…";
+  const mine = ++opening;
+  giveBack();
+  showShutter(false);
+  byId("take-otherwise").hidden = true;
+  byId("camera-said").textContent = "Waiting for the camera…";
   camera().showModal();
   try {
-    if (!navigator.mediaDevices) throw new Error("browsers lend the camera to pages over https or on localhost only");
-    video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 1920 }, height: { ideal: 1440 } } });
-    if (!camera().open) return letGo();
-    await video.play();
-    video.hidden = shutter.hidden = shutter.disabled = false;
-    said.textContent = "The picture goes to this service alone.";
-    shutter.focus();
+    const stream = await borrow();
+    if (mine !== opening) return stop(stream);
+    viewfinder().srcObject = stream;
+    for (const track of stream.getTracks()) track.addEventListener("ended", () => showEnd(mine));
+    await viewfinder().play();
+    if (mine === opening) showReady();
   } catch (error) {
-    byId("take-otherwise").hidden = false;
-    said.textContent = `The camera cannot be used here: ${/** @type {Error} */ (error).message}.`;
+    if (mine === opening) showWhyNot(`The camera cannot be used here: ${/** @type {Error} */ (error).message}.`);
   }
+}
+
+function borrow() {
+  if (navigator.mediaDevices) return navigator.mediaDevices.getUserMedia({ video: WANTED });
+  throw new Error("browsers lend the camera to pages over https or on localhost only");
+}
+
+function showReady() {
+  showShutter(true);
+  byId("camera-said").textContent = "The picture goes to this service alone.";
+  byId("shutter").focus();
+}
+
+/** It was unplugged, or taken back by who had lent it. @param {number} of which opening */
+function showEnd(of) {
+  if (of !== opening) return;
+  giveBack();
+  showWhyNot("The camera is gone.");
+}
+
+/** @param {string} why */
+function showWhyNot(why) {
+  showShutter(false);
+  byId("take-otherwise").hidden = false;
+  byId("camera-said").textContent = why;
+  byId("take-otherwise").focus();
+}
+
+/** @param {boolean} shown */
+function showShutter(shown) {
+  const shutter = /** @type {HTMLButtonElement} */ (byId("shutter"));
+  viewfinder().hidden = shutter.hidden = shutter.disabled = !shown;
 }
 
 /** @param {Take} take */
 function shoot(take) {
-  const video = /** @type {HTMLVideoElement} */ (byId("video"));
-  const canvas = canvasOf(video.videoWidth, video.videoHeight);
-  brushOf(canvas).drawImage(video, 0, 0);
-  canvas.toBlob((blob) => blob && take([new File([blob], `camera-${stamp()}.jpg`, { type: "image/jpeg" })], { made: true }), "image/jpeg", 0.92);
+  const canvas = canvasOf(viewfinder().videoWidth, viewfinder().videoHeight);
+  brushOf(canvas).drawImage(viewfinder(), 0, 0);
+  notice("");
+  canvas.toBlob((blob) => {
+    if (blob) take([new File([blob], `camera-${stamp()}.jpg`, { type: "image/jpeg" })], { made: true });
+    else notice("The camera gave no picture. Try again.");
+  }, "image/jpeg", 0.92);
   camera().close();
 }
 
+/** The dialog is closed: whatever is lent from now on was asked for in vain. */
 function letGo() {
-  const video = /** @type {HTMLVideoElement} */ (byId("video"));
-  if (video.srcObject instanceof MediaStream) for (const track of video.srcObject.getTracks()) track.stop();
-  video.srcObject = null;
+  if (camera().open) return; // again: the event comes later than the end
+  opening += 1;
+  giveBack();
+}
+
+function giveBack() {
+  if (viewfinder().srcObject instanceof MediaStream) stop(/** @type {MediaStream} */ (viewfinder().srcObject));
+  viewfinder().srcObject = null;
+}
+
+/** @param {MediaStream} stream */
+function stop(stream) {
+  for (const track of stream.getTracks()) track.stop();
 }

@@ -7,10 +7,14 @@ import { drawEvidence } from "./evidence.js";
 /** @import { Answer, Evidence, Told } from "./service.js" */
 
 /**
- * @typedef {{model: string, element: HTMLElement, told?: Told<Answer>, evidence?: Evidence, wanted: string | null}} Pane
+ * @typedef {{model: string, element: HTMLElement, told?: Told<Answer>, evidence?: Evidence, wanted: string | null,
+ *   explaining: AbortController}} Pane
  *   `wanted`: the label whose evidence is shown
- * @typedef {{file: File, url: string, element: HTMLElement, panes: Pane[], asking: AbortController, done: boolean,
- *   whenRemoved: () => void}} Card
+ * @typedef {{whenRemoved: (card: Card) => void, askAnew: (card: Card) => void}} Callbacks
+ * @typedef {Callbacks & {file: File, url: string, element: HTMLElement, panes: Pane[], asking: AbortController,
+ *   settled: boolean, waits: boolean, notBefore: number}} Card
+ *   `settled`: all panes have an answer or a problem; `waits`: for the service to be ready, and is asked about then;
+ *   `notBefore`: in milliseconds of performance.now()
  * @typedef {(card: Card, pane: Pane, label: string | null) => unknown} Explain
  */
 
@@ -19,17 +23,20 @@ export const cards = [];
 
 /**
  * @param {File} file
- * @param {{made: boolean, before: Element | null, whenRemoved: () => void}} how `made`: it lies nowhere but in this page
+ * @param {Callbacks & {made: boolean, before: Element | null}} how `made`: it lies nowhere but in this page
  * @returns {Card}
  */
-export function addCard(file, { made, before, whenRemoved }) {
+export function addCard(file, { made, before, ...callbacks }) {
   const element = clone("card-template");
-  const card = { file, url: URL.createObjectURL(file), element, panes: [], asking: new AbortController(), done: false, whenRemoved };
+  const asking = new AbortController();
+  const url = URL.createObjectURL(file);
+  const card = { file, url, element, panes: [], asking, settled: false, waits: false, notBefore: 0, ...callbacks };
   find(element, ".name").textContent = file.name;
   find(element, ".size").textContent = bytes(file.size);
   find(element, ".remove").setAttribute("aria-label", `Remove ${file.name}`);
   find(element, ".remove").addEventListener("click", () => remove(card));
-  Object.assign(find(element, ".save"), { href: card.url, download: file.name, hidden: !made, ariaLabel: `Save ${file.name}` });
+  const save = { href: url, download: file.name, hidden: !made, ariaLabel: `Save ${file.name}` };
+  Object.assign(find(element, ".save"), save);
   byId("cards").insertBefore(element, before);
   cards.push(card);
   showWhetherAny();
@@ -46,7 +53,8 @@ export function remove(card) {
   cards.splice(cards.indexOf(card), 1);
   showWhetherAny();
   if (hadFocus && next) find(next, ".remove").focus();
-  else if (hadFocus) card.whenRemoved();
+  else if (hadFocus) byId("choose").focus();
+  card.whenRemoved(card);
 }
 
 function showWhetherAny() {
@@ -55,21 +63,28 @@ function showWhetherAny() {
   if (!cards.length) byId("program").hidden = true;
 }
 
-/** Fresh panes, in which nothing is answered yet. @param {Card} card @param {string[]} models @param {Explain} explain */
+/**
+ * Fresh panes, in which nothing is answered yet; who was in an old one finds themselves at the card's heading.
+ * @param {Card} card @param {string[]} models @param {Explain} explain
+ */
 export function makePanes(card, models, explain) {
-  card.done = false;
-  card.panes = models.map((model) => ({ model, element: clone("pane-template"), wanted: null }));
+  card.settled = false;
+  card.panes = models.map((model) => (
+    { model, element: clone("pane-template"), wanted: null, explaining: new AbortController() }));
   for (const pane of card.panes) preparePane(card, pane, explain);
   const panes = find(card.element, ".panes");
+  const hadFocus = panes.contains(document.activeElement);
   panes.replaceChildren(...card.panes.map((pane) => pane.element));
   panes.classList.toggle("two", models.length > 1);
   find(card.element, ".compared").hidden = true;
+  if (hadFocus) find(card.element, "h3").focus();
 }
 
 /** @param {Card} card @param {Pane} pane @param {Explain} explain */
 function preparePane(card, pane, explain) {
   find(pane.element, ".model").textContent = pane.model;
-  find(pane.element, ".evidence-toggle").addEventListener("click", () => explain(card, pane, pane.wanted === null ? best(pane) : null));
+  const clicked = () => explain(card, pane, pane.wanted === null ? best(pane) : null);
+  find(pane.element, ".evidence-toggle").addEventListener("click", clicked);
   find(pane.element, ".strength input").addEventListener("input", () => drawEvidence(pane));
   const image = /** @type {HTMLImageElement} */ (find(pane.element, "img"));
   image.alt = `The picture ${card.file.name}`;
@@ -86,11 +101,15 @@ function best(pane) {
 /** @param {Card} card @param {Pane} pane @param {HTMLImageElement} image */
 function fitFrame(card, pane, { naturalWidth, naturalHeight }) {
   find(pane.element, ".frame").style.setProperty("--aspect", String(naturalWidth / naturalHeight));
-  find(card.element, ".size").textContent = `${naturalWidth} × ${naturalHeight}, ${bytes(card.file.size)}`;
+  const moving = card.file.type === "image/gif" ? ", of its pictures the first is asked about" : "";
+  find(card.element, ".size").textContent = `${naturalWidth} × ${naturalHeight}, ${bytes(card.file.size)}${moving}`;
   drawEvidence(pane);
 }
 
-/** The browser cannot show the file; the service may well read it. @param {Pane} pane @param {HTMLImageElement} image */
+/**
+ * The browser cannot show the file; the service may well read it.
+ * @param {Pane} pane @param {HTMLImageElement} image
+ */
 function showBlind(pane, image) {
   image.hidden = true;
   find(pane.element, ".frame").style.setProperty("--aspect", "1.6"); // unknown

@@ -1,7 +1,7 @@
 // @ts-check
 // Two models about one picture: what they agree on, and where they differ.
 
-import { barsOf } from "./answer.js";
+import { barsOf } from "./bars.js";
 import { find, make, points } from "./elements.js";
 import { service } from "./service.js";
 
@@ -16,10 +16,22 @@ export function showComparison(card) {
   if (!first || !second) return;
   const same = first.label === second.label;
   line.className = `compared ${same ? "agree" : "differ"}`;
-  const said = (/** @type {Answer} */ one) => (one.label === null ? "no label" : `“${one.label}”`);
-  line.replaceChildren(make("strong", "", same ? `Both say ${said(first)}` : `${first.model} says ${said(first)}, ${second.model} says ${said(second)}`));
+  const strong = make("strong");
+  if (same) strong.append("Both say ", ...said(first));
+  else strong.append(...saidBy(first), ", ", ...saidBy(second));
+  line.replaceChildren(strong);
   markDifferences(card.panes[1], first);
   markOnlyHere(card.panes[0], second);
+}
+
+/** @param {Answer} answer */
+function saidBy(answer) {
+  return [make("bdi", "", answer.model), " says ", ...said(answer)];
+}
+
+/** @param {Answer} answer */
+function said({ label }) {
+  return label === null ? ["no label"] : ["“", make("bdi", "", label), "”"];
 }
 
 /** @param {Pane} pane @param {Answer} other */
@@ -33,8 +45,11 @@ function markDifferences(pane, other) {
 
 /** @param {Pane} pane @param {Answer} other */
 function markOnlyHere(pane, other) {
-  const labels = service.models.find((one) => one.name === other.model)?.labels ?? other.predictions.map((one) => one.label);
-  for (const { label } of pane.told?.answer.predictions ?? []) if (!labels.includes(label)) markBar(pane, label, "only here", true);
+  const served = service.models.find((one) => one.name === other.model)?.labels;
+  const labels = new Set(served ?? other.predictions.map((one) => one.label));
+  for (const { label } of pane.told?.answer.predictions ?? []) {
+    if (!labels.has(label)) markBar(pane, label, "only here", true);
+  }
 }
 
 /** @param {Pane} pane @param {string} label @param {string} text @param {boolean} much */

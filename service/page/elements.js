@@ -19,7 +19,8 @@ export function find(element, selector) {
 /** @param {string} id @returns {HTMLElement} */
 export function clone(id) {
   const template = /** @type {HTMLTemplateElement} */ (byId(id));
-  return /** @type {HTMLElement} */ (/** @type {DocumentFragment} */ (template.content.cloneNode(true)).firstElementChild);
+  const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+  return /** @type {HTMLElement} */ (copy.firstElementChild);
 }
 
 /** @param {string} tag @param {string} className @param {string} text @returns {HTMLElement} */
@@ -47,6 +48,7 @@ export function tell(text) {
 
 /** @param {string} text for everybody */
 export function notice(text) {
+  if (text) tell(text);
   byId("notice").textContent = text;
   byId("notice").hidden = !text;
 }
@@ -71,7 +73,8 @@ export function milliseconds(ms) {
 
 /** @param {number} count */
 export function bytes(count) {
-  const [unit, size] = count >= 1024 ** 2 ? ["MiB", count / 1024 ** 2] : count >= 1024 ? ["KiB", count / 1024] : ["bytes", count];
+  const [unit, size] =
+    count >= 1024 ** 2 ? ["MiB", count / 1024 ** 2] : count >= 1024 ? ["KiB", count / 1024] : ["bytes", count];
   return `${Number.isFinite(size) ? +size.toFixed(1) : "any"} ${unit}`;
 }
 

@@ -1,34 +1,74 @@
 // @ts-check
 // Where the evidence for a label lies: asked for, painted over the picture, and said in words.
 
-import { barsOf, problemNote } from "./answer.js";
-import { find } from "./elements.js";
-import { isPart, paint } from "./painting.js";
+import { problemNote } from "./answer.js";
+import { barsOf } from "./bars.js";
+import { find, make, tell } from "./elements.js";
+import { paint } from "./painting.js";
+import { evidenceInWords } from "./places.js";
 import { addressOf, send } from "./service.js";
+import { inTurn } from "./turn.js";
 
 /** @import { Evidence, Problem, Told } from "./service.js" */
 /** @import { Card, Pane } from "./cards.js" */
 
-const METHODS = {
-  "class-activation": "Read from the last layer of the network (class activation).",
-  occlusion: "Measured by covering one part of the picture after the other (occlusion).",
-};
-
 /** @param {Card} card @param {Pane} pane @param {string | null} label whose evidence is shown; null for none */
 export async function explain(card, pane, label) {
+  pane.explaining.abort(); // who has clicked on does not want the one before
+  pane.explaining = new AbortController();
   pane.wanted = label;
   pane.evidence = undefined;
   showWanted(pane);
-  if (label === null) return drawEvidence(pane);
-  const said = find(pane.element, ".evidence-said");
-  said.textContent = "Looking…";
-  const { signal } = card.asking;
-  /** @type {Told<Evidence> | Problem} */
-  const told = await send(addressOf("explain", pane.model, new URLSearchParams({ label })), card.file, signal);
-  if (signal.aborted || pane.wanted !== label) return;
-  if ("answer" in told) pane.evidence = told.answer;
-  else said.replaceChildren(problemNote(told, () => explain(card, pane, label)));
   drawEvidence(pane);
+  if (label === null) return;
+  saidOf(pane).textContent = "Looking…";
+  const signal = AbortSignal.any([card.asking.signal, pane.explaining.signal]);
+  const told = await inTurn(() => (signal.aborted ? null : askWhere(card, pane, label, signal)), { next: true });
+  if (told && !signal.aborted) showEvidence(card, pane, label, told);
+}
+
+/**
+ * @param {Card} card @param {Pane} pane @param {string} label @param {AbortSignal} signal
+ * @returns {Promise<Told<Evidence> | Problem>}
+ */
+function askWhere(card, pane, label, signal) {
+  return send(addressOf("explain", pane.model, new URLSearchParams({ label })), card.file, signal);
+}
+
+/** @param {Card} card @param {Pane} pane @param {string} label @param {Told<Evidence> | Problem} told */
+function showEvidence(card, pane, label, told) {
+  if (!("answer" in told)) return showNone(pane, told, () => explain(card, pane, label));
+  const [here, there] = [pane.told?.answer.version, told.answer.version];
+  if (here !== there) return showNone(pane, replacedMeanwhile(here, there), () => card.askAnew(card), "Ask anew");
+  pane.evidence = told.answer;
+  const words = evidenceInWords(told.answer);
+  saidOf(pane).replaceChildren(...withLabel(words, label));
+  const canvas = find(pane.element, "canvas");
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", words);
+  drawEvidence(pane);
+  tell(words);
+}
+
+/**
+ * A problem instead of evidence. It lies beside what is read out: only its title is.
+ * @param {Pane} pane @param {Problem} problem @param {() => void} tryAgain @param {string} [how] what its button says
+ */
+function showNone(pane, problem, tryAgain, how) {
+  const note = problemNote(problem, () => {
+    find(pane.element, ".evidence-toggle").focus(); // the button that has the focus goes away
+    tryAgain();
+  });
+  if (how) find(note, ".again").textContent = how;
+  saidOf(pane).textContent = "";
+  find(pane.element, ".evidence-problem").replaceChildren(note);
+  tell(problem.title);
+}
+
+/** @param {string | undefined} here @param {string} there versions @returns {Problem} */
+function replacedMeanwhile(here, there) {
+  const detail = `The answer is of version ${here}, and version ${there} would tell where the evidence lies.`;
+  return { title: "The model was replaced meanwhile", detail, again: true };
 }
 
 /** @param {Pane} pane */
@@ -37,6 +77,7 @@ function showWanted(pane) {
   const toggle = find(pane.element, ".evidence-toggle");
   toggle.setAttribute("aria-pressed", String(wanted !== null));
   find(pane.element, ".evidence-parts").hidden = wanted === null;
+  find(pane.element, ".evidence-problem").replaceChildren();
   for (const bar of barsOf(pane)) bar.setAttribute("aria-pressed", String(bar.dataset.label === wanted));
 }
 
@@ -45,53 +86,25 @@ export function drawEvidence(pane) {
   const canvas = /** @type {HTMLCanvasElement} */ (find(pane.element, "canvas"));
   const frame = find(pane.element, ".frame");
   const { evidence } = pane;
-  canvas.hidden = !evidence;
+  canvas.hidden = find(pane.element, ".evidence-scale").hidden = !evidence;
   frame.classList.toggle("heated", Boolean(evidence));
   if (!evidence) return;
   const aspect = Number(getComputedStyle(frame).getPropertyValue("--aspect")) || 1;
-  Object.assign(canvas, { width: Math.round(800 * Math.min(1, aspect)), height: Math.round(800 / Math.max(1, aspect)) });
-  const strength = Number(/** @type {HTMLInputElement} */ (find(pane.element, ".strength input")).value) / 100;
-  paint(canvas, evidence, strength);
-  const words = evidenceInWords(evidence);
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", words);
-  const said = find(pane.element, ".evidence-said");
-  if (said.textContent !== words) said.textContent = words;
+  canvas.width = Math.round(800 * Math.min(1, aspect));
+  canvas.height = Math.round(800 / Math.max(1, aspect));
+  paint(canvas, evidence, Number(/** @type {HTMLInputElement} */ (find(pane.element, ".strength input")).value) / 100);
 }
 
-/** @typedef {{value: number, where: string}} Cell */
-
-/** @param {Evidence} evidence */
-function evidenceInWords({ label, heat, box, method }) {
-  const cells = heat.flatMap((row, y) => row.map((value, x) => ({ value, where: whereIn(box, (x + 0.5) / row.length, (y + 0.5) / heat.length) })));
-  const [least, most] = [cells.reduce((a, b) => (b.value < a.value ? b : a)), cells.reduce((a, b) => (b.value > a.value ? b : a))];
-  const part = isPart(box) ? " The dashed frame is the part that the model saw." : "";
-  if (most.value <= 0 && least.value >= 0) return `No part of the picture speaks for “${label}” or against it.${part}`;
-  return `${forAndAgainst(label, most, least)}. ${METHODS[/** @type {keyof typeof METHODS} */ (method)] ?? ""}${part}`;
+/** @param {Pane} pane */
+function saidOf(pane) {
+  return find(pane.element, ".evidence-said");
 }
 
-/** @param {string} label @param {Cell} most @param {Cell} least */
-function forAndAgainst(label, most, least) {
-  const pro = most.value > 0 ? `Most speaks for “${label}” ${most.where}` : `Nothing speaks for “${label}”`;
-  if (least.value > -0.05) return `${pro}; nothing much speaks against it`;
-  const ratio = Math.round((100 * -least.value) / most.value);
-  const strength = most.value <= 0 ? "" : ratio === 100 ? ", as strongly" : `, ${ratio} % as strongly`;
-  return `${pro}; most against it ${least.where}${strength}`;
-}
-
-/** A place in the picture, of a place in the part that the model saw. @param {Evidence["box"]} box @param {number} x @param {number} y */
-function whereIn(box, x, y) {
-  return placeName(box.left + x * (box.right - box.left), box.top + y * (box.bottom - box.top));
-}
-
-/** @param {number} x 0 to 1 @param {number} y 0 to 1 */
-function placeName(x, y) {
-  const [row, column] = [["at the top", "", "at the bottom"][third(y)], ["left", "", "right"][third(x)]];
-  if (!row && !column) return "in the middle";
-  return row && column ? `${row} ${column}` : row || `at the ${column}`;
-}
-
-/** @param {number} share */
-function third(share) {
-  return Math.min(2, Math.max(0, Math.floor(share * 3)));
+/**
+ * The label by itself: whichever way it is written, the rest is read as it stands.
+ * @param {string} words in which it is @param {string} label
+ */
+function withLabel(words, label) {
+  const begin = words.indexOf(`“${label}”`) + 1;
+  return [words.slice(0, begin), make("bdi", "", label), words.slice(begin + label.length)];
 }

@@ -13,7 +13,8 @@ export function isPart(box) {
 /** @param {HTMLCanvasElement} canvas @param {Evidence} evidence @param {number} strength 0 to 1 */
 export function paint(canvas, { heat, box }, strength) {
   const { width, height } = canvas;
-  const seen = /** @type {const} */ ([box.left * width, box.top * height, (box.right - box.left) * width, (box.bottom - box.top) * height]);
+  const [wide, high] = [(box.right - box.left) * width, (box.bottom - box.top) * height];
+  const seen = /** @type {const} */ ([box.left * width, box.top * height, wide, high]);
   const brush = brushOf(canvas);
   brush.fillStyle = "rgb(0 0 0 / 0.55)"; // what the model did not see is dimmed
   brush.fillRect(0, 0, width, height);
@@ -51,7 +52,10 @@ function layer(canvas, heat, seen, { colour, hatched, sign }) {
   return result;
 }
 
-/** Lines where something is painted already: not told by the colour alone. @param {CanvasRenderingContext2D} brush @param {HTMLCanvasElement} canvas */
+/**
+ * Lines where something is painted already: not told by the colour alone.
+ * @param {CanvasRenderingContext2D} brush @param {HTMLCanvasElement} canvas
+ */
 function hatch(brush, { width, height }) {
   brush.globalCompositeOperation = "source-atop";
   brush.strokeStyle = "rgb(124 45 18 / 0.75)";

@@ -1,7 +1,7 @@
 // @ts-check
 // What is served: looked at again and again, told at the top of the page, and chosen from.
 
-import { byId, bytes, find, percent, value } from "./elements.js";
+import { byId, bytes, find, notice, percent, value } from "./elements.js";
 import { get, service } from "./service.js";
 
 /** @import { Model } from "./service.js" */
@@ -13,13 +13,21 @@ const REASONS = {
 };
 const LOOK_AGAIN_MS = { ready: 20_000, otherwise: 2_000 };
 
-let whenReady = () => {};
+/** What is served is asked for with the key, whose rate it counts against; health needs none. */
+const MODELS_KEPT_MS = 300_000;
+
+/** @typedef {{whenReady: () => void, whenChosen: () => void}} Callbacks `whenChosen`: another model than before */
+/** @type {Callbacks} */
+let callbacks;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let nextLook;
+let healthThen = "";
+let modelsLookedAt = -Infinity;
 
-/** Looks whether the service is ready and what it serves, again and again while the page is seen. @param {{whenReady: () => void}} how */
+/** Looks whether the service is ready, and now and then what it serves. @param {Callbacks} how */
 export function keepLooking(how) {
-  whenReady = how.whenReady;
+  callbacks = how;
+  service.whenKeyIsWanted = wantKey;
   for (const event of ["online", "offline"]) addEventListener(event, lookAtOnce);
   document.addEventListener("visibilitychange", lookAtOnce);
   lookAtOnce();
@@ -35,16 +43,34 @@ export async function lookAtOnce() {
 async function look() {
   const wasReady = service.ready;
   try {
-    const [health, served] = await Promise.all([get("health/ready"), get("models")]);
-    wantKey(served.status === 401);
-    if (served.ok) takeOver(served.body);
+    const health = await get("health/ready");
+    await lookAtModels(JSON.stringify(health.body));
     service.ready = health.ok;
-    showState(health.ok ? "Ready" : whyNot(health.body.reason ?? health.body.detail ?? "the service does not say why"));
+    const { reason, detail } = health.body;
+    showState(health.ok ? "Ready" : whyNot(reason ?? detail ?? "the service does not say why"));
   } catch {
     service.ready = false;
-    showState(navigator.onLine ? "The service cannot be reached. Looking again…" : "This device is offline. Looking again…");
+    showState(`${navigator.onLine ? "The service cannot be reached" : "This device is offline"}. Looking again…`);
   }
-  if (service.ready && !wasReady) whenReady();
+  if (service.ready && !wasReady) callbacks.whenReady();
+}
+
+/** @param {string} health what is told of it: where that is new, so may be what is served */
+async function lookAtModels(health) {
+  if (health === healthThen && performance.now() - modelsLookedAt < MODELS_KEPT_MS) return;
+  const served = await get("models");
+  if (served.status === 401) wantKey();
+  if (served.ok || served.status === 429) byId("key-form").hidden = true; // 429 is said to a key that is known
+  if (!served.ok) return;
+  healthThen = health;
+  modelsLookedAt = performance.now();
+  takeOver(served.body);
+}
+
+/** Something has shown that what is served may not be what was seen last. */
+export function lookAtModelsAnew() {
+  modelsLookedAt = -Infinity;
+  return lookAtOnce();
 }
 
 /** @param {string} reason as /health/ready tells it */
@@ -58,13 +84,26 @@ function takeOver(served) {
   service.default = served.default;
   service.maxUploadBytes = served.max_upload_bytes ?? Infinity;
   byId("accepted").textContent = `JPEG, PNG, WebP, BMP or GIF, up to ${bytes(service.maxUploadBytes)}`;
+  const chosen = ["model", "beside"].map(value);
   const model = fill("model", served.models, []);
   fill("beside", served.models, [new Option("nothing", "")]);
-  if (!model.value) model.value = (served.models.find((one) => one.name === served.default && one.ready) ?? served.models.find((one) => one.ready))?.name ?? "";
+  const ready = served.models.filter((one) => one.ready);
+  if (!model.value) model.value = (ready.find((one) => one.name === served.default) ?? ready[0])?.name ?? "";
   showFacts();
+  tellWhatIsGone(chosen.filter((name) => name && !served.models.some((one) => one.name === name)));
 }
 
-/** Puts models into a list and keeps what was chosen. @param {string} id @param {Model[]} models @param {HTMLOptionElement[]} first */
+/** @param {string[]} names of models that were chosen */
+function tellWhatIsGone(names) {
+  if (!names.length) return;
+  notice(`No longer served: ${names.join(", ")}. The pictures are asked about anew.`);
+  callbacks.whenChosen();
+}
+
+/**
+ * Puts models into a list and keeps what was chosen.
+ * @param {string} id @param {Model[]} models @param {HTMLOptionElement[]} first
+ */
 function fill(id, models, first) {
   const select = /** @type {HTMLSelectElement} */ (byId(id));
   const chosen = select.value;
@@ -95,8 +134,10 @@ function showState(text) {
 export function showFacts() {
   const model = service.models.find((one) => one.name === value("model"));
   const facts = [];
-  if (model?.labels) facts.push(`${model.name} ${model.version}`, `${model.labels.length} labels`, `backbone ${model.backbone}`);
-  if (typeof model?.metrics?.accuracy === "number") facts.push(`accuracy ${percent(model.metrics.accuracy)}${interval(model.metrics.accuracy_interval)}`);
+  const { accuracy, accuracy_interval } = model?.metrics ?? {};
+  if (model?.labels) facts.push(`${model.name} ${model.version}`, `${model.labels.length} labels`);
+  if (model?.labels) facts.push(`backbone ${model.backbone}`);
+  if (typeof accuracy === "number") facts.push(`accuracy ${percent(accuracy)}${interval(accuracy_interval)}`);
   if (service.models.length > 1 && !service.default) facts.push("no model is the default: programs must name one");
   if (model?.last_reload_error) facts.push(`a newer version could not be loaded: ${model.last_reload_error.error}`);
   byId("facts").textContent = facts.join(" · ");
@@ -107,20 +148,21 @@ function interval(found) {
   return found ? ` (95 % interval ${percent(found[0]).replace(" %", "")} to ${percent(found[1])})` : "";
 }
 
-/** @param {boolean} wanted */
-export function wantKey(wanted) {
+function wantKey() {
   const form = byId("key-form");
+  byId("models-link").hidden = true; // a link carries no key
   find(form, "#key-said").textContent = service.key ? "The key was not accepted." : "";
-  if (form.hidden === !wanted) return;
-  form.hidden = !wanted;
-  if (wanted) byId("key").focus();
+  if (!form.hidden) return;
+  form.hidden = false;
+  byId("key").focus();
 }
 
 /** @param {Event} event */
 export async function useKey(event) {
   event.preventDefault();
   service.key = value("key");
-  await lookAtOnce();
-  if (byId("key-form").hidden) byId("choose").focus();
-  whenReady();
+  await lookAtModelsAnew();
+  if (!byId("key-form").hidden) return;
+  byId("choose").focus();
+  callbacks.whenReady();
 }
