@@ -2,17 +2,17 @@
 
 import ast
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 from tests.browser.conftest import Concrete
-from tests.browser.steps import answered, choose
+from tests.browser.pasting import paste_into_a_terminal
+from tests.browser.steps import answered, choose, drop, printed, quiet_environment
 
 pytestmark = pytest.mark.browser
 
@@ -31,10 +31,6 @@ def asked(page: Page, concrete: Concrete, tmp_path: Path) -> Page:
     return page
 
 
-def printed(page: Page, language: str) -> str:
-    return page.locator(f"#{language} code").text_content() or ""
-
-
 def shown(page: Page) -> list[list[str]]:
     panes = page.locator(".pane").all()
     return [[bar.locator("bdi").inner_text() for bar in pane.locator(".bar").all()] for pane in panes]
@@ -42,10 +38,6 @@ def shown(page: Page) -> list[list[str]]:
 
 def labels(answers: list[dict[str, Any]]) -> list[list[str]]:
     return [[one["label"] for one in answer["predictions"]] for answer in answers]
-
-
-def quiet_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
 def run(command: list[str], folder: Path) -> str:
@@ -98,3 +90,37 @@ def test_a_click_copies_it(asked: Page) -> None:
 
     asked.locator("#python").get_by_role("button", name="Copied").wait_for()
     assert asked.evaluate("() => navigator.clipboard.readText()") == printed(asked, "python")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a\x03 touch INJECTED\n.jpg", "a\x1b[201~\x03 touch INJECTED\n.jpg", "a\x9b\x7f.jpg", "a\u202egpj.exe"],
+    ids=["interrupt", "end of paste", "c1", "turned"],
+)
+def test_a_name_that_acts_on_a_terminal_is_not_printed(
+    page: Page, concrete: Concrete, tmp_path: Path, name: str
+) -> None:
+    """Names of files are other people's: what is copied and pasted must run nothing but what is shown."""
+    (tmp_path / "picture.jpg").write_bytes(concrete.cracked.read_bytes())
+    drop(page, (name, "image/jpeg", concrete.cracked.read_bytes()))
+    answered(page)
+
+    said = paste_into_a_terminal(printed(page, "curl"), tmp_path)
+
+    assert not (tmp_path / "INJECTED").exists()
+    assert '"predictions":' in said
+    expect(page.locator("#program-name")).to_have_text("picture.jpg (its own name is not safe to paste)")
+    for language in ("curl", "python"):
+        assert all(letter == "\n" or letter.isprintable() for letter in printed(page, language))
+
+
+def test_a_picture_that_is_named_like_standard_input_is_read_all_the_same(
+    page: Page, concrete: Concrete, tmp_path: Path
+) -> None:
+    (tmp_path / "-").write_bytes(concrete.cracked.read_bytes())
+    choose(page, tmp_path / "-")
+    answered(page)
+
+    output = run(["bash", "-euc", printed(page, "curl").replace("curl ", "curl -sS ")], tmp_path)
+
+    assert labels([json.loads(output)]) == shown(page)
