@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import httpx
 
@@ -25,14 +25,17 @@ from tests.service.running import ServiceProcess, running_app
 Answered = Answer | httpx.Response
 InApp = Callable[[Path], Awaitable[Answered]]
 OnSockets = Callable[[ServiceProcess], Answered]
+Provocation = TypeVar("Provocation", InApp, OnSockets)
 
 IN_APP: dict[str, InApp] = {}
 """By slug: given an empty folder, starts what it needs in this process."""
 ON_SOCKETS: dict[str, OnSockets] = {}
 """By slug: given a program that serves with PROGRAM_OPTIONS, sends what no HTTP library would."""
 
+MAX_CONNECTIONS = 20
+PATIENCE_S = 30
 PROGRAM_OPTIONS = (
-    *("--headers-timeout-s", "1", "--upload-idle-s", "1", "--max-connections", "20"),
+    *("--headers-timeout-s", "1", "--upload-idle-s", "1", "--max-connections", str(MAX_CONNECTIONS)),
     *("--max-upload", "64KiB", "--max-uploads", "64KiB"),
 )
 PICTURE = picture(RED, size=(64, 48))
@@ -42,12 +45,18 @@ AS_PNG = {"Content-Type": "image/png"}
 
 def provokes(slug: str) -> Callable[[InApp], InApp]:
     """Enter a function that makes this problem in an app of its own."""
-    return lambda provocation: IN_APP.setdefault(slug, provocation)
+    return lambda provocation: _entered(IN_APP, slug, provocation)
 
 
 def provokes_on_sockets(slug: str) -> Callable[[OnSockets], OnSockets]:
     """Enter a function that makes this problem by hand-written HTTP."""
-    return lambda provocation: ON_SOCKETS.setdefault(slug, provocation)
+    return lambda provocation: _entered(ON_SOCKETS, slug, provocation)
+
+
+def _entered(table: dict[str, Provocation], slug: str, provocation: Provocation) -> Provocation:
+    assert slug not in {*IN_APP, *ON_SOCKETS}, f"{slug} is provoked twice"
+    table[slug] = provocation
+    return provocation
 
 
 @contextlib.asynccontextmanager
@@ -185,8 +194,9 @@ async def _(folder: Path) -> Answered:
     async with serving(folder, "flowers", lanes=2, max_waiting=2) as (runtime, client):
         async with runtime.pool.lease_async(in_seconds(30)), runtime.pool.lease_async(in_seconds(30)):
             waiting = [asyncio.create_task(client.post("/predict", files=ONE_FILE)) for _ in range(2)]
-            while runtime.pool.stats().waiting < len(waiting):
-                await asyncio.sleep(0.005)
+            async with asyncio.timeout(PATIENCE_S):
+                while runtime.pool.stats().waiting < len(waiting):
+                    await asyncio.sleep(0.005)
             refused = await client.post("/predict", files=ONE_FILE)
         await asyncio.gather(*waiting)
         return refused
@@ -364,20 +374,22 @@ def _(program: ServiceProcess) -> Answered:
 def _(program: ServiceProcess) -> Answered:
     with connected(program.port) as first:
         first.send(head("Content-Length: 60000"), bytes(50_000))
+        ends = time.monotonic() + PATIENCE_S
         while True:  # until those have been read
             answer = answer_to(program, head("Content-Length: 50000"), bytes(50_000))
-            if answer.problem == "too-many-uploads":
+            if answer.problem == "too-many-uploads" or time.monotonic() > ends:
                 return answer
 
 
 @provokes_on_sockets("too-many-connections")
 def _(program: ServiceProcess) -> Answered:
     with contextlib.ExitStack() as crowd:
-        while True:
+        for _ in range(MAX_CONNECTIONS + 1):
             client = crowd.enter_context(connected(program.port))
             client.send(head(f"Content-Length: {len(PICTURE)}"), PICTURE)
             if (answer := client.answer()).status != httpx.codes.OK:
-                return answer
+                break
+        return answer
 
 
 # --- what only the Open Inference Protocol has ---

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from service.problems import BAD_PARAMETER, INTERNAL, KINDS, METHOD_NOT_ALLOWED, NOT_FOUND, TYPE_PREFIX, Kind
+from service.request_counts import REFUSED
 from tests.integration.provoked_problems import IN_APP, ON_SOCKETS, PROGRAM_OPTIONS, Answered
 from tests.service.bundles import publish_bundle
 from tests.service.running import ServiceProcess, running_process
@@ -16,7 +17,8 @@ from tests.service.running import ServiceProcess, running_process
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "problems"
 BY_SLUG = {kind.slug: kind for kind in (BAD_PARAMETER, INTERNAL, METHOD_NOT_ALLOWED, NOT_FOUND, *KINDS.values())}
 NOT_PROVOKED: Mapping[str, str] = {
-    "admin-busy": "a look must hang for longer than 10 s; see tests/service/test_steered_follower.py"
+    "admin-busy": "a look must hang for longer than 10 s; see tests/service/test_steered_follower.py",
+    "store-unreachable": "a store must answer at the start and no more at the verb; see the same",
 }
 """Kinds that no test can make a service answer with, and why."""
 
@@ -107,6 +109,11 @@ def test_a_page_begins_with_what_programs_know_and_has_every_part(kind: Kind) ->
     assert name == f"`{TYPE_PREFIX}{kind.slug}` · {kind.status}{waiting}"
     assert meaning.endswith(".")
     assert [line for line in page_of(kind.slug).splitlines() if line.startswith("#")][1:] == PARTS
+
+
+@pytest.mark.parametrize("kind", BY_SLUG.values(), ids=lambda kind: kind.slug)
+def test_a_page_names_the_count_of_refusals_only_where_it_is_counted(kind: Kind) -> None:
+    assert "finial_refused_total" not in page_of(kind.slug) or kind.status in REFUSED
 
 
 def test_the_index_is_that_of_the_code() -> None:
