@@ -88,6 +88,8 @@ class DriftAnswer(_Answer):
     pictures: int = Field(description="How many of the latest pictures this is told of, at most 2,000.")
     label: float | None = Field(description="By predicted label, 0 to 1; null where nothing can be said.")
     novelty: float | None = Field(description="By novelty, 0 to 1; null where nothing can be said.")
+    label_sees_from: float | None = Field(description="A change of a smaller share may leave `label` at 0.")
+    novelty_sees_from: float | None = Field(description="The same of `novelty`.")
     label_reason: str | None = Field(description="Why `label` is null.")
     novelty_reason: str | None = Field(description="Why `novelty` is null.")
 
@@ -98,6 +100,8 @@ class DriftAnswer(_Answer):
             pictures=drift.pictures,
             label=drift.label,
             novelty=drift.novelty,
+            label_sees_from=drift.label_sees_from,
+            novelty_sees_from=drift.novelty_sees_from,
             label_reason=drift.label_reason or None,
             novelty_reason=drift.novelty_reason or None,
         )

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.bundle import ReferenceInfo
+from shared.effective_count import effective_count, totals_of
 from trainer.final_fit import rows_of_final
 from trainer.head import HeadFit
 from trainer.metrics import predicted_classes
@@ -23,7 +24,8 @@ def reference_of(
     Args:
         training, measured, final: of the run.
         novelty: as fitted on the rows of `final`.
-        test_is_alike: whether the test split was drawn from the same pictures; a named test set may be of others.
+        test_is_alike: whether the test split was drawn from the same pictures. A named test set may be of others, and
+            is never a reference, not even where there is no other.
     """
     rows, probabilities = _held_out(training, measured, test_is_alike=test_is_alike)
     if not len(rows):
@@ -33,34 +35,10 @@ def reference_of(
     return ReferenceInfo(
         pictures=len(rows),
         groups=int(groups.max()) + 1,
-        effective=effective_count(predicted, groups),
+        effective=effective_count(totals_of(predicted, groups)),
         counts=tuple(np.bincount(predicted, minlength=len(training.labels)).tolist()),
         novelty_effective=_effective_of_novelty(novelty, training, rows_of_final(training, measured, final)),
     )
-
-
-def effective_count(values: NDArray[np.int64], groups: NDArray[np.int64]) -> float:
-    """How many independent rows tell the shares of `values` as well as these do, in [1, N]; N where none is related.
-
-    The variance of a share of n independent rows is p (1 - p) / n; that of rows in groups is taken from the sums of
-    the groups, and the two are compared over all values together.
-
-    Args:
-        values: shape (N,), whole numbers from 0; N at least 1.
-        groups: shape (N,), numbers of groups from 0.
-
-    Source: L. Kish, "Survey Sampling", 1965: the design effect; the variance is that of a ratio of cluster totals.
-    """
-    n, group_count = len(values), int(groups.max()) + 1
-    shares = np.bincount(values) / n
-    independent = float((shares * (1 - shares)).sum()) / n
-    if independent == 0 or group_count in (1, n):
-        return float(n if group_count > 1 or independent == 0 else 1)
-    totals = np.zeros((group_count, len(shares)))
-    np.add.at(totals, (groups, values), 1.0)
-    off = totals - totals.sum(axis=1, keepdims=True) * shares
-    grouped = float((off**2).sum()) / n**2 * group_count / (group_count - 1)
-    return float(np.clip(n * independent / grouped, 1, n)) if grouped > 0 else float(n)
 
 
 def _held_out(
@@ -70,7 +48,7 @@ def _held_out(
     parts = []
     if measured.cross_validated is not None:
         parts.append((training.rows("train", "validation"), measured.fit.out_of_fold_probabilities))
-    if measured.test is not None and (test_is_alike or not parts):
+    if measured.test is not None and test_is_alike:
         parts.append((measured.test_rows, measured.test_probabilities))
     if not parts:
         return np.zeros(0, np.int64), np.zeros((0, len(training.labels)), np.float32)
@@ -82,7 +60,8 @@ def _effective_of_novelty(fit: NoveltyFit, training: Training, learned: NDArray[
         return None
     found = fit.novelty.scale.of(fit.distances)
     bins = np.minimum((found * _NOVELTY_BINS).astype(np.int64), _NOVELTY_BINS - 1)
-    return effective_count(bins, _numbered([training.groups[row] for row in learned[fit.measured].tolist()]))
+    groups = _numbered([training.groups[row] for row in learned[fit.measured].tolist()])
+    return effective_count(totals_of(bins, groups))
 
 
 def _numbered(groups: Sequence[str]) -> NDArray[np.int64]:

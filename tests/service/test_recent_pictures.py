@@ -1,13 +1,25 @@
 """The window holds the latest pictures, and forgets those of yesterday."""
 
-from service.recent_pictures import BLOCK_PICTURES, BLOCKS, OLDEST_S, RecentPictures
+from collections import Counter
+
+import pytest
+
+from service.recent_pictures import BLOCK_PICTURES, BLOCKS, OLDEST_S, STRETCHES, Recent, RecentPictures
 from tests.service.fakes import FakeClock
+
+
+def labels(recent: Recent) -> dict[str, int]:
+    """Pictures by label in the whole window."""
+    found: Counter[str] = Counter()
+    for stretch in recent.stretches:
+        found.update(stretch.labels)
+    return dict(found)
 
 
 def test_an_empty_window_holds_nothing() -> None:
     found = RecentPictures(3).read()
 
-    assert (found.pictures, dict(found.labels), list(found.novelty)) == (0, {}, [0, 0, 0])
+    assert (found.pictures, list(found.stretches)) == (0, [])
 
 
 def test_what_was_added_is_there() -> None:
@@ -17,7 +29,8 @@ def test_what_was_added_is_there() -> None:
 
     found = window.read()
 
-    assert (found.pictures, dict(found.labels), list(found.novelty)) == (4, {"cat": 3, "dog": 1}, [1, 0, 2])
+    (stretch,) = found.stretches
+    assert (found.pictures, dict(stretch.labels), list(stretch.novelty)) == (4, {"cat": 3, "dog": 1}, [1, 0, 2])
 
 
 def test_it_slides_by_blocks_and_is_bounded() -> None:
@@ -30,8 +43,8 @@ def test_it_slides_by_blocks_and_is_bounded() -> None:
     window.add("new", 0)
     slid = window.read()
 
-    assert (full.pictures, full.labels["old"]) == (BLOCK_PICTURES * BLOCKS, BLOCK_PICTURES)
-    assert (slid.pictures, slid.labels["old"]) == (BLOCK_PICTURES * (BLOCKS - 1) + 1, 0)
+    assert (full.pictures, labels(full)["old"]) == (BLOCK_PICTURES * BLOCKS, BLOCK_PICTURES)
+    assert (slid.pictures, set(labels(slid))) == (BLOCK_PICTURES * (BLOCKS - 1) + 1, {"new"})
 
 
 def test_a_block_of_yesterday_is_forgotten() -> None:
@@ -47,4 +60,19 @@ def test_a_block_of_yesterday_is_forgotten() -> None:
 
     clock.advance(1)
 
-    assert dict(window.read().labels) == {"newer": 1}
+    assert labels(window.read()) == {"newer": 1}
+
+
+@pytest.mark.parametrize("blocks", [10, 15, 20, 21, 57, BLOCKS])
+def test_stretches_are_few_but_enough_to_be_compared(blocks: int) -> None:
+    window = RecentPictures(2)
+    for number in range(BLOCK_PICTURES * blocks):
+        window.add(str(number), number % 2)
+
+    found = window.read().stretches
+
+    assert 10 <= len(found) <= STRETCHES
+    lengths = [stretch.labels.total() for stretch in found]
+    assert set(lengths[:-1]) == {lengths[0]} and lengths[-1] <= lengths[0]
+    assert [sum(stretch.novelty) for stretch in found] == lengths
+    assert [next(iter(stretch.labels)) for stretch in found] == [str(lengths[0] * row) for row in range(len(found))]
