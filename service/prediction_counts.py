@@ -1,5 +1,6 @@
 """Counts what was said about pictures, by model and version: when the answer begins that says it, and only then."""
 
+import math
 import time
 from bisect import bisect_left
 from collections import Counter
@@ -26,7 +27,7 @@ class VersionCounts:
 
     Attributes:
         labels: pictures by their best label.
-        novelty: pictures by bin of `NOVELTY_EDGES`; those without novelty are in none.
+        novelty: pictures by bin of `NOVELTY_EDGES`; those without novelty, or with one that is no number, are in none.
         novelty_sum: their novelty, added up.
         unfamiliar: pictures that were called so.
         recent: the latest of them.
@@ -58,7 +59,7 @@ class PredictionCounts:
         label, novelty = answer.predictions[0].label, answer.novelty
         counts.labels[label] += 1
         in_bin = None
-        if novelty is not None:
+        if novelty is not None and math.isfinite(novelty):  # one that is not would spoil the sum for good
             in_bin = min(bisect_left(NOVELTY_EDGES, novelty), len(NOVELTY_EDGES) - 1)
             counts.novelty[in_bin] += 1
             counts.novelty_sum += novelty

@@ -1,5 +1,6 @@
 """Predictions are counted by model and version; few versions and labels become time series."""
 
+import math
 from collections.abc import Sequence
 
 from prometheus_client.core import Metric
@@ -56,6 +57,18 @@ def test_novelty_at_the_end_of_a_bin_is_in_it() -> None:
         counts.add(answer(novelty=edge))
 
     assert counts.of("colours", "v1").novelty == [1] * len(NOVELTY_EDGES)
+
+
+def test_novelty_that_is_no_number_is_left_out() -> None:
+    """It would be in the sum for as long as the process lives, and count as the most familiar."""
+    counts = PredictionCounts()
+    for novelty in (0.25, math.nan, math.inf):
+        counts.add(answer(novelty=novelty))
+
+    told = counts.of("colours", "v1")
+
+    assert (told.labels["red"], told.novelty_sum, sum(told.novelty)) == (3, 0.25, 1)
+    assert [sum(stretch.novelty) for stretch in told.recent.read().stretches] == [1]
 
 
 def test_a_new_version_begins_anew_and_the_old_one_keeps_what_it_said() -> None:
