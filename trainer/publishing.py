@@ -20,7 +20,7 @@ from trainer.report_facts import report_facts
 # What a service acts on. Settings, tools and times may differ between runs that give the same model.
 _ACTED_ON = (
     *("content_sha256", "labels", "spec", "outputs", "precision", "requirements", "thresholds", "evidence"),
-    "manifest_digest",
+    *("reference", "manifest_digest"),
 )
 
 

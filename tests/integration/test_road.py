@@ -16,7 +16,7 @@ import pytest
 
 from shared.bundle import Bundle, read_bundle
 from shared.errors import ModelMissing
-from shared.publish import list_versions, resolve
+from shared.publish import list_versions, publish, resolve, seal, staging_folder
 from tests.integration.pictures_on_disk import LABELS, write_folder
 from tests.service.running import running_process
 from trainer.__main__ import main
@@ -91,6 +91,21 @@ def test_training_on_unchanged_data_publishes_no_twin(tmp_path: Path, work: Path
     assert again.bundle.version == first.bundle.version
     assert list_versions(tmp_path / "shapes") == [first.bundle.version]
     assert f"Unchanged: version {first.bundle.version} is already current." in progress.said
+
+
+def test_a_model_of_an_earlier_trainer_gets_its_reference(tmp_path: Path, work: Path, pictures: Path) -> None:
+    """All else is as it was, but a service tells drift by the reference."""
+    made = train(settings_for(pictures, work, models_dir=tmp_path), Quiet()).bundle
+    with staging_folder(tmp_path, "shapes") as folder:
+        shutil.copytree(made.path, folder, dirs_exist_ok=True)
+        fields = dict(made.metadata) | {"reference": None}
+        earlier = seal(folder, {name: fields[name] for name in fields.keys() - {"files", "content_sha256"}})
+        publish(folder, tmp_path)
+
+    again = train(settings_for(pictures, work, models_dir=tmp_path), Quiet())
+
+    assert earlier.content_sha256 == made.metadata.content_sha256 and not again.unchanged
+    assert again.bundle.metadata.reference == made.metadata.reference is not None
 
 
 class ReportWatcher(Quiet):
