@@ -82,9 +82,8 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
             page.add_init_script(NOTE_VIOLATIONS)
             errors: list[str] = []
             page.on("pageerror", lambda error: errors.append(str(error)))
-            page.on(
-                "filechooser", lambda _: None
-            )  # from now on: a key opens one sooner than Playwright begins to listen
+            # from now on: a key opens a chooser sooner than Playwright begins to listen for one
+            page.on("filechooser", lambda _: None)
             opened.append((page, errors))
             page.goto(url)
             page.wait_for_selector(wait_for)

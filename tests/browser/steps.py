@@ -1,6 +1,7 @@
 """What somebody does with the page, and what is then seen."""
 
 import base64
+import os
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
@@ -26,19 +27,29 @@ def problem(page: Page) -> Locator:
     return note
 
 
-def drop(page: Page, *files: tuple[str, str, bytes]) -> None:
+def printed(page: Page, language: str) -> str:
+    """The code that is shown."""
+    return page.locator(f"#{language} code").text_content() or ""
+
+
+def quiet_environment() -> dict[str, str]:
+    """For programs that ask a service here: without a proxy."""
+    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+
+
+def drop(page: Page, *files: tuple[str, str, bytes], into: str = "body") -> None:
     """As dragged from a folder: (name, type, content)."""
-    _give(page, "drop", files)
+    _give(page, "drop", files, into)
 
 
-def paste(page: Page, *files: tuple[str, str, bytes]) -> None:
-    _give(page, "paste", files)
+def paste(page: Page, *files: tuple[str, str, bytes], into: str = "body") -> None:
+    _give(page, "paste", files, into)
 
 
-def _give(page: Page, how: str, files: tuple[tuple[str, str, bytes], ...]) -> None:
+def _give(page: Page, how: str, files: tuple[tuple[str, str, bytes], ...], into: str) -> None:
     sent = [[name, kind, base64.b64encode(content).decode()] for name, kind, content in files]
     page.evaluate(
-        """([how, files]) => {
+        """([how, files, into]) => {
             const data = new DataTransfer();
             for (const [name, type, content] of files) {
                 const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
@@ -46,7 +57,7 @@ def _give(page: Page, how: str, files: tuple[tuple[str, str, bytes], ...]) -> No
             }
             const options = { bubbles: true, cancelable: true, dataTransfer: data, clipboardData: data };
             const event = how === "drop" ? new DragEvent("drop", options) : new ClipboardEvent("paste", options);
-            document.body.dispatchEvent(event);
+            document.querySelector(into).dispatchEvent(event);
         }""",
-        [how, sent],
+        [how, sent, into],
     )

@@ -1,5 +1,6 @@
 """Everybody can use it: by keyboard, with a screen reader, on a phone, in the dark, with colours of one's own."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Concrete, OpenPage
 from tests.browser.steps import answered, choose, drop
-from tests.service.running import ServiceProcess
+from tests.service.bundles import publish_bundle
+from tests.service.running import ServiceProcess, running_process
 
 pytestmark = pytest.mark.browser
 
@@ -57,6 +59,40 @@ def test_nothing_is_wider_than_a_phone(open_page: OpenPage, service: ServiceProc
     assert page.evaluate("() => document.documentElement.scrollWidth") == PHONE["width"]
     sizes = [button.bounding_box() for button in page.locator(".bar, .button.first").all()]
     assert min(size["height"] for size in sizes if size) >= 40, "fingers are not mice"
+
+
+def test_a_long_label_makes_nothing_wider(open_page: OpenPage, concrete: Concrete, tmp_path: Path) -> None:
+    """Labels are names of folders: up to 200 characters without a space."""
+    for name in ("one", "two"):
+        publish_bundle(tmp_path / "models", name, labels=("x" * 200, f"{name[0]}" * 200))
+    with running_process(tmp_path / "models", "--default-model", "one") as service:
+        service.wait_until_ready()
+        page = open_page(service.url, viewport=PHONE, is_mobile=True, has_touch=True)
+        page.get_by_label("Compare with").select_option("two")
+        choose(page, concrete.cracked)
+        answered(page, 2)
+        page.get_by_role("button", name="Where is the evidence?").first.click()
+        expect(page.locator(".evidence-said").first).not_to_contain_text("Looking")
+
+        for width in (PHONE["width"], DESKTOP["width"]):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("() => document.documentElement.scrollWidth") == width
+
+
+def test_of_many_labels_the_first_are_shown(open_page: OpenPage, concrete: Concrete, tmp_path: Path) -> None:
+    publish_bundle(tmp_path / "models", labels=tuple(f"label {number:02}" for number in range(30)))
+    with running_process(tmp_path / "models") as service:
+        service.wait_until_ready()
+        page = open_page(service.url)
+        page.get_by_label("Labels shown").fill("30")
+        choose(page, concrete.cracked)
+        answered(page)
+        expect(page.locator(".bar:visible")).to_have_count(20)
+
+        page.get_by_role("button", name="Show 10 more").click()
+
+        expect(page.locator(".bar:visible")).to_have_count(30)
+        expect(page.locator(".bar").nth(20)).to_be_focused()
 
 
 def focused(page: Page) -> str:
@@ -112,6 +148,41 @@ def test_results_are_announced(page: Page, concrete: Concrete) -> None:
 
     said = page.locator("#said[role=status]")
     expect(said).to_contain_text(f"{concrete.cracked.name}: {label}, ")
+
+
+def test_of_many_pictures_it_is_announced_that_they_are_through(page: Page, concrete: Concrete) -> None:
+    """And not each answer: nobody could stop a screen reader that reads thirty of them."""
+    page.evaluate(
+        """() => {
+            const said = document.getElementById("said");
+            globalThis.heard = [];
+            new MutationObserver(() => heard.push(said.textContent)).observe(said, { childList: true });
+        }"""
+    )
+
+    choose(page, *[concrete.cracked, concrete.uncracked] * 6)
+    answered(page, 12)
+
+    expect(page.locator("#said")).to_have_text("All 12 pictures are through.")
+    assert page.evaluate("() => heard") == ["10 of 12 pictures are through.", "All 12 pictures are through."]
+
+
+def test_who_tries_again_finds_themselves_at_the_picture(page: Page, concrete: Concrete) -> None:
+    page.route("**/predict*", lambda route: route.abort())
+    choose(page, concrete.cracked)
+    again = page.get_by_role("button", name="Try again")
+    page.unroute("**/predict*")
+
+    again.focus()
+    page.keyboard.press("Enter")
+
+    answered(page)
+    expect(page.get_by_role("heading", name=concrete.cracked.name)).to_be_focused()
+
+
+def test_links_to_what_is_for_programs_leave_the_pictures_alone(page: Page) -> None:
+    for link in page.locator("footer a").all():
+        assert (link.get_attribute("target"), link.get_attribute("rel")) == ("_blank", "noopener")
 
 
 @pytest.mark.parametrize("media", [{"forced_colors": "active"}, {"reduced_motion": "reduce"}], ids=str)

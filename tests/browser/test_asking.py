@@ -182,6 +182,44 @@ def test_something_dropped_that_is_no_file_is_explained(page: Page) -> None:
     expect(page.locator("#notice")).to_contain_text("is no file")
 
 
+def test_a_notice_goes_with_what_it_was_about(page: Page, concrete: Concrete) -> None:
+    notice = page.locator("#notice")
+    drop(page)
+    expect(notice).to_be_visible()
+    expect(page.locator("#said")).to_contain_text("is no file")
+
+    choose(page, concrete.cracked)
+
+    expect(notice).to_be_hidden()
+    paste(page)
+    expect(notice).to_contain_text("What was pasted is no picture")
+    paste(page, ("image.png", "image/png", picture(RED)))
+    expect(notice).to_be_hidden()
+
+
+def test_text_for_a_field_is_the_fields(page: Page) -> None:
+    for give in (drop, paste):
+        give(page, into="#threshold")
+        expect(page.locator("#notice")).to_be_hidden()
+
+    paste(page, ("image.png", "image/png", picture(RED)), into="#threshold")
+
+    answered(page)
+
+
+def test_the_preview_is_what_the_service_sees(open_page: OpenPage, service: ServiceProcess, tmp_path: Path) -> None:
+    """Through a picture that can be seen through, white is seen; of one that moves, the first."""
+    page = open_page(service.url, color_scheme="dark")
+    frames = [Image.new("RGB", (20, 20), colour) for colour in (RED, BLUE)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+
+    choose(page, tmp_path / "moving.gif")
+
+    answered(page)
+    expect(page.locator(".size")).to_contain_text("the first is asked about")
+    assert page.locator(".frame img").evaluate("(it) => getComputedStyle(it).backgroundColor") == "rgb(255, 255, 255)"
+
+
 def test_labels_and_names_of_files_are_only_text(open_page: OpenPage, tmp_path: Path) -> None:
     """Both are other people's: whoever names a folder or a file must not run anything in this page."""
     evil = "<img src=x onerror=alert(1)>"

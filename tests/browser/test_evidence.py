@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Concrete, OpenPage
-from tests.browser.steps import answered, choose
+from tests.browser.held import Held
+from tests.browser.steps import answered, choose, problem
 from tests.service.bundles import publish_bundle
 from tests.service.running import ServiceProcess, running_process
 
@@ -32,21 +33,40 @@ OPACITIES = """(canvas, [rows, columns]) => {
 """How opaque the layer is in the middle of each place."""
 
 
+STRIPES = """(canvas) => {
+    const brush = canvas.getContext("2d");
+    const [left, wide] = [Math.round(0.55 * canvas.width), Math.round(0.3 * canvas.width)];
+    const pixels = (y) => [...brush.getImageData(left, Math.round(y * canvas.height), wide, 1).data];
+    const reds = (y) => pixels(y).filter((_, index) => index % 4 === 0);
+    const spread = (found) => Math.max(...found) - Math.min(...found);
+    return { against: spread(reds(0.65)), for: spread(reds(0.2)) };
+}"""
+"""How much the red of the layer changes along a line."""
+
+
+VERSION = """async () => {
+    const { models } = await (await fetch("models")).json();
+    return models.find((one) => one.name === "concrete").version;
+}"""
+
+
 class Explaining:
     """Answers /explain: for the label at the upper left, against it at the lower right; the rim is not seen."""
 
-    def __init__(self, page: Page) -> None:
+    HEAT = np.zeros((4, 4))
+    HEAT[:2, :2], HEAT[2:, 2:], HEAT[3, 3] = 1.0, -0.4, -0.5
+
+    def __init__(self, page: Page, **changed: Any) -> None:
         self.asked: list[str] = []
+        box = {"left": 0.1, "top": 0.1, "right": 0.9, "bottom": 0.9}
+        told = {"score": 0.9, "method": "class-activation", "heat": self.HEAT.tolist(), "box": box, "model": "concrete"}
+        self.told = told | {"version": page.evaluate(VERSION), "request_id": "r"} | changed
         page.route("**/explain*", self._answer)
 
     def _answer(self, route: Route) -> None:
         label = parse_qs(urlsplit(route.request.url).query)["label"][0]
         self.asked.append(label)
-        heat = np.zeros((4, 4))
-        heat[:2, :2], heat[2:, 2:], heat[3, 3] = 1.0, -0.4, -0.5
-        box = {"left": 0.1, "top": 0.1, "right": 0.9, "bottom": 0.9}
-        answer = {"label": label, "score": 0.9, "method": "class-activation", "heat": heat.tolist(), "box": box}
-        route.fulfill(body=json.dumps(answer | {"model": "concrete", "version": "v", "request_id": "r"}))
+        route.fulfill(body=json.dumps(self.told | {"label": label}))
 
 
 def test_evidence_is_painted_where_it_lies_and_said_in_words(page: Page, concrete: Concrete) -> None:
@@ -70,6 +90,63 @@ def test_evidence_is_painted_where_it_lies_and_said_in_words(page: Page, concret
     assert layer["nothing"][3] < 30
     assert layer["unseen"][:3] == [0, 0, 0]
     assert layer["unseen"][3] > 100
+
+
+def test_what_speaks_against_is_hatched_and_not_only_of_another_colour(page: Page, concrete: Concrete) -> None:
+    half = np.where(np.arange(4)[:, None] < 2, 1.0, -1.0) * np.ones((4, 4))
+    Explaining(page, heat=half.tolist())
+    choose(page, concrete.cracked)
+    answered(page)
+
+    page.get_by_role("button", name="Where is the evidence?").click()
+
+    expect(page.locator("canvas")).to_be_visible()
+    spread = page.locator("canvas").evaluate(STRIPES)
+    assert spread["for"] < 20
+    assert spread["against"] > 60
+
+
+def test_evidence_of_another_version_is_not_painted_under_an_answer(page: Page, concrete: Concrete) -> None:
+    Explaining(page, version="20990101T000000Z-replaced")
+    choose(page, concrete.cracked)
+    answered(page)
+
+    page.get_by_role("button", name="Where is the evidence?").click()
+
+    expect(problem(page)).to_contain_text("The model was replaced meanwhile")
+    expect(problem(page)).to_contain_text("20990101T000000Z-replaced")
+    expect(page.locator("canvas")).to_be_hidden()
+    with page.expect_request("**/predict*"):
+        page.get_by_role("button", name="Ask anew").click()
+    answered(page)
+    expect(page.get_by_role("heading", name=concrete.cracked.name)).to_be_focused()
+
+
+def test_a_problem_with_the_evidence_is_said_once_and_the_scale_is_there_with_evidence_only(
+    page: Page, concrete: Concrete
+) -> None:
+    choose(page, concrete.cracked)
+    answered(page)
+    held = Held(page, "**/explain*")
+    toggle = page.get_by_role("button", name="Where is the evidence?")
+    toggle.click()
+    held.wait_for(1)
+    expect(page.locator(".evidence-said")).to_have_text("Looking…")
+    expect(page.get_by_label("Strength of the overlay")).to_be_hidden()
+
+    problem_of_service = {"title": "Too late", "detail": "Try again.", "request_id": "r", "status": 504}
+    held.routes[0].fulfill(status=504, body=json.dumps(problem_of_service))
+
+    expect(problem(page)).to_contain_text("Too late (504)")
+    expect(page.locator("#said")).to_have_text("Too late")
+    expect(page.locator("[role=status] button")).to_have_count(0)
+    expect(page.get_by_label("Strength of the overlay")).to_be_hidden()
+    page.get_by_role("button", name="Try again").click()
+    expect(toggle).to_be_focused()
+    held.wait_for(2)
+    held.routes[1].continue_()
+    expect(page.get_by_label("Strength of the overlay")).to_be_visible()
+    expect(page.locator(".problem")).to_have_count(0)
 
 
 def test_the_overlay_can_be_thinned_and_taken_away(page: Page, concrete: Concrete) -> None:
@@ -168,10 +245,10 @@ def test_the_service_itself_is_understood(
     page.get_by_role("button", name="Where is the evidence?").click()
 
     expect(page.locator(".evidence-said")).to_contain_text(f"“{told['label']}”")
-    if np.any(told["heat"]):
-        expect(page.locator(".evidence-said")).to_contain_text(method)
-        painted = page.locator("canvas").evaluate(OPACITIES, [len(told["heat"]), len(told["heat"][0])])
-        assert np.corrcoef(np.abs(told["heat"]).ravel(), np.ravel(painted))[0, 1] > 0.9
+    assert np.any(told["heat"]), "choose a picture in which the model sees something"
+    expect(page.locator(".evidence-said")).to_contain_text(method)
+    painted = page.locator("canvas").evaluate(OPACITIES, [len(told["heat"]), len(told["heat"][0])])
+    assert np.corrcoef(np.abs(told["heat"]).ravel(), np.ravel(painted))[0, 1] > 0.9
 
 
 def test_two_versions_of_one_model_are_compared(open_page: OpenPage, concrete: Concrete, tmp_path: Path) -> None:

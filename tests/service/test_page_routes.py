@@ -141,3 +141,8 @@ def test_a_script_is_a_room_that_says_what_it_is(path: Path) -> None:
     assert lines[0] == "// @ts-check"
     assert lines[1].startswith("// ")
     assert len(lines) <= 150
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.suffix != ".svg"], ids=lambda path: path.name)
+def test_a_line_is_read_without_scrolling(path: Path) -> None:
+    assert [line for line in path.read_text(encoding="utf-8").splitlines() if len(line) > 120] == []
