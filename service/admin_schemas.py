@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from service.model_status import PinnedBy
-from shared.bundle import VERSION_PATTERN
 
 
 class PinOrder(BaseModel):
@@ -13,7 +12,7 @@ class PinOrder(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Annotated[str, StringConstraints(pattern=VERSION_PATTERN)] = Field(
+    version: Annotated[str, StringConstraints(max_length=200)] = Field(
         description="A version of the model, as its folder is called.", examples=["20260102T030405678Z-0a1b2c3d"]
     )
 
@@ -32,5 +31,5 @@ class AdminAnswer(BaseModel):
     pinned: str | None = Field(description="The version that it is pinned to.")
     pinned_by: PinnedBy | None = Field(description="`setting`: --pin or --also; `admin`: a verb like this.")
     worker: int | None = Field(description="The only worker that this happened in, where --workers started several.")
-    note: str = Field(description="How long it lasts.")
+    note: str | None = Field(description="How long an admin's pin lasts; null where there is none.")
     request_id: str

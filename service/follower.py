@@ -223,7 +223,7 @@ class Follower:
             detail = str(error).rstrip(".")
         self._state, self._is_altered = state, bool(detail)
         if detail:  # a report that was added later is no change of the content
-            altered = VersionAltered(self._around.store.origin, self.name, serving.version, detail)
+            altered = VersionAltered(self._around.store.origin, self._model, serving.version, detail)
             self._note(altered, "altered", version=serving.version, attempts=1)
 
     def _note_unreadable(self, error: Exception) -> None:

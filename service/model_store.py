@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -50,6 +50,9 @@ class ModelStore(Protocol):
             BundleError: it is not whole.
             StoreUnreachable: nobody answers.
         """
+
+    def versions(self, name: str) -> Sequence[str]:
+        """Names of the versions of a model that can be named without asking anybody far away, newest first."""
 
     def state(self, name: str, version: str) -> str:
         """A text that changes when the version's files do; quick. Raises StoreUnreachable."""
@@ -118,6 +121,10 @@ class LocalStore:
         if not os.path.lexists(path):
             raise ModelMissing(path, choices=_versions_in(path.parent))
         return path
+
+    def versions(self, name: str) -> Sequence[str]:
+        """Names of the versions in the model's folder, newest first."""
+        return sorted(_versions_in(self._folder / name), reverse=True)
 
     def state(self, name: str, version: str) -> str:
         """Sizes, dates and numbers of the files that say the most."""

@@ -31,7 +31,15 @@ UPLOAD: dict[str, Any] = {
 }
 
 OF_ADMIN_VERBS = frozenset(
-    {"admin-busy", "admin-closed", "no-earlier-version", "origin-not-allowed", "version-fixed", "version-not-loadable"}
+    {
+        "admin-busy",
+        "admin-closed",
+        "no-earlier-version",
+        "origin-not-allowed",
+        "store-unreachable",
+        "version-fixed",
+        "version-not-loadable",
+    }
 )
 """Kinds of problems that no upload ends in."""
 

@@ -37,6 +37,7 @@ from service.request_errors import (
     UploadTooLarge,
     UploadTooSlow,
 )
+from service.store_errors import StoreUnreachable
 from shared.errors import FinialError, PictureCorrupt, PictureTooLarge, TooManyPixels, UnknownFormat
 
 REQUEST_ID = "6f0f2c4d9a8b4e0f8d1c5b7a3e2f1d0c"
@@ -60,7 +61,7 @@ def _errors() -> Iterator[FinialError]:
         AdminClosed(),
         OriginNotAllowed("https://b.example"),
         RateLimited(per_minute=60, retry_after_s=7),
-        NoEarlierVersion("flowers"),
+        NoEarlierVersion("flowers", serving=VERSION),
         VersionFixed(f"flowers@{VERSION}"),
         VersionNotLoadable("flowers", VERSION, "model.onnx: 437 bytes, bundle.json says 447."),
         AdminBusy("flowers", waited_s=10, doing="fetching"),
@@ -91,6 +92,7 @@ def _errors() -> Iterator[FinialError]:
         TooManyWaiting(waiting=64, lanes=2),
         WaitTooLong(waiting=41),
         PoolClosed(),
+        StoreUnreachable("https://models.example", "HTTP 500"),
         NoModel(),
         ModelNotLoaded("flowers", failure="/models/flowers/current: 'latest' is not a version."),
         RunnerBroken("nothing can be computed any more (the device is lost)"),

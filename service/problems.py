@@ -1,7 +1,9 @@
 """The one table from errors to HTTP answers: RFC 9457 problems, each with a stable type and a sentence that helps."""
 
 import http
+import re
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,7 +21,14 @@ from service.access_errors import (
     OriginNotAllowed,
     RateLimited,
 )
-from service.admin_errors import AdminBusy, NoEarlierVersion, VersionFixed, VersionNotLoadable
+from service.admin_errors import (
+    AdminBusy,
+    BodyNotTaken,
+    NoEarlierVersion,
+    NoSuchVersionName,
+    VersionFixed,
+    VersionNotLoadable,
+)
 from service.connection_errors import (
     HeadersTooLarge,
     HeadersTooSlow,
@@ -40,7 +49,7 @@ from service.model_errors import (
     UnknownVersion,
 )
 from service.open_inference.form import MEDIA_TYPE as INFERENCE_MEDIA_TYPE
-from service.open_inference.form import error_body, speaks_open_inference
+from service.open_inference.form import NO_SUCH_ROUTE, error_body, speaks_open_inference
 from service.pool_errors import PoolClosed, PoolTimeout, RunnerBroken, TooManyWaiting, WaitTooLong
 from service.request_counts import note_problem
 from service.request_errors import (
@@ -59,6 +68,7 @@ from service.request_errors import (
 from service.request_ids import HEADER, SERVER_TIMING, request_id_of
 from service.schemas import Problem
 from service.stage_times import known_stage_times
+from service.store_errors import StoreClosed, StoreUnreachable
 from shared.errors import FinialError, PictureCorrupt, PictureTooLarge, TooManyPixels, UnknownFormat
 
 MEDIA_TYPE = "application/problem+json"
@@ -79,9 +89,12 @@ INTERNAL = Kind(500, "internal-error", "The service made a mistake")
 BAD_PARAMETER = Kind(400, "bad-parameter", "A parameter cannot be used")
 NOT_FOUND = Kind(404, "not-found", "There is no such route")
 METHOD_NOT_ALLOWED = Kind(405, "method-not-allowed", "The route does not know this method")
+DRAINING = Kind(503, "draining", "The service is shutting down", retry_after_s=1)
 
 KINDS: dict[type[FinialError], Kind] = {
     UnknownParameter: BAD_PARAMETER,
+    BodyNotTaken: BAD_PARAMETER,
+    NoSuchVersionName: BAD_PARAMETER,
     RepeatedParameter: BAD_PARAMETER,
     InferenceMalformed: Kind(400, "bad-inference-request", "The inference request cannot be used"),
     RepositoryNotControlled: Kind(400, "models-not-controlled", "Models are not loaded by request"),
@@ -119,7 +132,9 @@ KINDS: dict[type[FinialError], Kind] = {
     TooManyUploads: Kind(503, "too-many-uploads", "Too much is being uploaded", retry_after_s=1),
     TooManyWaiting: Kind(503, "queue-full", "Too many requests are waiting", retry_after_s=1),
     WaitTooLong: Kind(503, "wait-too-long", "The wait would outlast the deadline", retry_after_s=1),
-    PoolClosed: Kind(503, "draining", "The service is shutting down", retry_after_s=1),
+    PoolClosed: DRAINING,
+    StoreClosed: DRAINING,
+    StoreUnreachable: Kind(503, "store-unreachable", "Where models come from cannot be read", retry_after_s=5),
     NoModel: Kind(503, "no-model", "No model is served yet", retry_after_s=2),
     RunnerBroken: Kind(503, "broken", "The service must be restarted", retry_after_s=5),
     ModelNotLoaded: Kind(503, "model-not-loaded", "The model is not loaded", retry_after_s=2),
@@ -170,8 +185,11 @@ def headers_of(error: FinialError) -> dict[str, str]:
     return dict(error.headers) if isinstance(error, ServiceError) else {}
 
 
+_ADDRESS = re.compile(r"\w+://")
+
+
 def _problem(kind: Kind, detail: str, request_id: str) -> Problem:
-    sentence = detail[:1].upper() + detail[1:]
+    sentence = detail if _ADDRESS.match(detail) else detail[:1].upper() + detail[1:]
     return Problem(
         type=TYPE_PREFIX + kind.slug, title=kind.title, status=kind.status, detail=sentence, request_id=request_id
     )
@@ -197,17 +215,34 @@ async def _answer_finial_error(request: Request, error: FinialError) -> Response
 
 
 async def _answer_bad_parameter(request: Request, error: RequestValidationError) -> Response:
-    found = "; ".join(f"{e['loc'][-1]}: {e['msg']}, found {str(e.get('input'))[:80]!r}" for e in error.errors())
-    return respond(BAD_PARAMETER, f"the parameter {found}. /openapi.json says what is accepted.", request.scope)
+    found = "; ".join(_in_words(e) for e in error.errors())
+    if "body" in {e["loc"][0] for e in error.errors()} and not _is_json(request):
+        announced = request.headers.get("content-type", "nothing")
+        found += f"; it is announced as {announced[:80]!r}, expected is Content-Type: application/json"
+    return respond(BAD_PARAMETER, f"{found}. /openapi.json says what is accepted.", request.scope)
+
+
+def _in_words(found: dict[str, Any]) -> str:
+    place, *names = found["loc"]
+    if found["type"] == "missing" and place == "body" and not names:
+        return "the body is missing"
+    field = ".".join(name for name in names if isinstance(name, str))  # a number says where JSON ends to be JSON
+    of_body = f"the body's field {field}" if field else "the body"
+    where = of_body if place == "body" else f"the parameter {field}"
+    return f"{where}: {found['msg']}, found {str(found.get('input'))[:80]!r}"
+
+
+def _is_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
 
 async def _answer_http_error(request: Request, error: HTTPException) -> Response:
     where = f"{request.method} {request.url.path[:200]}"
     headers = dict(error.headers or {})
     if error.status_code == NOT_FOUND.status:
-        return respond(
-            NOT_FOUND, f"{where}: no such route. Pictures go to POST /predict; /docs lists the rest.", request.scope
-        )
+        known = "no such route. Pictures go to POST /predict; /docs lists the rest"
+        told = NO_SUCH_ROUTE if speaks_open_inference(request.url.path) else known
+        return respond(NOT_FOUND, f"{where}: {told}.", request.scope)
     if error.status_code == METHOD_NOT_ALLOWED.status:
         allowed = _allowed(request)
         detail = f"{where}: this route knows {allowed}."

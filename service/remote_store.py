@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from service.http_files import HttpFiles
@@ -91,6 +91,11 @@ class RemoteStore:
             self._fetch(f"{name}/{version}", folder)
 
         return self._cache.obtain(name, version, expected=expected, fetch=fetch, go_on=self._go_on)
+
+    def versions(self, name: str) -> Sequence[str]:
+        """The version that was served last, if it is kept."""
+        last = self._cache.remembered().get(name)
+        return [] if last is None else [last]
 
     def state(self, name: str, version: str) -> str:
         """The content hash that bundle.json tells: of files that lie elsewhere, nothing else is quick to know."""

@@ -1,13 +1,18 @@
 """Follows one model, and does as an admin says meanwhile: look now, serve this version, serve again what you would."""
 
 import contextlib
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from service.admin_errors import AdminBusy, NoEarlierVersion, VersionNotLoadable
+from service.admin_errors import AdminBusy, NoEarlierVersion, NoSuchVersionName, VersionNotLoadable
 from service.follower import Follower, in_words
 from service.model_status import Pin
+from service.store_errors import StoreClosed, StoreUnreachable
+from shared.bundle import VERSION_PATTERN
+
+Result = Literal["loaded", "unchanged", "failed"]
 
 ADMIN_WAIT_S = 10.0
 """How long an admin waits for a look that is under way."""
@@ -20,14 +25,28 @@ class Looked:
     Attributes:
         result: a version was loaded, all is as it was, or something is wrong.
         reason: what is wrong.
+        version: what was served then; None for nothing.
+        pin: what it was pinned to then. Whoever looks later may see what another verb did.
     """
 
-    result: Literal["loaded", "unchanged", "failed"]
+    result: Result
     reason: str | None = None
+    version: str | None = field(default=None, compare=False)
+    pin: Pin | None = field(default=None, compare=False)
 
 
 class SteeredFollower(Follower):
     """A follower with verbs. What an admin says holds as long as the process lives, and is written nowhere."""
+
+    @property
+    def admin_pin(self) -> Pin | None:
+        """What an admin pinned; to be set before the first look, by whoever follows the model again."""
+        return self._pin if self._pin is not None and self._pin.by == "admin" else None
+
+    @admin_pin.setter
+    def admin_pin(self, pin: Pin | None) -> None:
+        if pin is not None:
+            self._pin = pin
 
     def look_now(self) -> Looked:
         """Look once, also for what failed a moment ago, and tell what came of it.
@@ -42,9 +61,13 @@ class SteeredFollower(Follower):
         """Serve a version whatever `current` says, until `unpin`; it is loaded first, and one that cannot be is no pin.
 
         Raises:
+            NoSuchVersionName: no version is called so.
             AdminBusy: as above.
             VersionNotLoadable: why not.
+            StoreUnreachable, StoreClosed: that it is not even known whether it can.
         """
+        if not re.fullmatch(VERSION_PATTERN, version):
+            raise NoSuchVersionName(self.name, version, choices=self._around.store.versions(self._model))
         with self._free_to_look():
             return self._serve_pinned(version)
 
@@ -52,13 +75,14 @@ class SteeredFollower(Follower):
         """Pin the version that was served before the present one.
 
         Raises:
-            AdminBusy, VersionNotLoadable: as above.
+            AdminBusy, VersionNotLoadable, StoreUnreachable, StoreClosed: as above.
             NoEarlierVersion: this process has served none.
         """
         with self._free_to_look():
             before = self._around.registry.version_before(self.name)
             if before is None:
-                raise NoEarlierVersion(self.name)
+                serving = self._around.registry.find(self.name)
+                raise NoEarlierVersion(self.name, serving=None if serving is None else serving.version)
             return self._serve_pinned(before)
 
     def unpin(self) -> Looked:
@@ -81,12 +105,14 @@ class SteeredFollower(Follower):
             self._load_or_raise(version)
         self._pin = Pin(version, "admin")
         self._expect()
-        return Looked("unchanged" if is_served else "loaded")
+        return self._told("unchanged" if is_served else "loaded")
 
     def _load_or_raise(self, version: str) -> None:
         started = self._around.clock()
         try:
             opened = self._open(version)
+        except (StoreUnreachable, StoreClosed):  # the version may be as good as any
+            raise
         except Exception as error:  # a bundle is untrusted; whatever it provokes is told
             raise VersionNotLoadable(self.name, version, in_words(error)) from error
         finally:
@@ -101,8 +127,12 @@ class SteeredFollower(Follower):
         self._loaded, self._found_wrong = False, ""
         self._look_once()
         if self._found_wrong:
-            return Looked("failed", self._found_wrong)
-        return Looked("loaded" if self._loaded else "unchanged")
+            return self._told("failed", self._found_wrong)
+        return self._told("loaded" if self._loaded else "unchanged")
+
+    def _told(self, result: Result, reason: str | None = None) -> Looked:
+        serving = self._around.registry.find(self.name)
+        return Looked(result, reason, None if serving is None else serving.version, self._pin)
 
     @contextlib.contextmanager
     def _free_to_look(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ from shared.errors import FinialError
 
 
 class StoreError(FinialError):
-    """What the watcher meets where models come from. No request ever does, so that none is answered with it."""
+    """What the watcher meets where models come from; of those who ask, only admins who pin a version learn of it."""
 
 
 class StoreUnreachable(StoreError):

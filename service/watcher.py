@@ -72,6 +72,7 @@ class Watcher:
         self._around = Surroundings(store, registry, open_version, turns or Turns(), interval_s, clock, random)
         self._listing = BackOff(interval_s, clock=clock, random=random)
         self._followers: Mapping[str, SteeredFollower] = {}
+        self._steered: dict[str, Pin] = {}  # what admins pinned, of models that are away
         self._stop, self._listed, self._looked = threading.Event(), threading.Event(), threading.Event()
         self._began = clock()
         self._overseer = Overseer(registry, origin=store.origin, interval_s=interval_s)
@@ -185,6 +186,8 @@ class Watcher:
         self._followers = dict(sorted({**kept, **new}.items()))
         for follower in left:
             follower.leave()
+            if follower.admin_pin is not None:  # a share that is away for a moment must not undo what an admin said
+                self._steered[follower.name] = follower.admin_pin
             logger.warning("model gone", extra={"model": follower.name})
 
     def _wanted(self) -> frozenset[str] | None:
@@ -223,4 +226,6 @@ class Watcher:
         is_expected = name in self._named
         if pinned or is_expected:
             self._registry.expect(name, pin=Pin(pinned) if pinned else None)
-        return SteeredFollower(name, self._around, pinned=pinned, is_expected=is_expected, model=model)
+        follower = SteeredFollower(name, self._around, pinned=pinned, is_expected=is_expected, model=model)
+        follower.admin_pin = self._steered.pop(name, None)
+        return follower

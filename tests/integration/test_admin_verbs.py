@@ -63,6 +63,7 @@ async def test_a_new_version_is_served_when_an_admin_says_look(models_dir: Path)
         told = (await verb(client, "reload")).json()
 
         assert (told["result"], told["version"], told["reason"]) == ("loaded", second.version, None)
+        assert told["note"] is None, "nothing is pinned, so nothing ends"
         assert await label(client) == "crimson"
         assert (await verb(client, "reload")).json()["result"] == "unchanged"
 
@@ -120,6 +121,69 @@ async def test_an_order_that_makes_no_sense_is_a_bad_parameter(body: bytes, mode
     assert (answer.status_code, slug(answer)) == (400, "bad-parameter")
 
 
+@pytest.mark.parametrize(
+    ("method", "verb_of", "request_"),
+    [
+        ("POST", "rollback", {"json": {"version": UNKNOWN}}),
+        ("POST", "reload", {"json": {}}),
+        ("POST", "reload", {"params": {"version": UNKNOWN}}),
+        ("POST", "pin", {"params": {"version": UNKNOWN}, "json": {"version": UNKNOWN}}),
+        ("DELETE", "pin", {"params": {"dry_run": "1"}}),
+    ],
+)
+async def test_what_a_verb_does_not_heed_is_refused(
+    method: str, verb_of: str, request_: dict[str, object], models_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever names a version to roll back to must not get another one; and who tried is in the log."""
+    publish_bundle(models_dir)
+    async with serving(models_dir) as client:
+        answer = await client.request(method, f"/admin/models/colours/{verb_of}", **request_)  # type: ignore[arg-type]
+
+    assert (answer.status_code, slug(answer)) == (400, "bad-parameter")
+    (told,) = [record.__dict__ for record in caplog.records if record.message == "admin"]
+    assert (told["key"], told["model"], told["problem"]) == ("boss", "colours", "bad-parameter")
+
+
+async def test_who_tried_what_is_logged_also_where_it_came_to_nothing(
+    models_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = publish_bundle(models_dir)
+    async with serving(models_dir) as client:
+        await verb(client, "rollback")
+        await verb(client, "pin", json={"version": UNKNOWN})
+        await verb(client, "reload", "nothing")
+        await verb(client, "pin", json={"version": first.version})
+
+    told = [record.__dict__ for record in caplog.records if record.message == "admin"]
+    assert [(each["verb"], each["key"], each.get("problem")) for each in told] == [
+        ("rollback", "boss", "no-earlier-version"),
+        ("pin", "boss", "version-not-loadable"),
+        ("reload", "boss", "unknown-model"),
+        ("pin", "boss", None),
+    ]
+    assert (told[-1]["result"], told[-1]["version"]) == ("unchanged", first.version)
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "words"),
+    [
+        (b"{", "application/json", "The body: JSON decode error"),
+        (b"", "application/json", "The body is missing"),
+        (b'{"version": 1}', "application/json", "The body's field version: "),
+        (b'{"version": "x"}', "text/plain", "announced as 'text/plain', expected is Content-Type: application/json"),
+        (b'{"version": "x"}', "application/json", "known of 'colours' are 2"),
+    ],
+)
+async def test_a_bad_order_is_told_in_words_of_a_body(
+    content: bytes, content_type: str, words: str, models_dir: Path
+) -> None:
+    publish_bundle(models_dir)
+    async with serving(models_dir) as client:
+        answer = await verb(client, "pin", content=content, headers={"Content-Type": content_type})
+
+    assert words in answer.json()["detail"]
+
+
 async def test_a_rollback_pins_the_version_before(models_dir: Path) -> None:
     first = publish_bundle(models_dir)
     async with serving(models_dir) as client:
@@ -166,7 +230,8 @@ async def test_a_version_beside_the_current_one_is_a_model_of_its_own(models_dir
             await client.delete(f"/admin/models/{beside}/pin"),
         ):
             assert (answer.status_code, slug(answer)) == (409, "version-fixed")
-        assert (await verb(client, "reload", beside)).json()["result"] == "unchanged"
+        told = (await verb(client, "reload", beside)).json()
+        assert (told["result"], told["note"]) == ("unchanged", None)
 
 
 async def test_what_is_beside_follows_no_current(models_dir: Path) -> None:

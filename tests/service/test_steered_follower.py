@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from service import steered_follower
-from service.admin_errors import AdminBusy, NoEarlierVersion, VersionNotLoadable
+from service.admin_errors import AdminBusy, NoEarlierVersion, NoSuchVersionName, VersionNotLoadable
 from service.model_errors import UnknownModel
 from service.model_status import Pin
 from service.model_store import LocalStore
+from service.problems import kind_of
 from service.steered_follower import Looked, SteeredFollower
+from service.store_errors import StoreClosed, StoreUnreachable
 from tests.service.shelf import FIRST, SECOND, THIRD, Shelf
 from tests.service.waiting import until
 
@@ -121,6 +123,67 @@ def test_a_rollback_goes_back_one_version_at_a_time_and_never_to_where_it_came_f
     with pytest.raises(NoEarlierVersion):
         cats(shelf).roll_back()
     assert shelf.served == {"cats": FIRST}
+
+
+def test_what_an_admin_pinned_outlasts_a_folder_that_is_away_for_a_moment(shelf: Shelf) -> None:
+    """A share that is mounted again must not serve what somebody has just stopped."""
+    cats(shelf).pin(SECOND)
+    (shelf.folder / "cats").rename(shelf.folder / ".away")
+    shelf.poll()
+    assert shelf.served == {}
+
+    (shelf.folder / ".away").rename(shelf.folder / "cats")
+    shelf.poll()
+    assert (shelf.served, pin_of(shelf)) == ({"cats": SECOND}, Pin(SECOND, "admin"))
+    assert cats(shelf).unpin() == Looked("loaded")
+    assert (shelf.served, pin_of(shelf)) == ({"cats": FIRST}, None)
+
+
+def test_what_a_verb_tells_is_what_it_did_and_not_what_another_one_did_since(shelf: Shelf) -> None:
+    looked = cats(shelf).pin(SECOND)
+    cats(shelf).unpin()
+
+    assert (looked.version, looked.pin) == (SECOND, Pin(SECOND, "admin"))
+
+
+def test_a_pin_to_what_is_no_version_names_some_that_are(shelf: Shelf) -> None:
+    with pytest.raises(NoSuchVersionName, match=f"{THIRD}, {SECOND}, {FIRST}"):
+        cats(shelf).pin("../v2")
+
+
+def test_a_rollback_after_a_pin_to_an_earlier_version_says_why_there_is_none(shelf: Shelf) -> None:
+    shelf.point("cats", THIRD)
+    shelf.poll()
+    cats(shelf).pin(FIRST)
+
+    with pytest.raises(NoEarlierVersion, match=f"from {FIRST}.*a pin to an earlier one"):
+        cats(shelf).roll_back()
+
+
+class UnreachableStore(LocalStore):
+    """Answers, until it does not."""
+
+    away: Exception | None = None
+
+    def obtain(self, name: str, version: str) -> Path:
+        if self.away is not None:
+            raise self.away
+        return super().obtain(name, version)
+
+
+@pytest.mark.parametrize("away", [StoreUnreachable("https://models.example", "HTTP 500"), StoreClosed()])
+def test_a_version_that_cannot_be_fetched_just_now_is_not_called_bad(away: Exception, models_dir: Path) -> None:
+    store = UnreachableStore(models_dir)
+    shelf = Shelf(models_dir, store=store)
+    for version in (SECOND, FIRST):
+        shelf.point("cats", version)
+    shelf.poll()
+    store.away = away
+
+    with pytest.raises(type(away)) as caught:
+        cats(shelf).pin(SECOND)
+    assert kind_of(caught.value).status == 503
+    assert (shelf.served, pin_of(shelf)) == ({"cats": FIRST}, None)
 
 
 def test_a_rollback_to_a_version_that_is_gone_changes_nothing(shelf: Shelf) -> None:
