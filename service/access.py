@@ -24,6 +24,11 @@ class Access:
         self.guard = Guard(None if follower is None else lambda: follower.ring, RateLimit(share=1 / workers))
         self.cors = Cors(settings.allow_origin)
 
+    @property
+    def keys_age_s(self) -> float | None:
+        """Seconds since the file of keys could last be used; None where there is none."""
+        return None if self._follower is None else self._follower.age_s
+
     def __enter__(self) -> Self:
         if self._follower is not None:
             self._follower.__enter__()

@@ -4,8 +4,10 @@ A key is a random token of 256 bits. Slow hashes (scrypt, argon2) protect what p
 token of that length cannot be guessed from its SHA-256, and a slow hash would be a means to keep the service busy.
 """
 
+import os
 import re
 import secrets
+import stat
 import tomllib
 from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
@@ -22,6 +24,8 @@ Right = Literal["predict", "admin"]
 KEY_PREFIX, KEY_BYTES = "finial_", 32
 MAX_KEYS = 1000
 """Each request is compared with every key."""
+MAX_FILE_BYTES = 1024**2
+"""Ten times what so many keys take."""
 NAME_OF_KEY = r"^[A-Za-z0-9_-]{1,64}$"
 
 KeyName = Annotated[str, StringConstraints(pattern=NAME_OF_KEY)]
@@ -65,13 +69,25 @@ def read_keys(path: Path) -> KeyEntries:
 
 
 def text_of(path: Path) -> str:
-    """The file's content. Raises KeyFileInvalid: it cannot be read."""
+    """The file's content. Raises KeyFileInvalid: it cannot be read, is no file, or is too large for one of keys."""
     try:
-        return path.read_text(encoding="utf-8")
+        data = _first_bytes(path, MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise KeyFileInvalid(path, f"it has more than {MAX_FILE_BYTES:,} bytes")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise KeyFileInvalid(path, "it is not UTF-8") from error
     except OSError as error:
         raise KeyFileInvalid(path, error.strerror or str(error)) from error
+
+
+def _first_bytes(path: Path, count: int) -> bytes:
+    """Of a file; what is none (a pipe without a writer) could keep whoever reads it waiting, and is not read."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise KeyFileInvalid(path, "it is no regular file")
+        return file.read(count)
 
 
 def parse_keys(path: Path, text: str) -> KeyEntries:
@@ -84,6 +100,8 @@ def parse_keys(path: Path, text: str) -> KeyEntries:
         found = _ENTRIES.validate_python(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise KeyFileInvalid(path, f"it is not TOML ({error})") from error
+    except RecursionError:
+        raise KeyFileInvalid(path, "it is nested too deeply") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"][:2] if part != "[key]")

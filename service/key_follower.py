@@ -3,6 +3,8 @@
 import logging
 import stat
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,6 +14,7 @@ from service.key_file import parse_keys, text_of
 from service.key_ring import KeyRing
 
 LOOK_EVERY_S = 1.0
+SETTLE_S = 0.05
 
 _JOIN_S = 1.0
 
@@ -26,12 +29,23 @@ class KeyFollower:
     Args:
         path: of the file; a link is followed at each look.
         interval_s: time between two looks.
+        settle_s: how long a file that lacks keys must stay as it is before they are taken out.
+        clock: seconds, never going back.
     """
 
-    def __init__(self, path: Path, *, interval_s: float = LOOK_EVERY_S) -> None:
-        self._path, self._interval_s = path, interval_s
+    def __init__(
+        self,
+        path: Path,
+        *,
+        interval_s: float = LOOK_EVERY_S,
+        settle_s: float = SETTLE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path, self._interval_s, self._settle_s, self._clock = path, interval_s, settle_s, clock
+        self._good_at = clock()
         self._ring = KeyRing({})
         self._text: str | None = None
+        self._refused: str | None = None
         self._complaint = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keys", daemon=True)
@@ -53,21 +67,46 @@ class KeyFollower:
         self._stop.set()
         self._thread.join(timeout=_JOIN_S)  # one that hangs in a file system is left behind
 
+    @property
+    def age_s(self) -> float:
+        """Seconds since the file could last be used; it grows where it is broken or gone, or where reading hangs."""
+        return max(0.0, self._clock() - self._good_at)
+
     def look(self) -> None:
         """Read the file once, and take its keys if it is another one. Nothing that is found raises."""
         try:
-            text = text_of(self._path)
-            if text != self._text:
-                self._take(KeyRing(parse_keys(self._path, text)))
-                self._text = text
-            self._complaint = ""
+            if self._look():
+                self._complaint, self._good_at = "", self._clock()
         except KeyFileInvalid as error:
             self._complain(str(error))
+
+    def _look(self) -> bool:
+        """Whether the file is as it must be. Raises KeyFileInvalid: it is not, and that was not known."""
+        text = text_of(self._path)
+        if text == self._refused:  # known to be bad; to find out again each second may take long
+            return False
+        self._refused = None
+        if text == self._text:
+            return True
+        self._refused = text
+        ring = KeyRing(parse_keys(self._path, text))
+        self._refused = None
+        if self._ring.names - ring.names and not self._is_settled(text):
+            return True  # the next look sees more
+        self._take(ring)
+        self._text = text
+        return True
+
+    def _is_settled(self, text: str) -> bool:
+        """Whether it is still the same a moment later: who writes in place shows a part of the keys meanwhile."""
+        self._stop.wait(self._settle_s)
+        return text_of(self._path) == text
 
     def _take(self, ring: KeyRing) -> None:
         before, self._ring = self._ring, ring
         added, removed = sorted(ring.names - before.names), sorted(before.names - ring.names)
-        logger.info("keys read", extra={"keys": len(ring.names), "added": added, "removed": removed})
+        level = logging.WARNING if removed else logging.INFO
+        logger.log(level, "keys read", extra={"keys": len(ring.names), "added": added, "removed": removed})
 
     def _complain(self, complaint: str) -> None:
         if complaint != self._complaint:  # once, and not every second

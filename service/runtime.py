@@ -75,6 +75,11 @@ class Runtime:
         return self.device_search.found
 
     @property
+    def keys_age_s(self) -> float | None:
+        """Seconds since the file of keys could last be used; None where there is none."""
+        return self.access.keys_age_s
+
+    @property
     def not_ready_reason(self) -> str | None:
         """Why no traffic should come here, or None."""
         if self.lifecycle.broken or self.lifecycle.draining:

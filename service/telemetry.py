@@ -36,6 +36,10 @@ class Observed(Protocol):
         """Where models are computed; None while that is not known."""
 
     @property
+    def keys_age_s(self) -> float | None:
+        """Seconds since the file of keys could last be used; None where there is none."""
+
+    @property
     def not_ready_reason(self) -> str | None:
         """Why no traffic should come here."""
 
@@ -67,6 +71,7 @@ class Metrics:
         yield from _pool_families(self._observed.pool.stats())
         yield from _device_families(self._observed.device)
         yield from _look_families(self._observed.registry)
+        yield _keys_family(self._observed.keys_age_s)
         models = self._observed.registry.overview()
         yield from _model_families(models)
         yield from self._predictions.collect(_served(models), models)
@@ -115,6 +120,11 @@ def _look_families(registry: Registry) -> Iterator[Metric]:
     if (listing_age_s := registry.listing_age_s) is not None:
         what = "Time since it was looked which models there are."
         yield GaugeMetricFamily("finial_listing_age_seconds", what, value=listing_age_s)
+
+
+def _keys_family(age_s: float | None) -> Metric:
+    what = "Time since the file of keys could last be used."
+    return _family(GaugeMetricFamily, "finial_keys_age_seconds", what, (), [] if age_s is None else [((), age_s)])
 
 
 def _model_families(models: dict[str, Status]) -> Iterator[Metric]:

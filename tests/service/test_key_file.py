@@ -1,12 +1,13 @@
 """The file of keys: what may stand in it, and how a line is added and taken out."""
 
+import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from service.access_errors import KeyFileInvalid, KeyNameTaken, KeyNameUnknown
-from service.key_file import MAX_KEYS, entry_of, new_key, parse_keys, read_keys, with_key, without_key
+from service.key_file import MAX_FILE_BYTES, MAX_KEYS, entry_of, new_key, parse_keys, read_keys, with_key, without_key
 
 PATH = Path("keys.toml")
 HASH = "ab" * 32
@@ -104,6 +105,24 @@ def test_a_file_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
         read_keys(tmp_path / "keys.toml")
     with pytest.raises(KeyFileInvalid, match="No such file"):
         read_keys(tmp_path / "none.toml")
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A pipe that nobody writes to would keep the follower for ever, and nobody who is removed would be out."""
+    os.mkfifo(tmp_path / "pipe")
+
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(KeyFileInvalid, match="no regular file"):
+            read_keys(path)
+
+
+def test_a_file_that_is_too_large_or_too_deep_for_keys_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "large").write_text("#" * (MAX_FILE_BYTES + 1))
+    with pytest.raises(KeyFileInvalid, match="more than 1,048,576 bytes"):
+        read_keys(tmp_path / "large")
+
+    with pytest.raises(KeyFileInvalid, match=r"too deep|not TOML"):
+        parse_keys(PATH, "a = " + "[" * 100_000)
 
 
 def test_the_last_day_of_a_key_counts() -> None:

@@ -1,13 +1,16 @@
 """The file of keys is followed, and nothing that happens to it lets anybody in who may not."""
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from service.key_file import entry_of, with_key
+from service import key_follower
+from service.key_file import entry_of, parse_keys, with_key
 from service.key_follower import KeyFollower
+from tests.service.fakes import FakeClock
 from tests.service.waiting import until
 
 
@@ -52,6 +55,61 @@ def test_a_file_that_cannot_be_used_keeps_the_keys_and_is_told_once(
 
     assert follower.ring.names == {"anna"}
     assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == ["keys not read"]
+
+
+def test_a_file_caught_half_written_takes_nobody_out(path: Path, added: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Who writes in place shows fewer keys for a moment, and perhaps none: that closed the service."""
+    path.write_text(added)
+    follower = KeyFollower(path, settle_s=0.2)
+    caplog.set_level(logging.INFO)
+    path.write_text("")
+    rest = threading.Timer(0.05, path.write_text, (added,))
+    rest.start()
+    follower.look()
+    rest.join()
+
+    assert follower.ring.names == {"anna", "bert"}
+    assert "removed" not in str([record.__dict__ for record in caplog.records])
+
+    path.write_text("")
+    follower.look()
+    assert follower.ring.names == set()
+    (told,) = [record for record in caplog.records if record.message == "keys read"]
+    assert (told.levelno, told.__dict__["removed"]) == (logging.WARNING, ["anna", "bert"])
+
+
+def test_what_was_refused_is_not_parsed_again_each_second(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    follower = KeyFollower(path)
+    parsed: list[str] = []
+    monkeypatch.setattr(key_follower, "parse_keys", lambda where, text: parsed.append(text) or parse_keys(where, text))
+    path.write_text("broken = ")
+    for _ in range(3):
+        follower.look()
+
+    assert parsed == ["broken = "]
+
+
+def test_what_is_broken_again_is_told_again(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    good = path.read_text()
+    follower = KeyFollower(path)
+    for text in ("broken = ", good, "broken = "):
+        path.write_text(text)
+        follower.look()
+
+    assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == ["keys not read"] * 2
+
+
+def test_how_long_ago_the_file_could_be_used_is_known(path: Path) -> None:
+    """It grows, too, where reading hangs, and then nobody who is removed is out."""
+    clock = FakeClock()
+    follower = KeyFollower(path, clock=clock)
+    for text in (None, "broken = ", "broken = "):
+        clock.advance(10)
+        if text:
+            path.write_text(text)
+        follower.look()
+
+    assert follower.age_s == 20
 
 
 def test_without_a_usable_file_nobody_is_let_in_until_there_is_one(path: Path, tmp_path: Path) -> None:
