@@ -57,7 +57,7 @@ class Computed:
     """The same with the tensors that it was made of.
 
     Attributes:
-        answer: with every label.
+        answer: with the best label.
         outputs: what the graph says.
         labels: K names in the order of the probabilities.
     """
@@ -149,7 +149,7 @@ def _answer_of(outputs: Outputs, generation: Generation, count: int) -> Answer:
 
 
 def _computed_of(outputs: Outputs, generation: Generation) -> Computed:
-    return Computed(_answer_of(outputs, generation, len(generation.labels)), outputs, generation.labels)
+    return Computed(_answer_of(outputs, generation, 1), outputs, generation.labels)
 
 
 @dataclass(frozen=True)

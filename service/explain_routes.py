@@ -10,8 +10,10 @@ from service.departures import cancelled_when_gone
 from service.dependencies import ClientDeadline, RuntimeDep
 from service.explain_schemas import ExplainAnswer
 from service.explainer import Explainer
+from service.explaining import OCCLUSION_RUNS
 from service.openapi import ANY_PROBLEM, UPLOAD, upload_problems
 from service.parameters import check_parameters
+from service.pool import in_seconds
 from service.request_errors import TooManyPictures
 from service.request_ids import request_id_of
 from service.runtime import Runtime
@@ -53,6 +55,9 @@ async def _explain(
 ) -> ExplainAnswer:
     check_parameters(request.scope, *PARAMETERS)
     asked = await let_in(request, runtime, model, client_deadline, _read_one_picture)
+    if runtime.registry.require(asked.model).evidence is None:  # each run waits for a turn of its own
+        left_s = asked.deadline - in_seconds(0)
+        runtime.admission.admit(asked.model, patience_s=left_s / OCCLUSION_RUNS)
     explainer = Explainer(runtime.registry, runtime.classifier)
     async with cancelled_when_gone(request.receive):
         found = await explainer.explain(

@@ -21,6 +21,9 @@ GRID = 7
 PATCH_CELLS = 2.0
 """Side of a patch, in cells of the grid: what covers half of its neighbours leaves no gap between two places."""
 
+OCCLUSION_RUNS = 1 + GRID * GRID
+"""The picture as it is, and each place covered."""
+
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.open_inference.schemas import InferAnswer, InferenceError, InferRequest
+from service.open_inference.schemas import InferAnswer, InferenceError, InferRequest, RepositoryRequest
 
 _OCTETS = {"type": "string", "format": "binary"}
 _EXAMPLE = {
@@ -11,7 +11,11 @@ _EXAMPLE = {
 }
 
 _REQUEST = InferRequest.model_json_schema(ref_template="#/components/schemas/{model}")
-SCHEMAS: dict[str, dict[str, Any]] = {**_REQUEST.pop("$defs"), "InferRequest": _REQUEST}
+SCHEMAS: dict[str, dict[str, Any]] = {
+    **_REQUEST.pop("$defs"),
+    "InferRequest": _REQUEST,
+    "RepositoryRequest": RepositoryRequest.model_json_schema(),
+}
 """What the body refers to; FastAPI does not know of it, since it is not it that reads the body."""
 
 INFER_BODY: dict[str, Any] = {
@@ -23,6 +27,10 @@ INFER_BODY: dict[str, Any] = {
             "application/octet-stream": {"schema": _OCTETS},
         },
     }
+}
+
+INDEX_BODY: dict[str, Any] = {
+    "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/RepositoryRequest"}}}}
 }
 
 ANY_ERROR: dict[int | str, dict[str, Any]] = {

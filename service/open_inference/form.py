@@ -6,6 +6,12 @@ PREFIX = "/v2"
 MEDIA_TYPE = "application/json"
 
 
+NO_SUCH_ROUTE = (
+    "no such route. docs/open-inference.md lists those that there are; models' statistics and configuration, tracing "
+    "and shared memory are not among them"
+)
+
+
 def speaks_open_inference(path: str) -> bool:
     """Whether who asks for this path understands `{"error": ...}` and no problem of RFC 9457."""
     return path.startswith(PREFIX) and path[len(PREFIX) : len(PREFIX) + 1] in ("", "/")

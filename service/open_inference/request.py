@@ -7,14 +7,17 @@ use without asking.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from service.classifier import Source, decoded_file
 from service.open_inference.json import read_document
 from service.open_inference.schemas import InferRequest, InferRequestedOutput, Parameters
 from service.open_inference.tensors import refuse_shared_memory, sources_of
 from service.request_errors import InferenceMalformed
+
+Document = TypeVar("Document", bound=BaseModel)
 
 LABEL = "label"
 """An output that the graph does not have: the best label of each picture."""
@@ -81,7 +84,7 @@ def read_inference(body: bytes, header_length: str | None) -> Inference:
     length = _length_of(header_length, len(body))
     if length == 0 and header_length is not None:
         return Inference(None, [decoded_file(body)], None)
-    request = _request_of(body[:length])
+    request = read_as(InferRequest, body[:length])
     parameters = request.parameters or {}
     binary = parameters.get("binary_data_output") is True
     return Inference(
@@ -104,10 +107,15 @@ def _length_of(header: str | None, body_bytes: int) -> int:
     return int(header)
 
 
-def _request_of(text: bytes) -> InferRequest:
+def read_as(kind: type[Document], text: bytes) -> Document:
+    """What a body in JSON says, whatever it is announced as: clients of the protocol do not always say.
+
+    Raises:
+        InferenceMalformed: it does not say such a thing.
+    """
     document = read_document(text)
     try:
-        return InferRequest.model_validate(document)
+        return kind.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part)[:40] for part in first["loc"])

@@ -5,7 +5,7 @@ Source: github.com/kserve/open-inference-protocol; binary data, classification a
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, HTTPException, Request, Response
 
 from service.access_log import note_model
 from service.admitted import let_in
@@ -14,10 +14,10 @@ from service.dependencies import ClientDeadline, RuntimeDep
 from service.model_errors import RepositoryNotControlled
 from service.open_inference.answer import Written
 from service.open_inference.body import read_body
-from service.open_inference.description import ANY_ERROR, INFER_ANSWER, INFER_BODY
+from service.open_inference.description import ANY_ERROR, INDEX_BODY, INFER_ANSWER, INFER_BODY
 from service.open_inference.form import MEDIA_TYPE, PREFIX
 from service.open_inference.metadata import EXTENSIONS, SERVER_NAME, describe, index_of
-from service.open_inference.request import Inference, read_inference
+from service.open_inference.request import Inference, read_as, read_inference
 from service.open_inference.run import InferenceRun, served
 from service.open_inference.schemas import (
     LiveAnswer,
@@ -28,6 +28,7 @@ from service.open_inference.schemas import (
     RepositoryRequest,
     ServerMetadata,
 )
+from service.pool import in_seconds
 from service.prediction_counts import note_answer
 from service.runtime import Runtime
 
@@ -45,6 +46,7 @@ async def describe_server(request: Request) -> ServerMetadata:
     return ServerMetadata(name=SERVER_NAME, version=request.app.version, extensions=EXTENSIONS)
 
 
+@router.head("/health/live", include_in_schema=False)
 @router.get("/health/live", response_model_exclude_none=True)
 async def is_server_live(runtime: RuntimeDep, response: Response) -> LiveAnswer:
     """As /health/live."""
@@ -53,12 +55,21 @@ async def is_server_live(runtime: RuntimeDep, response: Response) -> LiveAnswer:
     return LiveAnswer(live=reason is None, error=reason)
 
 
+@router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", response_model_exclude_none=True)
 async def is_server_ready(runtime: RuntimeDep, response: Response) -> ReadyAnswer:
     """As /health/ready."""
     reason = runtime.not_ready_reason
     response.status_code = 503 if reason else 200
     return ReadyAnswer(ready=reason is None, error=reason)
+
+
+@router.get("/models/stats", include_in_schema=False, response_model_exclude_none=True)
+async def refuse_statistics(runtime: RuntimeDep) -> ModelMetadata:
+    """Triton's name for all models' statistics, unless a model has it."""
+    if (generation := runtime.registry.find("stats")) is None:
+        raise HTTPException(404)
+    return describe(generation)
 
 
 @router.get("/models/{name}", response_model_exclude_none=True)
@@ -110,10 +121,11 @@ async def infer_with_version(
     return await _infer(request, runtime, name, version, client_deadline, header_length)
 
 
-@router.post("/repository/index")
-async def list_repository(runtime: RuntimeDep, wish: RepositoryRequest | None = None) -> list[RepositoryEntry]:
+@router.post("/repository/index", openapi_extra=INDEX_BODY)
+async def list_repository(request: Request, runtime: RuntimeDep) -> list[RepositoryEntry]:
     """Every model that is known, or every one that is served (`{"ready": true}`)."""
-    return index_of(runtime.registry.overview(), ready_only=wish is not None and wish.ready)
+    wish = read_as(RepositoryRequest, await read_body(request) or b"{}")
+    return index_of(runtime.registry.overview(), ready_only=wish.ready)
 
 
 @router.post("/repository/models/{name}/load", include_in_schema=False)
@@ -139,6 +151,8 @@ async def _infer(
 
     asked = await let_in(request, runtime, name, client_deadline, read, check=check)
     deadline = min(asked.deadline, asked.begun + asked.body.patience_s)
+    if (count := len(asked.body.pictures)) > 1:  # each waits for a turn of its own
+        runtime.admission.admit(name, patience_s=(deadline - in_seconds(0)) / count)
     async with cancelled_when_gone(request.receive):
         run = InferenceRun(asked.body, runtime, name=name, version=version, deadline=deadline, times=asked.times)
         answer, written = await run.answer()

@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
+from service.explaining import OCCLUSION_RUNS
 from service.key_file import entry_of, new_key, with_key
 from service.pool import in_seconds
 from service.settings import ServiceSettings
@@ -103,6 +105,9 @@ async def test_live_and_ready_are_those_of_the_service(models_dir: Path) -> None
         app.state.runtime.lifecycle.break_down("lost")
         broken = await client.get("/v2/health/live")
 
+        heads = [await client.head(f"/v2/health/{path}") for path in ("live", "ready")]
+
+    assert [each.status_code for each in heads] == [503, 503]
     assert (draining.status_code, draining.json()) == (503, {"ready": False, "error": "draining"})
     assert (broken.status_code, broken.json()) == (503, {"live": False, "error": "lost"})
 
@@ -112,6 +117,8 @@ async def test_the_repository_is_listed_and_not_controlled(models_dir: Path) -> 
         app.state.runtime.registry.expect("shapes")
         everything = (await client.post("/v2/repository/index")).json()
         only_ready = (await client.post("/v2/repository/index", json={"ready": True})).json()
+        as_triton_asks = await client.post("/v2/repository/index", content=b'{"ready":true}')  # announces no type
+        wrong = await client.post("/v2/repository/index", json={"ready": "yes"})
         unloading = await client.post("/v2/repository/models/colours/unload")
 
     assert [(each["name"], each["version"], each["state"]) for each in everything] == [
@@ -119,8 +126,25 @@ async def test_the_repository_is_listed_and_not_controlled(models_dir: Path) -> 
         ("shapes", "", "UNAVAILABLE"),
     ]
     assert [each["name"] for each in only_ready] == ["colours"]
+    assert as_triton_asks.json() == only_ready
+    assert (wrong.status_code, wrong.json()["error"].count("ready: Input should be a valid boolean")) == (400, 1)
     assert unloading.status_code == 400
     assert "Explicit model load / unload is not allowed" in unloading.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["stats", "colours/stats", "colours/config", "colours/versions/1/stats"])
+async def test_what_tritons_tools_ask_for_besides_is_not_there(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(f"/v2/models/{path}")
+
+    assert answer.status_code == 404
+    assert "no such route. docs/open-inference.md lists those that there are" in answer.json()["error"]
+    assert "statistics and configuration" in answer.json()["error"]
+
+
+async def test_a_model_may_be_called_stats_nonetheless(models_dir: Path) -> None:
+    publish_bundle(models_dir, name="stats")
+    async with running_app(ServiceSettings(models_dir=models_dir)) as (_, client):
+        assert (await client.get("/v2/models/stats")).json()["name"] == "stats"
 
 
 # --- infer ---
@@ -378,6 +402,40 @@ async def test_a_full_queue_says_when_to_ask_again(models_dir: Path) -> None:
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert list(answer.json()) == ["error"]
+
+
+class Remembers:
+    """An admission that lets everybody in, and remembers how patient they were."""
+
+    def __init__(self) -> None:
+        self.patience_s: list[float] = []
+
+    def admit(self, model: str, *, patience_s: float) -> str:
+        self.patience_s.append(patience_s)
+        return model
+
+
+async def test_the_wait_of_every_run_of_an_explanation_is_foreseen(models_dir: Path) -> None:
+    async with serving(models_dir) as (app, client, _):
+        admission = Remembers()
+        app.state.runtime = replace(app.state.runtime, admission=admission)
+        headers = {"X-Request-Timeout-Ms": "9000", "Content-Type": "image/png"}
+        answer = await client.post("/models/colours/explain", content=RED_FILE, headers=headers)
+
+    assert answer.json()["method"] == "occlusion"
+    assert 0 < admission.patience_s[-1] <= 9 / OCCLUSION_RUNS
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+async def test_the_wait_of_every_picture_is_foreseen(models_dir: Path, count: int) -> None:
+    async with serving(models_dir) as (app, client, _):
+        admission = Remembers()
+        app.state.runtime = replace(app.state.runtime, admission=admission)
+        request = files(*[RED_FILE] * count)
+        outputs_of(await client.post(INFER, json=request, headers={"X-Request-Timeout-Ms": "8000"}))
+
+    assert len(admission.patience_s) == (1 if count == 1 else 2)  # before the body came, and when it was known
+    assert 0 < admission.patience_s[-1] <= 8 / count
 
 
 async def test_the_clients_timeout_is_kept(models_dir: Path) -> None:
