@@ -22,6 +22,8 @@ Document = TypeVar("Document", bound=BaseModel)
 LABEL = "label"
 """An output that the graph does not have: the best label of each picture."""
 
+_LONGEST_US = 10**15  # clients write "for ever" as the largest number that they know
+
 CLASSIFIABLE = ("probabilities", "logits")
 
 
@@ -86,7 +88,7 @@ def read_inference(body: bytes, header_length: str | None) -> Inference:
         return Inference(None, [decoded_file(body)], None)
     request = read_as(InferRequest, body[:length])
     parameters = request.parameters or {}
-    binary = parameters.get("binary_data_output") is True
+    binary = _flag(parameters, "binary_data_output", default=False)
     return Inference(
         id=request.id,
         pictures=sources_of(request.inputs, memoryview(body)[length:]),
@@ -138,9 +140,18 @@ def _wanted_output(name: str, parameters: Parameters, *, binary: bool) -> Wanted
         raise InferenceMalformed(f"classification of {name[:40]!r} is {str(count)[:40]}, expected how many labels")
     if count and name not in CLASSIFIABLE:
         raise InferenceMalformed(f"{name[:40]!r} cannot be told as labels; {' and '.join(CLASSIFIABLE)} can")
-    return WantedOutput(name, parameters.get("binary_data", binary) is True, count)
+    return WantedOutput(name, _flag(parameters, "binary_data", default=binary), count)
 
 
 def _patience_of(parameters: Parameters) -> float:
-    timeout_us = parameters.get("timeout")
-    return timeout_us / 1e6 if type(timeout_us) is int and 0 < timeout_us <= 10**15 else math.inf
+    timeout_us = parameters.get("timeout", 0)
+    if type(timeout_us) is not int or timeout_us < 0:
+        raise InferenceMalformed(f"timeout is {str(timeout_us)[:40]!r}, expected a whole number of microseconds")
+    return min(timeout_us, _LONGEST_US) / 1e6 if timeout_us else math.inf
+
+
+def _flag(parameters: Parameters, name: str, *, default: bool) -> bool:
+    found = parameters.get(name, default)
+    if not isinstance(found, bool):
+        raise InferenceMalformed(f"{name} is {str(found)[:40]!r}, expected true or false")
+    return found

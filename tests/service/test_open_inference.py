@@ -291,6 +291,14 @@ WRONG: dict[str, tuple[int, dict[str, Any], str]] = {
         files(RED_FILE, outputs=[{"name": "logits", "parameters": {"classification": "all"}}]),
         "expected how many labels",
     ),
+    "a timeout in quotation marks": (400, files(RED_FILE, parameters={"timeout": "1"}), "number of microseconds"),
+    "a timeout before the request": (400, files(RED_FILE, parameters={"timeout": -1}), "number of microseconds"),
+    "a yes that is no true": (400, files(RED_FILE, parameters={"binary_data_output": "yes"}), "expected true or false"),
+    "a one that is no true": (
+        400,
+        files(RED_FILE, outputs=[{"name": "label", "parameters": {"binary_data": 1}}]),
+        "binary_data is '1', expected true or false",
+    ),
     "binary that is not there": (400, {"inputs": [{**ONE, "parameters": {"binary_data_size": 9}}]}, "0 bytes follow"),
 }
 
