@@ -10,9 +10,10 @@ import { copyCode, forgetCode, showCode } from "./code.js";
 import { showComparison } from "./comparison.js";
 import { byId, find, notice, value } from "./elements.js";
 import { explain } from "./evidence.js";
+import { showFacts } from "./models.js";
 import { takeFromEverywhere } from "./pictures.js";
 import { addressOf, send, service, whyNotSent } from "./service.js";
-import { keepLooking, lookAtModelsAnew, lookAtOnce, showFacts, useKey } from "./served.js";
+import { keepLooking, lookAtModelsAnew, lookAtOnce, useKey } from "./served.js";
 import { inTurn } from "./turn.js";
 
 /** @import { Card, Pane } from "./cards.js" */

@@ -1,10 +1,9 @@
 // @ts-check
-// What is served: looked at again and again, told at the top of the page, and chosen from.
+// What is served: looked at again and again, and told at the top of the page; and the key for it.
 
-import { byId, bytes, find, notice, percent, value } from "./elements.js";
+import { byId, find, value } from "./elements.js";
+import { takeOver } from "./models.js";
 import { get, service } from "./service.js";
-
-/** @import { Model } from "./service.js" */
 
 const REASONS = {
   draining: "The service is shutting down: it answers what it has, and takes nothing new.",
@@ -64,7 +63,7 @@ async function lookAtModels(health) {
   if (!served.ok) return;
   healthThen = health;
   modelsLookedAt = performance.now();
-  takeOver(served.body);
+  takeOver(served.body, callbacks.whenChosen);
 }
 
 /** Something has shown that what is served may not be what was seen last. */
@@ -78,74 +77,11 @@ function whyNot(reason) {
   return REASONS[/** @type {keyof typeof REASONS} */ (reason)] ?? `Not ready: ${reason}`;
 }
 
-/** @param {{models: Model[], default: string | null, max_upload_bytes: number}} served */
-function takeOver(served) {
-  service.models = served.models;
-  service.default = served.default;
-  service.maxUploadBytes = served.max_upload_bytes ?? Infinity;
-  byId("accepted").textContent = `JPEG, PNG, WebP, BMP or GIF, up to ${bytes(service.maxUploadBytes)}`;
-  const chosen = ["model", "beside"].map(value);
-  const model = fill("model", served.models, []);
-  fill("beside", served.models, [new Option("nothing", "")]);
-  const ready = served.models.filter((one) => one.ready);
-  if (!model.value) model.value = (ready.find((one) => one.name === served.default) ?? ready[0])?.name ?? "";
-  showFacts();
-  tellWhatIsGone(chosen.filter((name) => name && !served.models.some((one) => one.name === name)));
-}
-
-/** @param {string[]} names of models that were chosen */
-function tellWhatIsGone(names) {
-  if (!names.length) return;
-  notice(`No longer served: ${names.join(", ")}. The pictures are asked about anew.`);
-  callbacks.whenChosen();
-}
-
-/**
- * Puts models into a list and keeps what was chosen.
- * @param {string} id @param {Model[]} models @param {HTMLOptionElement[]} first
- */
-function fill(id, models, first) {
-  const select = /** @type {HTMLSelectElement} */ (byId(id));
-  const chosen = select.value;
-  const options = models.map((one) => new Option(one.ready ? one.name : `${one.name} (not loaded)`, one.name));
-  options.forEach((option, index) => (option.disabled = !models[index].ready));
-  const wanted = [...first, ...options];
-  if (wanted.map(asText).join() !== [...select.options].map(asText).join()) {
-    select.replaceChildren(...wanted);
-    select.value = chosen;
-    if (select.selectedIndex < 0 && first.length) select.selectedIndex = 0;
-  }
-  select.disabled = models.length < 1 + first.length;
-  return select;
-}
-
-/** @param {HTMLOptionElement} option */
-function asText(option) {
-  return `${option.text}\n${option.value}\n${option.disabled}`;
-}
-
 /** @param {string} text */
 function showState(text) {
   const element = byId("state");
   if (element.textContent !== text) element.textContent = text; // a live region: said once
   element.classList.toggle("ready", service.ready);
-}
-
-export function showFacts() {
-  const model = service.models.find((one) => one.name === value("model"));
-  const facts = [];
-  const { accuracy, accuracy_interval } = model?.metrics ?? {};
-  if (model?.labels) facts.push(`${model.name} ${model.version}`, `${model.labels.length} labels`);
-  if (model?.labels) facts.push(`backbone ${model.backbone}`);
-  if (typeof accuracy === "number") facts.push(`accuracy ${percent(accuracy)}${interval(accuracy_interval)}`);
-  if (service.models.length > 1 && !service.default) facts.push("no model is the default: programs must name one");
-  if (model?.last_reload_error) facts.push(`a newer version could not be loaded: ${model.last_reload_error.error}`);
-  byId("facts").textContent = facts.join(" · ");
-}
-
-/** @param {[number, number] | null | undefined} found */
-function interval(found) {
-  return found ? ` (95 % interval ${percent(found[0]).replace(" %", "")} to ${percent(found[1])})` : "";
 }
 
 function wantKey() {

@@ -17,6 +17,8 @@
 /** @template T @typedef {{answer: T, url: URL, ms: number, stages: Stage[]}} Told `url`: what was asked */
 
 import { bytes } from "./elements.js";
+import { isAnswerTo } from "./forms.js";
+import { noAnswer, problemOf, strange, unreachable } from "./problems.js";
 
 /** What is known of the service. */
 export const service = {
@@ -57,13 +59,13 @@ export async function send(url, file, cancelled) {
       return [found, await found.text()];
     }, cancelled);
   } catch (error) {
-    return error === LATE ? noAnswer() : unreachable();
+    return error === LATE ? noAnswer(PATIENCE_MS / 1000) : unreachable();
   }
   const ms = performance.now() - began;
   if (response.status === 401) service.whenKeyIsWanted();
   const said = parsed(text);
   if (!response.ok) return problemOf(response, said);
-  if (!FORMS[/** @type {keyof typeof FORMS} */ (url.pathname.split("/").at(-1))](said)) return strange(response);
+  if (!isAnswerTo(url.pathname.split("/").at(-1) ?? "", said)) return strange(response);
   return { answer: said, url, ms, stages: stagesOf(response.headers.get("Server-Timing") ?? "") };
 }
 
@@ -97,28 +99,6 @@ function parsed(text) {
   }
 }
 
-/** What an answer to each verb must have to be shown. */
-const FORMS = {
-  predict: (/** @type {any} */ said) =>
-    said?.predictions?.length > 0
-    && said.predictions.every((/** @type {any} */ one) => isText(one?.label) && isNumber(one.score))
-    && (said.label === null || isText(said.label)) && isNumber(said.score)
-    && (said.novelty === null || isNumber(said.novelty)) && isText(said.model) && isText(said.version),
-  explain: (/** @type {any} */ said) =>
-    isText(said?.label) && ["left", "top", "right", "bottom"].every((side) => isNumber(said.box?.[side]))
-    && said.heat?.length > 0 && said.heat.every((/** @type {any} */ row) => row?.length > 0 && row.every(isNumber)),
-};
-
-/** @param {unknown} thing */
-function isText(thing) {
-  return typeof thing === "string";
-}
-
-/** @param {unknown} thing */
-function isNumber(thing) {
-  return typeof thing === "number";
-}
-
 /** What need not be sent to be known. @param {File} file @returns {Problem | null} */
 export function whyNotSent(file) {
   const isPicture = !file.type || file.type.startsWith("image/") || file.type === "application/octet-stream";
@@ -133,49 +113,6 @@ export function whyNotSent(file) {
   }
   return null;
 }
-
-/** Kinds of problems that end when the service is ready. */
-const OVER_WHEN_READY = ["no-model", "model-not-loaded", "draining", "key-missing", "key-unknown"];
-
-/** @param {Response} response @param {any} said @returns {Problem} */
-function problemOf(response, said) {
-  if (!isText(said?.title) || !isText(said.detail)) return strange(response);
-  const { title, detail, type } = said;
-  const request_id = isText(said.request_id) ? said.request_id : undefined;
-  const waits = OVER_WHEN_READY.includes(String(type).replace("urn:finial:problem:", ""));
-  return { title, detail, request_id, waits, ...whatOf(response) };
-}
-
-/** @param {Response} response @returns {Problem} */
-function strange(response) {
-  const { status } = response;
-  const what = `The answer is none of the service's (status ${status})`;
-  const detail = `${what}: something in between, a proxy perhaps, gave it.`;
-  const waits = [502, 503, 504].includes(status); // what proxies say while there is no service behind them
-  const found = { title: "Somebody else answered", detail, waits, ...whatOf(response) };
-  return response.ok ? { ...found, again: true } : found;
-}
-
-/** @param {Response} response */
-function whatOf({ status, headers }) {
-  const wait_s = Number(headers.get("Retry-After")) || 0;
-  return { status, wait_s, again: wait_s > 0 || status >= 500 || status === 401 || status === 408 };
-}
-
-/** @returns {Problem} */
-function unreachable() {
-  const failed = "The connection failed before an answer came, or the file can no longer be read.";
-  const detail = `${navigator.onLine ? failed : "This device is offline."} ${KEPT}`;
-  return { title: "The service was not reached", detail, again: true, waits: true, unreachable: true };
-}
-
-/** @returns {Problem} */
-function noAnswer() {
-  const detail = `Nothing was answered within ${PATIENCE_MS / 1000} seconds. ${KEPT}`;
-  return { title: "No answer came", detail, again: true, waits: true, unreachable: true };
-}
-
-const KEPT = "The picture is kept here: try again when the service is back.";
 
 /** @param {string} header `Server-Timing` @returns {Stage[]} */
 function stagesOf(header) {
