@@ -13,9 +13,10 @@ class KeyMissing(ServiceError):
 
     headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_authorization: bool = False) -> None:
+        found = "; its header `Authorization` does not begin with `Bearer `" if has_authorization else ""
         super().__init__(
-            "the request brings no key; expected `Authorization: Bearer KEY` or `X-Api-Key: KEY`. "
+            f"the request brings no key{found}; expected `Authorization: Bearer KEY` or `X-Api-Key: KEY`. "
             "The operator hands keys out."
         )
 
@@ -54,10 +55,11 @@ class AdminClosed(ServiceError):
 class RateLimited(ServiceError):
     """The key has made as many requests as it may, for now."""
 
-    def __init__(self, *, per_minute: int, retry_after_s: int) -> None:
+    def __init__(self, *, per_minute: int, retry_after_s: int, share: float = 1.0) -> None:
         self.headers = {"Retry-After": str(retry_after_s)}
+        own = "" if share == 1 else f", of which the worker that was asked grants {per_minute * share:,.3g}"
         super().__init__(
-            f"the key's limit is reached, which is {per_minute:,} a minute. The next request is taken in "
+            f"the key's limit is reached, which is {per_minute:,} a minute{own}. The next request is taken in "
             f"{retry_after_s} s; spread them out, or ask the operator for more."
         )
 
@@ -100,4 +102,14 @@ class OriginNotAllowed(ServiceError):
         super().__init__(
             f"pages of the origin {origin[:200]!r} may not ask this service. The operator names those that may by "
             "--allow-origin, letter by letter as the browser sends them."
+        )
+
+
+class KeyNotShown(KeyFileError):
+    """A new key could not be printed, so that nobody knows it."""
+
+    def __init__(self, path: Path, name: str, detail: str) -> None:
+        super().__init__(
+            f"the key of {name!r} cannot be shown ({detail}), so nothing was added to {path}. "
+            "Let stdout go where it can be written, and do it again."
         )

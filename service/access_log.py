@@ -70,7 +70,11 @@ def _fields_of(scope: Scope) -> dict[str, object]:
     fields = identity_of(scope)
     if not state.get(NO_HEAD):
         fields |= {"method": scope["method"], "path": path_of(scope)}
-    fields |= {name: state[name] for name in ("model", "version", "problem", "key") if state.get(name) is not None}
+    fields |= {
+        name: state[name]
+        for name in ("model", "version", "problem", "key", "expired_key")
+        if state.get(name) is not None
+    }
     if client := scope.get("client"):
         fields["client"] = client[0]
     return fields

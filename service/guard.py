@@ -13,6 +13,8 @@ from service.rate_limit import RateLimit, retry_after_s
 
 KEY = "key"
 """Key of a scope's state: name of the caller's API key."""
+EXPIRED_KEY = "expired_key"
+"""Key of a scope's state: name of the API key whose time is over; for the log, and not for who asks."""
 _PASSED = "passed_guard"
 
 
@@ -52,7 +54,8 @@ class Guard:
         if right not in caller.rights:
             raise KeyNotAllowed(right)
         if caller.per_minute is not None and (wait_s := self._limit.take(caller.name, caller.per_minute)):
-            raise RateLimited(per_minute=caller.per_minute, retry_after_s=retry_after_s(wait_s))
+            after_s = retry_after_s(wait_s)
+            raise RateLimited(per_minute=caller.per_minute, retry_after_s=after_s, share=self._limit.share)
 
     def _current(self, ring: KeyRing) -> KeyRing:
         if ring is not self._seen:
@@ -64,8 +67,10 @@ class Guard:
     def _caller(ring: KeyRing, scope: Scope) -> Caller:
         key = key_in(scope["headers"])
         if key is None:
-            raise KeyMissing
-        caller = ring.find(key)
-        if caller is None:
-            raise KeyUnknown
-        return caller
+            raise KeyMissing(has_authorization=any(name == b"authorization" for name, _ in scope["headers"]))
+        match = ring.match(key)
+        if match is not None and match.is_valid:
+            return match.caller
+        if match is not None:
+            scope["state"][EXPIRED_KEY] = match.caller.name
+        raise KeyUnknown

@@ -31,6 +31,14 @@ class Caller:
 
 
 @dataclass(frozen=True)
+class Match:
+    """A key that the file knows, and whether its time is not over."""
+
+    caller: Caller
+    is_valid: bool
+
+
+@dataclass(frozen=True)
 class _Known:
     digest: bytes
     entry: KeyEntry
@@ -43,14 +51,21 @@ class KeyRing:
     Args:
         entries: by name.
         clock: the time of day.
+        equal: compares two digests in a time that tells nothing of them.
     """
 
-    def __init__(self, entries: KeyEntries, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        entries: KeyEntries,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        equal: Callable[[bytes, bytes], bool] = hmac.compare_digest,
+    ) -> None:
         self._known = [
             _Known(bytes.fromhex(entry.sha256), entry, Caller(name, frozenset(entry.rights), entry.per_minute))
             for name, entry in entries.items()
         ]
-        self._clock = clock
+        self._clock, self._equal = clock, equal
 
     @property
     def names(self) -> frozenset[str]:
@@ -58,15 +73,20 @@ class KeyRing:
         return frozenset(known.caller.name for known in self._known)
 
     def find(self, key: bytes) -> Caller | None:
-        """Whose key this is; None where it is nobody's, or its time is over. Every key is compared, found or not."""
+        """Whose key this is; None where it is nobody's, or its time is over."""
+        match = self.match(key)
+        return match.caller if match is not None and match.is_valid else None
+
+    def match(self, key: bytes) -> Match | None:
+        """Whose key this is or was; None where it is nobody's. Every key is compared, found or not."""
         if len(key) > LONGEST_KEY_BYTES:
             return None
         digest = hashlib.sha256(key).digest()
         found = None
         for known in self._known:
-            if hmac.compare_digest(known.digest, digest):
+            if self._equal(known.digest, digest):
                 found = known
-        return found.caller if found is not None and found.entry.is_valid(self._clock()) else None
+        return None if found is None else Match(found.caller, found.entry.is_valid(self._clock()))
 
 
 def key_in(headers: RawHeaders) -> bytes | None:

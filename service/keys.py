@@ -7,8 +7,10 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+from service.access_errors import KeyNotShown
 from service.access_settings import KeyFileSettings
 from service.key_file import KeyEntry, Right, entry_of, new_key, read_keys, text_of, with_key, without_key
 from service.key_settings import KeysListSettings, KeysNewSettings, KeysRemoveSettings
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     except FinialError as error:
         return _complain(str(error))
     except OSError as error:
-        return _complain(f"{error.filename}: {error.strerror or error}. Name another file by --api-keys.")
+        return _complain(_in_words(error))
     return EXIT_DONE
 
 
@@ -48,15 +50,28 @@ def new(arguments: Sequence[str]) -> None:
     with _held(path):
         text = text_of(path) if path.exists() else ""
         _write(path, with_key(path, text, name, entry))
+        try:
+            _show(key)
+        except OSError as error:  # nobody would ever know it
+            _write(path, text)
+            raise KeyNotShown(path, name, error.strerror or str(error)) from error
     sys.stderr.write(f"{name} was added to {path}. Its key is shown only now; only its hash is kept.\n")
-    print(key)  # noqa: T201
+
+
+def _show(key: str) -> None:
+    try:
+        print(key, flush=True)  # noqa: T201
+    except OSError:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()  # what is left in it would be tried again at the end
+        raise
 
 
 def list_(arguments: Sequence[str]) -> None:
     """List the keys."""
     settings = KeysListSettings.from_command_line(arguments, program=f"{PROGRAM} list")
     for name, entry in sorted(read_keys(_file_of(settings)).items()):
-        print(f"{name}  {_in_words(entry)}")  # noqa: T201
+        print(f"{name}  {_line_of(entry)}")  # noqa: T201
 
 
 def remove(arguments: Sequence[str]) -> None:
@@ -100,9 +115,15 @@ def _write(path: Path, text: str) -> None:
         path.chmod(before.st_mode & 0o777)
 
 
-def _in_words(entry: KeyEntry) -> str:
+def _in_words(error: OSError) -> str:
+    told = error.strerror or str(error)
+    return told if error.filename is None else f"{error.filename}: {told}. Name another file by --api-keys."
+
+
+def _line_of(entry: KeyEntry) -> str:
     limit = "" if entry.per_minute is None else f", {entry.per_minute} a minute"
     end = "" if entry.expires is None else f", until {entry.expires.isoformat()}"
+    end += "" if entry.is_valid(datetime.now(UTC)) else " EXPIRED"
     return f"{'+'.join(entry.rights)}{limit}{end}"
 
 

@@ -28,12 +28,12 @@ class RateLimit:
     """
 
     def __init__(self, *, share: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._share, self._clock = share, clock
+        self.share, self._clock = share, clock
         self._buckets: dict[str, _Bucket] = {}
 
     def take(self, name: str, per_minute: int) -> float:
         """Take a token; 0 where there was one, else the seconds until there is, and nothing was taken."""
-        now, rate = self._clock(), per_minute * self._share / _PER_MINUTE_S
+        now, rate = self._clock(), per_minute * self.share / _PER_MINUTE_S
         bucket = self._buckets.get(name)
         if bucket is None or bucket.rate != rate:  # new, or the file says something else than before
             bucket = self._buckets[name] = _Bucket(rate, self._full(rate), now)

@@ -1,9 +1,11 @@
 """Who is let in, and what the others are told."""
 
+from datetime import date
+
 import pytest
 
 from service.access_errors import AdminClosed, KeyMissing, KeyNotAllowed, KeyUnknown, RateLimited
-from service.guard import KEY, Guard
+from service.guard import EXPIRED_KEY, KEY, Guard
 from service.guard_middleware import Guarded
 from service.key_file import entry_of
 from service.key_ring import KeyRing
@@ -66,6 +68,28 @@ def test_the_keys_name_is_known_to_whoever_comes_later() -> None:
     guard().refusal(scope)
 
     assert scope["state"][KEY] == "anna"
+
+
+def test_a_key_whose_time_is_over_is_named_to_the_log_and_to_nobody_else() -> None:
+    ring = KeyRing({"gone": entry_of("a", expires=date(2020, 1, 1))})
+    scope = scope_of(("X-Api-Key", "a"))
+    refusal = guard(ring).refusal(scope)
+
+    assert isinstance(refusal, KeyUnknown)
+    assert (scope["state"].get(KEY), scope["state"][EXPIRED_KEY]) == (None, "gone")
+    assert "gone" not in str(refusal)
+
+
+def test_a_key_without_bearer_is_told_what_is_missing() -> None:
+    assert "does not begin with `Bearer `" in str(guard().refusal(scope_of(("Authorization", "a"))))
+    assert "Bearer `;" not in str(guard().refusal(scope_of()))
+
+
+def test_a_worker_tells_its_own_share_of_a_limit() -> None:
+    asked = Guard(lambda: RING, RateLimit(share=0.5, clock=FakeClock()))
+    _, refusal = (asked.refusal(scope_of(("X-Api-Key", "c"))) for _ in range(2))
+
+    assert "2 a minute, of which the worker that was asked grants 1. " in str(refusal)
 
 
 def test_who_was_let_in_once_is_not_counted_again() -> None:

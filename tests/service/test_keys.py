@@ -4,11 +4,12 @@ import os
 import stat
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from service.key_file import read_keys
+from service.key_file import entry_of, read_keys, with_key
 from service.key_ring import KeyRing
 from service.keys import main
 from tests.service.running import ROOT
@@ -32,14 +33,18 @@ def test_a_key_is_shown_once_and_only_its_hash_is_kept(path: Path, capsys: pytes
 
 def test_keys_are_listed_by_what_they_may_and_removed_by_name(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["new", "--api-keys", str(path), "--name", "b"])
-    main(["new", "--api-keys", str(path), "--name", "a", "--admin", "--expires", "2027-01-31"])
+    main(["new", "--api-keys", str(path), "--name", "a", "--admin", "--expires", "9999-01-31"])
+    path.write_text(with_key(path, path.read_text(), "c", entry_of("c", expires=date(2020, 1, 1))))
     capsys.readouterr()
 
     main(["list", "--api-keys", str(path)])
-    assert capsys.readouterr().out == "a  admin+predict, until 2027-01-31\nb  predict\n"
+    assert (
+        capsys.readouterr().out
+        == "a  admin+predict, until 9999-01-31\nb  predict\nc  predict, until 2020-01-01 EXPIRED\n"
+    )
 
     assert main(["remove", "--api-keys", str(path), "--name", "a"]) == 0
-    assert list(read_keys(path)) == ["b"]
+    assert list(read_keys(path)) == ["b", "c"]
 
 
 def test_the_file_stays_as_open_as_its_owner_made_it(path: Path) -> None:
@@ -67,6 +72,7 @@ def test_a_link_stays_a_link(path: Path, tmp_path: Path) -> None:
         (["remove", "--name", "other"], "it has taken"),
         (["new", "--name", "a b"], "--name"),
         (["new", "--name", "a", "--per-minute", "0"], "--per-minute"),
+        (["new", "--name", "a", "--expires", "2020-01-01"], "is over"),
         (["new"], "--name NAME"),
         (["rename"], "new | list | remove"),
     ],
@@ -85,6 +91,21 @@ def test_what_cannot_be_done_is_told_and_changes_nothing(
     assert code == 2
     assert complaint in capsys.readouterr().err
     assert path.read_text() == before
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_key_that_cannot_be_shown_is_not_kept(path: Path, *, is_first: bool) -> None:
+    """Nobody would ever know it, and its name would be taken."""
+    if not is_first:
+        main(["new", "--api-keys", str(path), "--name", "b"])
+    before = path.read_text() if path.exists() else ""
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "service.keys", "new", "--api-keys", str(path), "--name", "a"]
+        ended = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (ended.returncode, path.read_text()) == (2, before)
+    assert "cannot be shown (No space left on device), so nothing was added" in ended.stderr
+    assert ended.stderr.count("\n") == 1
 
 
 def test_keys_that_are_made_at_once_are_all_there(path: Path) -> None:
