@@ -12,6 +12,7 @@ from service.option_lists import as_words
 from shared.settings import FinialSettings
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
+MAX_PORT = 65535
 _LEFT_OUT = {"http": ":80", "https": ":443"}
 
 
@@ -24,6 +25,9 @@ def _origin(text: str) -> str:
             f"{text[:200]!r} is no origin; expected scheme, host and perhaps port as browsers write them, in small "
             "letters and without a path or a slash at the end: https://a.example, http://localhost:5173; or *"
         )
+    port = re.search(r":([0-9]+)$", text)
+    if port and int(port[1]) > MAX_PORT:
+        raise ValueError(f"{text!r}: there is no port above {MAX_PORT}")
     usual = _LEFT_OUT.get(text.partition("://")[0], "")
     if usual and text.endswith(usual):
         raise ValueError(f"{text!r}: browsers leave {usual} out; write {text.removesuffix(usual)}")

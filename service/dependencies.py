@@ -1,12 +1,18 @@
 """What several files of routes share: the runtime, how long the client waits, which labels it wants."""
 
 import math
+import re
 from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from service.pool import in_seconds
 from service.runtime import Runtime
+
+_PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE]-?[0-9]+)?|-?\.[0-9]+", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"-?[0-9]+", re.ASCII)
 
 
 async def _runtime(request: Request) -> Runtime:  # async: FastAPI sends plain functions through a thread
@@ -31,9 +37,28 @@ async def _client_deadline(timeout_ms: TimeoutMs = None) -> float:  # called bef
 
 RuntimeDep = Annotated[Runtime, Depends(_runtime)]
 ClientDeadline = Annotated[float, Depends(_client_deadline)]
-TopK = Annotated[int, Query(ge=1, description="How many labels to return; more than there are is clamped.")]
+
+
+def _plain(text: object) -> object:
+    """Refuse what only Python takes for a number, such as `1_0`: other services and clients read it otherwise."""
+    if isinstance(text, str) and not _PLAIN_NUMBER.fullmatch(text):
+        raise PydanticCustomError("number", "expected is a number such as 0.9")
+    return text
+
+
+def _whole(text: object) -> object:
+    """The same of whole numbers: `2.0` is none."""
+    if isinstance(text, str) and not _WHOLE_NUMBER.fullmatch(text):
+        raise PydanticCustomError("whole_number", "expected is a whole number in digits")
+    return text
+
+
+TopK = Annotated[
+    int, BeforeValidator(_whole), Query(ge=1, description="How many labels to return; more than there are is clamped.")
+]
 Threshold = Annotated[
     float,
+    BeforeValidator(_plain),
     Query(
         ge=0,
         le=1,

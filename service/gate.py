@@ -16,10 +16,7 @@ from service.model_errors import ModelNotLoaded, NoModel
 from service.pool_errors import PoolError
 from service.ready_made import ReadyMade, ready_made
 from service.request_counts import OTHER_ROUTE, RequestCounts, note_problem
-
-PREDICT, PREDICT_WITH = "/predict", "/models/{name}/predict"
-INFER, INFER_VERSION = "/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer"
-"""Templates of the routes that are gated; requests that are turned away are counted under them."""
+from service.route_templates import INFER, INFER_VERSION, PREDICT, PREDICT_WITH, template_of
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ class Gate:
         if self._is_draining() or scope["method"] == "OPTIONS":  # a browser that asks beforehand has no key yet
             return None
         if error := self._guard.refusal(scope):  # first: how things stand here is not everybody's business
-            return TurnedAway(GatedRoute(OTHER_ROUTE), error, scope)
+            return TurnedAway(GatedRoute(template_of(scope["path"]) or OTHER_ROUTE), error, scope)
         if scope["method"] != "POST":
             return None
         match scope["path"].split("/"):

@@ -2,8 +2,10 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.gate import GatedRoute
 from service.guard import Guard
 from service.problems import problem_response
+from service.route_templates import template_of
 
 
 class Guarded:
@@ -20,6 +22,8 @@ class Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, unless it is refused."""
         if scope["type"] == "http" and (error := self._guard.refusal(scope)):
+            if template := template_of(scope["path"]):
+                scope["route"] = GatedRoute(template)  # for the counts: a client that is locked out is to be seen
             await problem_response(error, scope)(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -43,7 +43,9 @@ class ServiceSettings(ConnectionSettings, StoreSettings, DeviceSettings, AccessS
     otlp_endpoint: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = Field(
         None, description="Send a span of each request to this OpenTelemetry collector, e.g. http://localhost:4318."
     )
-    access_log: bool = Field(True, description="Log a line for each request; probes and scrapes only when they fail.")
+    access_log: bool = Field(
+        True, description="Log no line for each request; else there is one, of probes and scrapes only when they fail."
+    )
     drain_delay_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         0.0, description="Keep serving this long after SIGTERM, not ready, until balancers have noticed."
     )

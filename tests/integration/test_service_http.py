@@ -123,6 +123,9 @@ REFUSED = {
     ),
     "top_k of nothing": (WITH_PNG | {"params": {"top_k": ""}}, 400, "bad-parameter"),
     "top_k of zero": (WITH_PNG | {"params": {"top_k": "0"}}, 400, "bad-parameter"),
+    "top_k as only Python writes it": (WITH_PNG | {"params": {"top_k": "1_0"}}, 400, "bad-parameter"),
+    "top_k as a fraction": (WITH_PNG | {"params": {"top_k": "2.0"}}, 400, "bad-parameter"),
+    "threshold as only Python writes it": (WITH_PNG | {"params": {"threshold": "0_1"}}, 400, "bad-parameter"),
     "top_k in words": (WITH_PNG | {"params": {"top_k": "all"}}, 400, "bad-parameter"),
     "no content type": ({"content": picture()}, 415, "unsupported-content-type"),
     "json": ({"json": {"picture": "base64"}}, 415, "unsupported-content-type"),
@@ -268,6 +271,8 @@ async def test_models_are_described(client: httpx.AsyncClient, bundle: Bundle) -
     alone = (await client.get("/models/colours")).json()
     for each in (described, alone):
         assert each.pop("look_age_s") >= 0  # it may have been looked at between the two
+    assert alone.pop("drift") is not None
+    assert described.pop("drift") is None, "told of one model only"
     assert described == alone
     assert (described["name"], described["version"], described["ready"]) == ("colours", bundle.version, True)
     assert described["labels"] == ["red", "green", "blue"]
@@ -275,6 +280,20 @@ async def test_models_are_described(client: httpx.AsyncClient, bundle: Bundle) -
     assert described["provider"] == "CPUExecutionProvider"
     assert described["loaded_at"]
     assert described["last_reload_error"] is None
+
+
+async def test_a_default_that_is_not_there_is_told_at_the_start(
+    bundle: Bundle, models_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_app(ServiceSettings(models_dir=models_dir, default_model="colors")) as (_, client):
+        ready = await client.get("/health/ready")
+        asked = await client.post("/predict", files={"file": picture(RED)})
+
+    assert (ready.status_code, asked.status_code) == (503, 503)
+    assert "Did you mean 'colours'?" in ready.json()["reason"]
+    assert asked.json()["detail"] == ready.json()["reason"]
+    (told,) = [record for record in caplog.records if record.message == "default model not there"]
+    assert told.levelname == "ERROR"
 
 
 async def test_an_empty_folder_is_alive_but_not_ready(models_dir: Path) -> None:

@@ -30,6 +30,7 @@ def test_origins_may_be_named_one_by_one_or_in_a_list(models_dir: Path) -> None:
         ("null", "no origin"),
         ("https://a.example:443", "leave :443 out"),
         ("http://a.example:80", "leave :80 out"),
+        ("https://a.example:99999", "no port above 65535"),
         ("*,https://a.example", "name it alone"),
     ],
 )

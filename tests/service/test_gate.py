@@ -11,7 +11,7 @@ from service.access_log import AccessLog
 from service.admission import Admission
 from service.classifier import Classifier
 from service.cors import Cors
-from service.gate import INFER, INFER_VERSION, PREDICT, PREDICT_WITH, Gate
+from service.gate import Gate
 from service.guard import Guard
 from service.model_errors import ModelNotLoaded, NoModel
 from service.open_inference import routes as open_inference
@@ -21,6 +21,7 @@ from service.predict_routes import router
 from service.rate_limit import RateLimit
 from service.registry import Registry
 from service.request_counts import RequestCounts
+from service.route_templates import INFER, INFER_VERSION, PREDICT, PREDICT_WITH
 from shared.decode import DecodeLimits
 from tests.service.asgi import scope_of
 from tests.service.fakes import fake_generation
