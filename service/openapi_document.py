@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from service.open_inference_description import SCHEMAS as INFERENCE_SCHEMAS
+from service.open_inference.description import SCHEMAS as INFERENCE_SCHEMAS
 from service.openapi import OF_OPEN_INFERENCE, SCHEMAS
 from service.openapi_keys import ADMIN_TAG, describe_keys
 from service.problem_examples import problem_examples
