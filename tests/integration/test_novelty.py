@@ -86,7 +86,7 @@ async def test_the_service_says_the_same(trained: TrainResult, pictures: Path) -
 
 
 @pytest.mark.anyio
-async def test_strangers_among_the_traffic_are_drift_and_new_pictures_of_its_kind_are_none(
+async def test_unfamiliar_pictures_among_the_traffic_are_drift_and_new_pictures_of_its_kind_are_none(
     trained: TrainResult, tmp_path: Path
 ) -> None:
     """By the reference that the trainer has put into the bundle."""
