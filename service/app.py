@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ from service.settings import ServiceSettings
 from service.upload_limit import UploadBounds, UploadLimit
 
 LOOK_EVERY_S = 0.02
+
+logger = logging.getLogger(__name__)
 
 
 def create_app(settings: ServiceSettings, opened: Opened | None = None) -> FastAPI:
@@ -116,6 +119,8 @@ async def _tell_of_models(runtime: Runtime) -> None:
         await asyncio.sleep(LOOK_EVERY_S)
     if runtime.watcher.has_looked:
         runtime.lifecycle.on_looked()
+        if (missing := runtime.registry.missing_default) is not None:
+            logger.error("default model not there", extra={"error": missing})
 
 
 def _upload_bounds(settings: ServiceSettings) -> UploadBounds:

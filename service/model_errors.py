@@ -70,17 +70,18 @@ class NoModel(ServiceError):
 class ModelNotLoaded(ServiceError):
     """The model is known or named by the operator, but none of its versions is loaded so far."""
 
-    def __init__(self, name: str, *, failure: str | None = None, is_loading: bool = False) -> None:
+    def __init__(
+        self, name: str, *, failure: str | None = None, is_loading: bool = False, known: Sequence[str] = ()
+    ) -> None:
         if failure is not None:
             found = f"model {name!r} could not be loaded ({failure.rstrip('.')}). It is tried again by itself"
             super().__init__(f"{found}; GET /models/{name} tells more.")
         elif is_loading:
             super().__init__(f"model {name[:80]!r} is not loaded yet. Try again shortly; GET /models tells more.")
         else:
-            super().__init__(
-                f"model {name!r}, the default, is not there. Publish it; it is picked up by itself. "
-                "Or start with another --default-model."
-            )
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f"Did you mean {near[0]!r}? Start" if near else "Publish it; it is picked up by itself. Or start"
+            super().__init__(f"model {name!r}, the default, is not there. {meant} with another --default-model.")
 
 
 class VersionSwapped(FinialError):

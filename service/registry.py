@@ -86,7 +86,7 @@ class Registry:
         if status is not None or not self._is_settled():
             return ModelNotLoaded(name, is_loading=True)
         if name == self._default_model:
-            return ModelNotLoaded(name)
+            return ModelNotLoaded(name, known=[each for each in self.served() if each != name])
         return UnknownModel(name, choices=self.served())
 
     def find(self, name: str) -> Generation | None:
@@ -143,6 +143,14 @@ class Registry:
     def default_model(self) -> str | None:
         """What a request without a name gets, if that is clear."""
         return self._default_model or (self._askable[0] if len(self._askable) == 1 else None)
+
+    @property
+    def missing_default(self) -> str | None:
+        """Why what was named as the default cannot be served, where nothing is known of such a model."""
+        name = self._default_model
+        if name is None or name in self.overview() or self._store_error or not self._is_settled():
+            return None
+        return str(self._why_not(name))
 
     @property
     def serves_default(self) -> bool:

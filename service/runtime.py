@@ -88,7 +88,7 @@ class Runtime:
             return f"--device {self.device.policy}: {self.device.failure}"
         if not self.watcher.has_looked:
             return "loading models"
-        return None if self.registry.serves_default else "no model is served"
+        return None if self.registry.serves_default else self.registry.missing_default or "no model is served"
 
     @functools.cached_property
     def metrics(self) -> Metrics:

@@ -242,3 +242,21 @@ def test_closing_retires_everything() -> None:
     registry.close()
 
     assert all(generation.closed for generation in generations)
+
+
+def test_a_default_that_is_nearly_a_models_name_is_told_with_what_may_have_been_meant() -> None:
+    registry = Registry(default_model="flowrs")
+    assert registry.missing_default == (
+        "model 'flowrs', the default, is not there. Publish it; it is picked up by itself. "
+        "Or start with another --default-model."
+    )
+
+    registry.put(fake_generation("flowers"))
+    assert registry.missing_default == (
+        "model 'flowrs', the default, is not there. Did you mean 'flowers'? Start with another --default-model."
+    )
+    registry.note_store_error("away")
+    assert registry.missing_default is None, "it may be there"
+    registry.note_store_error(None)
+    registry.put(fake_generation("flowrs"))
+    assert registry.missing_default is None
