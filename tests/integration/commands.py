@@ -11,10 +11,13 @@ PAGES = [
         ROOT / "docs" / "http-api.md",
         ROOT / "docs" / "operations.md",
         ROOT / "docs" / "open-inference.md",
+        ROOT / "docs" / "try-it.md",
     ),
     *sorted((ROOT / "docs" / "problems").glob("*.md")),
 ]
 _BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"^(python -m|curl|make|docker) ", re.MULTILINE)
 _COMMENT = re.compile(r"\s+# .*$", re.MULTILINE)
 
 
@@ -25,6 +28,12 @@ class Shown:
     page: str
     language: str
     text: str
+
+
+def unlabelled_on(page: Path) -> list[str]:
+    """Commands in a block that does not say it is of a shell, so that nobody would run them."""
+    blocks = [text for language, text in _FENCE.findall(page.read_text("utf-8")) if language != "bash"]
+    return [block for block in blocks if _COMMAND.search(block)]
 
 
 def shown_on(page: Path) -> list[Shown]:

@@ -1,5 +1,6 @@
 """What the pages show is run: against a real service, in a folder that has the files they name."""
 
+import json
 import os
 import re
 import shlex
@@ -12,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.commands import PAGES, ROOT, Shown, shown_on
+from service.key_file import entry_of, with_key
+from tests.integration.commands import PAGES, ROOT, Shown, shown_on, unlabelled_on
 from tests.s3_server import BUCKET, s3_bucket, upload
 from tests.service.bundles import publish_bundle
 from tests.service.pictures import BLUE, RED, picture
 from tests.service.running import ServiceProcess, running_process
 from tests.service.web_server import Site, web_site
 
+KEY = "finial_whoevers"
 SHOWN = [shown for page in PAGES for shown in shown_on(page)]
 
 NOT_RUN: Mapping[str, str] = {
@@ -49,9 +52,11 @@ def by_text(shown: Shown) -> str:
 
 
 SERVING, TRAINING = the("python -m service "), the("python -m trainer ")
+KEYS = the("python -m service.keys ")
+ADMIN = [shown for shown in the("curl ") if "/admin/" in shown.text]
 PROGRAMS = ("curl ", "openapi-python-client ", "python examples/")
 ASKING = [
-    *(shown for program in PROGRAMS for shown in the(program)),
+    *(shown for program in PROGRAMS for shown in the(program) if shown not in ADMIN),
     *(shown for shown in SHOWN if shown.language == "python"),
 ]
 
@@ -60,7 +65,7 @@ def test_every_command_is_run_or_it_is_said_why_not() -> None:
     left = [
         by_text(shown)
         for shown in SHOWN
-        if shown not in (*SERVING, *TRAINING, *ASKING) and reason_against(shown) is None
+        if shown not in (*SERVING, *TRAINING, *ASKING, *KEYS, *ADMIN) and reason_against(shown) is None
     ]
     assert left == []
     assert all(any(re.match(pattern, shown.text) for shown in SHOWN) for pattern in NOT_RUN), (
@@ -68,6 +73,11 @@ def test_every_command_is_run_or_it_is_said_why_not() -> None:
     )
     for place in re.findall(r"tests/[\w/]+(?:\.py)?", " ".join(NOT_RUN.values())):
         assert (ROOT / place).exists(), place
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_says_that_it_is_one(page: Path) -> None:
+    assert unlabelled_on(page) == []
 
 
 def run(command: str, *, folder: Path) -> str:
@@ -118,9 +128,47 @@ def test_what_asks_is_answered(asked: Asked, shown: Shown) -> None:
         (asked.folder / "program.py").write_text(text)
         assert run("python program.py", folder=asked.folder).strip()
     else:
-        if text.startswith("curl ") and shutil.which("curl") is None:
-            pytest.skip("needs curl, which is not installed here")
-        assert run(text.replace("curl ", "curl -sS --fail-with-body ", 1), folder=asked.folder).strip()
+        assert run_asking(text, folder=asked.folder).strip()
+
+
+def run_asking(command: str, *, folder: Path) -> str:
+    if command.startswith("curl ") and shutil.which("curl") is None:
+        assert not os.environ.get("FINIAL_REQUIRE_CURL"), "FINIAL_REQUIRE_CURL is set, and there is no curl"
+        pytest.skip("needs curl, which is not installed here")
+    return run(command.replace("curl ", "curl -sS --fail-with-body ", 1), folder=folder)
+
+
+# --- keys ---
+
+
+def test_what_is_said_of_keys_is_done_in_that_order(tmp_path: Path) -> None:
+    assert len(KEYS) >= 4
+    for shown in KEYS:
+        run(shown.text, folder=tmp_path)
+
+    assert (
+        "operator" in (tmp_path / "keys.toml").read_text() and "inspector" not in (tmp_path / "keys.toml").read_text()
+    )
+
+
+def test_an_admins_verbs_do_what_they_say_in_that_order(tmp_path: Path) -> None:
+    """Of a model whose second version came while it was served."""
+    entry = entry_of(KEY, rights=["admin", "predict"])
+    (tmp_path / "keys.toml").write_text(with_key(tmp_path / "keys.toml", "", "admin", entry))
+    old = publish_bundle(tmp_path / "models", "decks").version
+    with running_process(tmp_path / "models", "--api-keys", str(tmp_path / "keys.toml")) as service:
+        service.wait_until_ready()
+        new = publish_bundle(tmp_path / "models", "decks", labels=("lime", "red")).version
+        meant = {"localhost:8000": f"127.0.0.1:{service.port}", "VERSION": old, "NAME": "decks", "KEY": KEY}
+
+        told = []
+        for shown in ADMIN:
+            text = re.sub("|".join(map(re.escape, meant)), lambda found: meant[found.group()], shown.text)
+            answer = json.loads(run_asking(text, folder=tmp_path))
+            told.append((answer["version"], answer["pinned"]))
+
+        assert told == [(new, None), (old, old), (new, None), (old, old)]
+        assert service.stop() == 0
 
 
 # --- what serves ---
@@ -132,6 +180,9 @@ def test_what_serves_gets_ready(shown: Shown, tmp_path: Path, monkeypatch: pytes
         publish_bundle(tmp_path / "models", name)
     words = shlex.split(shown.text)[3:]
     arguments = dict(zip(words[::2], words[1::2], strict=True)) | {"--cache-dir": str(tmp_path / "cache")}
+    if "--api-keys" in arguments:
+        arguments["--api-keys"] = str(tmp_path / "keys.toml")
+        (tmp_path / "keys.toml").write_text(with_key(tmp_path / "keys.toml", "", "anybody", entry_of(KEY)))
     place = arguments.pop("--models-dir")
     if place.startswith("s3:"):
         with s3_bucket(monkeypatch):
@@ -150,7 +201,8 @@ def assert_gets_ready(place: str, arguments: Mapping[str, str]) -> None:
     with running_process(place, *words) as service:
         service.wait_until_ready()
         with service.client() as client:
-            assert {model["name"] for model in client.get("/models").json()["models"]} == {"decks", "flowers"}
+            models = client.get("/models", headers={"X-Api-Key": KEY}).json()["models"]
+            assert {model["name"] for model in models} == {"decks", "flowers"}
         assert service.stop() == 0
 
 
