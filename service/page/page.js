@@ -82,7 +82,6 @@ async function askAll(card, urls, signal) {
     show(card, pane, told);
   }
   if (card.panes.length > 1) showComparison(card);
-  card.settled = true;
   card.done = card.panes.every((pane) => pane.told);
   if (card.done) showCode(card.file, urls.map(String));
   announce(card);
@@ -110,6 +109,7 @@ function isNewVersion(pane, answer) {
 /** This page has a fault. @param {Card} card @param {Error} error */
 function showFailure(card, error) {
   console.error(error);
+  card.settled = true;
   const title = "This page failed";
   const detail = `It could not show what came of ${card.file.name} (${error.message}). Reload it.`;
   const waiting = card.panes.filter((pane) => find(pane.element, ".answer").ariaBusy === "true");
