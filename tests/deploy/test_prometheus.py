@@ -168,7 +168,7 @@ def test_prometheus_itself_sees_a_service_its_drift_and_an_alert(
 ) -> None:
     """A live service with two workers: counts of both, the distance as the docs ask for it, and the rules."""
     bundle: Bundle = publish_bundle(models_dir, reference=REFERENCE)
-    (distance,) = promql_of_the_docs()
+    distance, *_ = promql_of_the_docs()
     with (
         running_process(models_dir, "--workers", "2") as service,
         running_prometheus(prometheus, tmp_path, service.port) as ask,
