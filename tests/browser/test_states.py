@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import Concrete, OpenPage
 from tests.browser.steps import answered, choose, problem
 from tests.service.bundles import publish_bundle
-from tests.service.running import ServiceProcess, running_process
+from tests.service.running import running_process
 
 pytestmark = pytest.mark.browser
 
@@ -117,11 +118,24 @@ def test_it_works_below_a_prefix(open_page: OpenPage, browser_prefix: str, concr
     expect(page.locator("#curl code")).to_contain_text(f"{browser_prefix}predict?top_k=5")
 
 
-def test_a_new_page_is_seen_at_once_and_an_old_one_is_not_sent_again(page: Page, service: ServiceProcess) -> None:
-    answers: list[tuple[str, int]] = []
-    page.on("response", lambda response: answers.append((httpx.URL(response.url).path, response.status)))
+def test_a_new_page_is_seen_at_once_and_an_old_one_is_not_sent_again(page: Page) -> None:
+    """The browser asks each time; that nothing has changed is all that is sent then."""
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    paths: dict[str, str] = {}
+    statuses: dict[str, int] = {}
+
+    def note(event: dict[str, Any]) -> None:
+        paths[event["requestId"]] = httpx.URL(event["request"]["url"]).path
+
+    session.on("Network.requestWillBeSent", note)
+    session.on(  # the status on the wire: what the page is told is that of what was kept
+        "Network.responseReceivedExtraInfo", lambda event: statuses.update({event["requestId"]: event["statusCode"]})
+    )
 
     page.reload()
     page.wait_for_selector("#state.ready")
 
-    assert {path for path, _ in answers} >= {"/", "/page/page.js", "/page/page.css"}, "the browser asks again"
+    answered = {paths[request]: status for request, status in statuses.items() if request in paths}
+    asked = ("/", "/page/page.js", "/page/page.css")
+    assert {path: answered.get(path) for path in asked} == dict.fromkeys(asked, httpx.codes.NOT_MODIFIED)
