@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from service.classifier import Answer, Classifier, classify_picture
+from service.classifier import Answer, Classifier, classify_picture, decoded_file
 from service.generation import Generation
 from service.lane import Lane
 from service.loading import open_generation
@@ -209,3 +209,15 @@ async def test_admission_refuses_before_the_upload_what_would_be_refused_after_i
 
 async def classify(classifier: Classifier, *, timeout_s: float = 30.0) -> object:
     return await classifier.classify(picture(), model="colours", count=3, deadline=in_seconds(timeout_s))
+
+
+def test_who_wants_tensors_has_the_labels_not_put_in_order() -> None:
+    """A run of an explanation would sort a thousand labels, of which nobody looks at more than the first."""
+    pool, registry = Pool(lanes=1, max_waiting=1), Registry()
+    registry.put(fake_generation())
+    with ThreadPoolExecutor(1) as executor:
+        classifier = Classifier(registry=registry, pool=pool, executor=executor, limits=LIMITS)
+        found = asyncio.run(classifier.compute(decoded_file(picture()), model="colours", deadline=in_seconds(30)))
+
+    assert [each.label for each in found.answer.predictions] == ["green"]
+    assert len(found.outputs.probabilities) == len(found.labels) == 3
