@@ -135,7 +135,7 @@ def test_workers_fetch_a_version_once_and_serve_it_all(site: Site, models_dir: P
     with running_process(site.url, *arguments) as service, service.client() as client:
         until(lambda: served_by(client.get("/metrics").text, version) == 2)
         later = publish_bundle(models_dir).version
-        until(lambda: client.get("/metrics").text.count(f'version="{later}"') == 2)
+        until(lambda: served_by(client.get("/metrics").text, later) == 2)
         assert service.stop() == 0
 
     assert site.statuses(f"/{MODEL_FILE}") == [200, 200]
