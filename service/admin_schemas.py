@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from service.model_status import PinnedBy
+from shared.bundle import VERSION_PATTERN
 
 
 class PinOrder(BaseModel):
@@ -12,8 +13,11 @@ class PinOrder(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # The pattern stands in the description alone: whoever errs is told which versions there are, not a pattern.
     version: Annotated[str, StringConstraints(max_length=200)] = Field(
-        description="A version of the model, as its folder is called.", examples=["20260102T030405678Z-0a1b2c3d"]
+        description="A version of the model, as its folder is called.",
+        examples=["20260102T030405678Z-0a1b2c3d"],
+        json_schema_extra={"pattern": VERSION_PATTERN},
     )
 
 

@@ -53,16 +53,17 @@ def _whole(text: object) -> object:
     return text
 
 
+# The validators stand last: before `Query` they would hide its bounds from the description.
 TopK = Annotated[
-    int, BeforeValidator(_whole), Query(ge=1, description="How many labels to return; more than there are is clamped.")
+    int, Query(ge=1, description="How many labels to return; more than there are is clamped."), BeforeValidator(_whole)
 ]
 Threshold = Annotated[
     float,
-    BeforeValidator(_plain),
     Query(
         ge=0,
         le=1,
         allow_inf_nan=False,
         description="Smallest score for a label: below it `label` is null; score and predictions stay.",
     ),
+    BeforeValidator(_plain),
 ]

@@ -171,6 +171,7 @@ def test_who_tries_again_finds_themselves_at_the_picture(page: Page, concrete: C
     page.route("**/predict*", lambda route: route.abort())
     choose(page, concrete.cracked)
     again = page.get_by_role("button", name="Try again")
+    expect(again).to_be_visible()
     page.unroute("**/predict*")
 
     again.focus()
