@@ -16,9 +16,8 @@ import httpx
 import pytest
 
 from examples.client import Refused, classify
-from tests.service.bundles import publish_bundle
 from tests.service.pictures import BLUE, GREEN, RED, picture
-from tests.service.running import ROOT, ServiceProcess, running_process
+from tests.service.running import ROOT, ServiceProcess
 
 PICTURE = picture(RED)
 DROP = b""
@@ -149,16 +148,6 @@ def test_an_address_that_is_none_is_told_at_once(url: str) -> None:
 
 
 # --- as a program, against the service ---
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    models_dir = tmp_path_factory.mktemp("models")
-    publish_bundle(models_dir)
-    with running_process(models_dir) as process:
-        process.wait_until_ready()
-        yield process
-        assert process.stop() == 0
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

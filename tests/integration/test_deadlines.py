@@ -33,17 +33,6 @@ async def running(bundle: Bundle, models_dir: Path) -> AsyncIterator[tuple[FastA
         yield app_and_client
 
 
-@pytest.fixture
-def client(running: tuple[FastAPI, httpx.AsyncClient]) -> httpx.AsyncClient:
-    return running[1]
-
-
-@pytest.fixture
-def runtime(running: tuple[FastAPI, httpx.AsyncClient]) -> Runtime:
-    runtime: Runtime = running[0].state.runtime
-    return runtime
-
-
 def slug_in(response: httpx.Response) -> str:
     assert response.headers["content-type"] == "application/problem+json"
     return str(response.json()["type"]).removeprefix("urn:finial:problem:")

@@ -2,14 +2,10 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.service.bundles import publish_bundle
 from tests.service.pictures import GREEN, RED, picture
-from tests.service.running import ServiceProcess, running_process
+from tests.service.running import ServiceProcess
 
 PROGRAM = """
 import sys
@@ -57,16 +53,6 @@ with Client(base_url=sys.argv[1], timeout=30) as client:
 
 print("all is well")
 """
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    models_dir = tmp_path_factory.mktemp("models")
-    publish_bundle(models_dir)
-    with running_process(models_dir) as process:
-        process.wait_until_ready()
-        yield process
-        assert process.stop() == 0
 
 
 def test_a_generated_client_asks_and_understands(service: ServiceProcess, tmp_path: Path) -> None:

@@ -37,17 +37,6 @@ async def running(bundle: Bundle, models_dir: Path) -> AsyncIterator[tuple[FastA
         yield app_and_client
 
 
-@pytest.fixture
-def client(running: tuple[FastAPI, httpx.AsyncClient]) -> httpx.AsyncClient:
-    return running[1]
-
-
-@pytest.fixture
-def runtime(running: tuple[FastAPI, httpx.AsyncClient]) -> Runtime:
-    runtime: Runtime = running[0].state.runtime
-    return runtime
-
-
 def stages(answer: httpx.Response) -> list[str]:
     """Names of the stages in its header, which must have nothing else in it."""
     told = answer.headers["server-timing"]
