@@ -40,6 +40,21 @@ def test_a_signal_breaks_off_and_is_remembered(number: int, error: type[BaseExce
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+def test_what_a_library_makes_of_it_is_turned_back(number: int, error: type[BaseException]) -> None:
+    """As pydantic does while it builds a model: the start is broken off, and has not failed."""
+    with pytest.raises(error), EarlySignals():
+        try:
+            signal.raise_signal(number)
+        except BaseException as broken_off:
+            raise ValueError("the model cannot be built") from broken_off
+
+
+def test_an_error_without_a_signal_is_one() -> None:
+    with pytest.raises(ValueError, match="built"), EarlySignals():
+        raise ValueError("the model cannot be built")
+
+
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
 def test_a_signal_that_an_import_swallows_still_ends_the_service(tmp_path: Path, number: str) -> None:
     """It came once and will not come again: without a memory the service would serve for ever."""
