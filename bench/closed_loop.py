@@ -1,0 +1,87 @@
+"""Callers who each ask again as soon as they are answered, without HTTP: throughput and latency."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+WARM_S = 0.15  # of every point, before it counts
+QUIET_SHARE, QUIET_LOOK_S, QUIET_WITHIN_S = 0.1, 0.02, 3.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """What was seen of some callers for some time.
+
+    Attributes:
+        per_s: answers a second.
+        median_ms: from asking to the answer.
+        p99_ms: that of the 99th percentile.
+        processor_ms: time of the processor for an answer, of all threads.
+    """
+
+    per_s: float
+    median_ms: float
+    p99_ms: float
+    processor_ms: float
+
+
+async def drive(
+    ask: Callable[[], Awaitable[object]],
+    *,
+    callers: int,
+    seconds: float,
+    begin: Callable[[], object] = lambda: None,
+    warm_s: float = WARM_S,
+) -> Point:
+    """Let callers ask in a closed loop.
+
+    Args:
+        ask: one request.
+        callers: how many are under way at any time.
+        seconds: for how long it counts.
+        begin: called when it begins to count.
+        warm_s: for how long before.
+    """
+    latencies, over = list[float](), False
+
+    async def call() -> None:
+        while not over:
+            asked = time.perf_counter()
+            await ask()
+            latencies.append(time.perf_counter() - asked)
+
+    tasks = [asyncio.create_task(call()) for _ in range(callers)]
+    await asyncio.sleep(warm_s)
+    latencies.clear()
+    begin()
+    began, used = time.perf_counter(), time.process_time()
+    await asyncio.sleep(seconds)
+    took, used, counted = time.perf_counter() - began, time.process_time() - used, list(latencies)
+    over = True
+    await asyncio.gather(*tasks)
+    return point_of(counted, took_s=took, processor_s=used)
+
+
+def point_of(latencies: list[float], *, took_s: float, processor_s: float) -> Point:
+    """From the latencies, in s, of what was answered meanwhile.
+
+    Raises:
+        ValueError: nothing was.
+    """
+    if not latencies:
+        raise ValueError(f"nothing was answered within {took_s:.1f} s; measure for longer")
+    median, p99 = np.percentile(latencies, [50, 99]) * 1000
+    return Point(len(latencies) / took_s, float(median), float(p99), 1000 * processor_s / len(latencies))
+
+
+def wait_until_quiet() -> None:
+    """Return once no thread of this process is busy: those that spin go on for a while after a run."""
+    give_up = time.monotonic() + QUIET_WITHIN_S
+    while time.monotonic() < give_up:
+        used = time.process_time()
+        time.sleep(QUIET_LOOK_S)
+        if time.process_time() - used < QUIET_SHARE * QUIET_LOOK_S:
+            return
