@@ -4,6 +4,7 @@
 #           ARGS=              passed on                                          make test ARGS="-k decode"
 #           MODELS= PORT=      where bundles lie, where the service listens
 #           GPU=1              the CUDA build of ONNX Runtime instead of the CPU's
+#           OPENVINO=1         the build with OpenVINO: the service computes int8 faster, and the trainer as ever
 #           TORCH_INDEX=       a further index of torch wheels, such as PyTorch's own of CPU wheels (much smaller)
 #           PYTHON=            the interpreter to make .venv with
 
@@ -11,7 +12,8 @@ MODELS ?= models
 PORT ?= 8000
 CANDIDATES := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python)
 
-RUNTIME := $(if $(filter 1,$(GPU)),onnxruntime-gpu,onnxruntime)
+RUNTIMES := onnxruntime onnxruntime-gpu onnxruntime-openvino
+RUNTIME := $(if $(filter 1,$(GPU)),onnxruntime-gpu,$(if $(filter 1,$(OPENVINO)),onnxruntime-openvino,onnxruntime))
 REQUIREMENTS := $(patsubst %,requirements/%.txt,core train serve $(RUNTIME) remote telemetry dev)
 CONSTRAINTS := requirements/tested.txt
 
@@ -20,7 +22,13 @@ IN_VENV := $(VENV)/bin/python
 # One stamp per build of ONNX Runtime: exactly one of them may be installed.
 INSTALLED := $(VENV)/.installed-$(RUNTIME)
 
-.PHONY: help demo train serve test quick browser check lint types containers venv clean
+# The servers of bench.predict bring packages that do not fit beside ours.
+PEERS := .venv-peers
+PEERS_INSTALLED := $(PEERS)/.installed
+PEERS_REQUIREMENTS := $(patsubst %,requirements/%.txt,core onnxruntime bench)
+PEERS_CONSTRAINTS := requirements/tested-bench.txt
+
+.PHONY: help demo train serve test quick browser check lint types containers bench venv clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -58,22 +66,32 @@ types: $(INSTALLED)  ## mypy
 containers: $(INSTALLED)  ## build both images and run them; needs a Docker engine
 	$(IN_VENV) -m pytest -rs -m container $(ARGS)
 
+bench: $(INSTALLED) $(PEERS_INSTALLED)  ## the service against its peers, 20 min; others: ARGS="pool"; their list: ARGS=list
+	@$(IN_VENV) -m bench $(filter-out list,$(or $(ARGS),predict))
+
 venv: $(INSTALLED)  ## only make .venv and install into it
 
-clean:  ## remove the demo and what the tools cached; models, cache and .venv stay
+clean:  ## remove the demo and what the tools cached; models, cache and .venv* stay
 	rm -rf demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(INSTALLED): $(REQUIREMENTS) $(CONSTRAINTS)
 	@$(MAKE_VENV)
 	@rm -f $(VENV)/.installed-*
-	@if ls -d $(VENV)/lib/python*/site-packages/$(OTHER_RUNTIME)-[0-9]*.dist-info >/dev/null 2>&1; then \
-		$(IN_VENV) -m pip uninstall --quiet --yes onnxruntime onnxruntime-gpu 2>/dev/null; fi
+	@if ls -d $(foreach other,$(OTHER_RUNTIMES),$(VENV)/lib/python*/site-packages/$(other)-[0-9]*.dist-info) 2>/dev/null \
+		| grep -q .; then $(IN_VENV) -m pip uninstall --quiet --yes $(RUNTIMES) 2>/dev/null; fi
 	@echo "Installing into $(VENV). PyTorch is large: the first time takes minutes."
 	@$(IN_VENV) -m pip install --disable-pip-version-check $(QUIET) $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") \
 		$(patsubst %,-r %,$(REQUIREMENTS)) -c $(CONSTRAINTS)
 	@touch $@
 
-OTHER_RUNTIME = $(subst -,_,$(filter-out $(RUNTIME),onnxruntime onnxruntime-gpu))
+$(PEERS_INSTALLED): $(PEERS_REQUIREMENTS) $(PEERS_CONSTRAINTS) | $(INSTALLED)
+	@$(IN_VENV) -m venv --clear $(PEERS)
+	@echo "Installing into $(PEERS)."
+	@$(PEERS)/bin/python -m pip install --disable-pip-version-check $(QUIET) \
+		$(patsubst %,-r %,$(PEERS_REQUIREMENTS)) -c $(PEERS_CONSTRAINTS)
+	@touch $@
+
+OTHER_RUNTIMES = $(subst -,_,$(filter-out $(RUNTIME),$(RUNTIMES)))
 QUIET = $$(test -t 1 || echo --quiet)
 
 # Makes .venv with the first suitable interpreter; one that runs already stays.

@@ -10,7 +10,7 @@ import numpy as np
 from service.micro_batch import NO_TURN, MicroBatcher
 from shared.bundle import INPUT_NAME, Bundle
 from shared.errors import RunFailed
-from shared.session import CPU, Session
+from shared.session import CUDA, Session
 
 MicroBatching = Literal["auto", "on", "off"]
 
@@ -33,8 +33,9 @@ class Batching:
 
     def suits(self, session: Session) -> bool:
         """Whether this session's pictures are to be run together."""
-        wanted = self.when == "on" or (self.when == "auto" and session.provider != CPU)
-        return wanted and self.max_batch > 1 and session.shape_of(INPUT_NAME)[0] is None
+        wanted = self.when == "on" or (self.when == "auto" and session.provider == CUDA)
+        takes_more = session.only_shape is None and session.shape_of(INPUT_NAME)[0] is None
+        return wanted and self.max_batch > 1 and takes_more
 
     def open(self, session: Session, outputs: Sequence[str], bundle: Bundle) -> MicroBatcher:
         """A batcher, after one run of the largest batch: memory that it needs is missed now, and not under load.
@@ -50,7 +51,7 @@ class Batching:
             raise RunFailed(
                 images.shape, detail=f"{error.__cause__}; perhaps it can with a smaller --max-batch"
             ) from error
-        turn = self.cores if session.provider == CPU else NO_TURN
+        turn = NO_TURN if session.provider == CUDA else self.cores
         return MicroBatcher(session, outputs=outputs, max_batch=self.max_batch, turn=turn, on_broken=self.on_broken)
 
 

@@ -3,18 +3,20 @@
 import base64
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from shared.errors import ProviderUnavailable, RunFailed
-from shared.session import CPU, CUDA, Provider, Runtime, open_session, require_one_runtime
+from shared.errors import ModelRefused, ProviderUnavailable, RunFailed
+from shared.openvino import OPENVINO
+from shared.session import CPU, CUDA, AnyProvider, Runtime, open_session, require_one_runtime
 
 logger = logging.getLogger(__name__)
 
-DevicePolicy = Literal["require-gpu", "prefer-gpu", "cpu"]
+DevicePolicy = Literal["require-gpu", "prefer-gpu", "cpu", "openvino"]
+_WISH_OF_BUILD: Mapping[str, DevicePolicy] = {"onnxruntime-gpu": "prefer-gpu", "onnxruntime-openvino": "openvino"}
 
 # A convolution of one value by 1, so that the device, its driver, cuDNN and a kernel must all work.
 TRIAL_MODEL = base64.b64decode(
@@ -30,7 +32,7 @@ class Device:
     Attributes:
         policy: what was asked for.
         provider: the execution provider to compute with; None when what was required is not there.
-        failure: why there is no GPU; None when there is one, or none was wanted.
+        failure: why there is no GPU, or no OpenVINO; None when there is, or none was wanted.
     """
 
     policy: DevicePolicy
@@ -38,14 +40,16 @@ class Device:
     failure: ProviderUnavailable | None = None
 
     @property
-    def wanted_of_sessions(self) -> Provider:
+    def wanted_of_sessions(self) -> AnyProvider:
         """What to ask of `open_session`: one that fails on a GPU that works may use the CPU where that is allowed."""
         if self.policy == "require-gpu":
             return "cuda"
+        if self.policy == "openvino":
+            return "openvino"
         return "auto" if self.provider == CUDA else "cpu"
 
     def require(self) -> None:
-        """Refuse to compute at all where a GPU is required and not there.
+        """Refuse to compute at all where a GPU, or OpenVINO, is required and not there.
 
         Raises:
             ProviderUnavailable: with the reason.
@@ -55,16 +59,16 @@ class Device:
 
 
 def policy_of(setting: DevicePolicy | None) -> DevicePolicy:
-    """What is asked for; who installs the CUDA build of ONNX Runtime and says nothing would like a GPU.
+    """What is asked for; who installs another build of ONNX Runtime than the CPU's, and says nothing, would use it.
 
     Raises:
         RuntimeConflict: not exactly one build of ONNX Runtime is installed.
     """
-    return setting or ("prefer-gpu" if require_one_runtime() == "onnxruntime-gpu" else "cpu")
+    return setting or _WISH_OF_BUILD.get(require_one_runtime(), "cpu")
 
 
 def find_device(policy: DevicePolicy, *, runtime: Runtime | None = None) -> Device:
-    """Try the GPU, if one is wanted, by computing something small on it.
+    """Try the GPU, or OpenVINO, if it is wanted, by computing something small on it.
 
     Args:
         policy: what is asked for.
@@ -72,6 +76,8 @@ def find_device(policy: DevicePolicy, *, runtime: Runtime | None = None) -> Devi
     """
     if policy == "cpu":
         return Device(policy, CPU)
+    if policy == "openvino":
+        return _find_openvino(runtime)
     failure = _try_gpu(runtime)
     if failure is None:
         logger.info("GPU found", extra={"policy": policy, "provider": CUDA})
@@ -119,6 +125,24 @@ class DeviceSearch:
             logger.exception("looking for a GPU failed")
         finally:
             self._over.set()
+
+
+def _find_openvino(runtime: Runtime | None) -> Device:
+    """OpenVINO, or nothing: who asked for it is not to be answered by something else."""
+    failure = None
+    try:
+        session = open_session(TRIAL_MODEL, provider="openvino", runtime=runtime)
+        session.run(np.ones((1, 1, 1, 1), np.float32), session.output_names)
+    except ProviderUnavailable as error:
+        failure = error
+    except (ModelRefused, RunFailed) as error:
+        failure = ProviderUnavailable(wanted=OPENVINO, obtained=[], reason="device-failed", detail=str(error))
+    if failure is None:
+        logger.info("OpenVINO found", extra={"policy": "openvino", "provider": OPENVINO})
+        return Device("openvino", OPENVINO)
+    extra = {"policy": "openvino", "reason": failure.reason, "error": str(failure)}
+    logger.error("no OpenVINO, serving nothing", extra=extra)
+    return Device("openvino", None, failure)
 
 
 def _try_gpu(runtime: Runtime | None) -> ProviderUnavailable | None:

@@ -14,8 +14,9 @@ class DeviceSettings(FinialSettings):
 
     device: DevicePolicy | None = Field(
         None,
-        description="require-gpu serves nothing without one, prefer-gpu then takes the CPU and says why; default: "
-        "prefer-gpu with the CUDA build of ONNX Runtime, else cpu.",
+        description="require-gpu serves nothing without one, prefer-gpu then takes the CPU and says why; openvino "
+        "computes on the CPU by OpenVINO; default: prefer-gpu with the CUDA build of ONNX Runtime, openvino with "
+        "OpenVINO's, else cpu.",
     )
     micro_batching: MicroBatching = Field(
         "auto", description="Run waiting pictures of several requests together: on, off; auto = on a GPU."

@@ -14,7 +14,8 @@ from shared.cpu_features import Cpu, read_cpu
 from shared.errors import BundleInvalid
 from shared.evidence import read_evidence
 from shared.golden import check_golden
-from shared.session import CPU, Provider, Session, open_session
+from shared.openvino import OPENVINO
+from shared.session import CUDA, AnyProvider, Session, open_session
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def open_generation(
     name: str,
     path: Path,
     *,
-    provider: Provider = "cpu",
+    provider: AnyProvider = "cpu",
     cpu: Cpu | None = None,
     cores: int = 1,
     wide_lane_max_mb: int = 256,
@@ -50,13 +51,15 @@ def open_generation(
     bundle = read_bundle(path)
     (cpu or read_cpu()).require(bundle.metadata.requirements, path=path)
     model = bundle.read_model()
-    narrow = open_session(model, provider=provider, threads=1)
+    narrow = open_session(model, provider=provider, threads=1, runs=cores)
     check_tensors(bundle, narrow)
     warm_up(bundle, narrow)
     warnings = (*([str(narrow.without_gpu)] if narrow.without_gpu else []), *check_golden(bundle, narrow))
     wide, batches = None, batching.suits(narrow)
-    if cores > 1 and narrow.provider == CPU and (batches or len(model) <= wide_lane_max_mb * MIB):
-        wide = open_session(model, provider="cpu", threads=cores)
+    if cores > 1 and narrow.provider != CUDA and (batches or len(model) <= wide_lane_max_mb * MIB):
+        wide = open_session(
+            model, provider="openvino" if narrow.provider == OPENVINO else "cpu", threads=cores, spinning="briefly"
+        )
         check_golden(bundle, wide)
     outputs = wanted_outputs(bundle)
     runner = batching.open(wide or narrow, outputs, bundle) if batches else SessionRunner(narrow, wide, outputs=outputs)

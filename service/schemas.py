@@ -177,11 +177,11 @@ class ModelAnswer(_Answer):
 class DeviceAnswer(_Answer):
     """Where models are computed: what was asked for, and what was obtained."""
 
-    policy: str = Field(description="What --device says: require-gpu, prefer-gpu or cpu.")
-    provider: str | None = Field(description="What was obtained; null when the GPU that is required is not there.")
+    policy: str = Field(description="What --device says: require-gpu, prefer-gpu, cpu or openvino.")
+    provider: str | None = Field(description="What was obtained; null when what is required is not there.")
     reason: str | None = Field(
         default=None,
-        description="Why there is no GPU: provider-missing, library-not-loadable, no-device or device-failed.",
+        description="Why there is no GPU, or no OpenVINO: provider-missing, library-not-loadable, no-device or device-failed.",
     )
     detail: str | None = Field(default=None, description="The same in a sentence, with what to do.")
 

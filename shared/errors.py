@@ -97,17 +97,20 @@ class SessionError(FinialError):
 
 
 class RuntimeConflict(SessionError):
-    """Both builds of ONNX Runtime, or none, are installed; which one is imported would be chance."""
+    """Several builds of ONNX Runtime, or none, are installed; which one is imported would be chance."""
 
     def __init__(self, found: Sequence[str]) -> None:
+        all_of_them = "both" if len(found) == 2 else "all of them"
         super().__init__(
-            f"found {' and '.join(found) or 'no ONNX Runtime'}, expected exactly one of onnxruntime, onnxruntime-gpu. "
-            f"{'Uninstall both, then install' if found else 'Install'} the one that fits this machine."
+            f"found {' and '.join(found) or 'no ONNX Runtime'}, expected exactly one of onnxruntime, onnxruntime-gpu, "
+            f"onnxruntime-openvino. {f'Uninstall {all_of_them}, then install' if found else 'Install'} the one that "
+            "fits this machine."
         )
 
 
 NoGpu = Literal["provider-missing", "library-not-loadable", "no-device", "device-failed"]
-"""Why a GPU is not used: the build of ONNX Runtime, the libraries it needs, no device or driver, or what it answers."""
+"""Why a GPU, or OpenVINO, is not used: the build of ONNX Runtime, the libraries it needs, no device or driver, or what
+it answers."""
 
 
 class ProviderUnavailable(SessionError):
@@ -121,12 +124,15 @@ class ProviderUnavailable(SessionError):
         "device-failed": "Look whether `nvidia-smi` lists a GPU with free memory",
     }
 
+    _ADVICE_ON_OPENVINO = "Install onnxruntime-openvino, and no other build of ONNX Runtime"
+
     def __init__(self, *, wanted: str, obtained: Sequence[str], reason: NoGpu, detail: str = "") -> None:
         self.reason: NoGpu = reason
         why = f" ({detail})" if detail else ""
+        advice = self._ADVICE_ON_OPENVINO if "OpenVINO" in wanted else self._ADVICE[reason]
         super().__init__(
             f"{wanted} was asked for, the session obtained {', '.join(obtained)}: {reason}{why}. "
-            f"{self._ADVICE[reason]}, or ask for the CPU."
+            f"{advice}, or ask for the CPU."
         )
 
 

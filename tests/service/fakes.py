@@ -30,6 +30,7 @@ class FakeSession:
     """Prefers one label whatever the picture, and remembers the shapes it was run on."""
 
     provider = "CPUExecutionProvider"
+    only_shape: tuple[int, ...] | None = None
 
     def __init__(self, *, novelty: float = 0.0) -> None:
         self.shapes: list[tuple[int, ...]] = []

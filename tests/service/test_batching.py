@@ -27,6 +27,7 @@ from service.settings import ServiceSettings
 from shared.bundle import Bundle
 from shared.decode import DecodeLimits
 from shared.errors import RunFailed
+from shared.openvino import OPENVINO
 from shared.session import CPU, CUDA
 from tests.service.fakes import FakeSession, fake_generation
 from tests.service.gated_session import PATIENCE_S, GatedSession
@@ -72,6 +73,15 @@ def test_pictures_are_run_together_on_a_gpu_or_where_asked(when: MicroBatching, 
 def test_a_graph_that_takes_one_picture_at_a_time_is_given_one() -> None:
     assert not Batching("on", 16).suits(Declared(CPU, batch=1))  # type: ignore[arg-type]
     assert not Batching("on", 1).suits(Declared(CPU))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("when", ["auto", "on"])
+def test_openvino_is_given_one_picture_at_a_time(when: MicroBatching) -> None:
+    """It is opened for one, and would answer the first of a batch alone."""
+    session = Declared(OPENVINO)
+    session.only_shape = (1, 16, 16, 3)
+
+    assert not Batching(when, 16).suits(session)  # type: ignore[arg-type]
 
 
 def test_a_device_that_cannot_hold_the_largest_batch_says_so_when_the_model_is_loaded(bundle: Bundle) -> None:

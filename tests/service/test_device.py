@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from service.device import TRIAL_MODEL, Device, DevicePolicy, DeviceSearch, find_device, policy_of
 from shared.errors import ProviderUnavailable
+from shared.openvino import OPENVINO
 from shared.session import CPU, CUDA, open_session
 from tests.shared.fake_runtime import FakeRuntime
 
@@ -53,6 +54,32 @@ def test_where_a_gpu_is_preferred_and_none_works_the_cpu_computes_and_that_is_sa
     (record,) = caplog.records
     assert record.getMessage() == "no GPU, computing on the CPU"
     assert (vars(record)["reason"], vars(record)["policy"]) == (reason, "prefer-gpu")
+
+
+def test_openvino_is_tried_and_then_asked_of_every_session() -> None:
+    found = find_device("openvino", runtime=FakeRuntime(gpu_build=False, openvino=True, shape=(1, 1, 1, 1)))
+
+    assert (found.provider, found.failure, found.wanted_of_sessions) == (OPENVINO, None, "openvino")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "reason"),
+    [
+        (FakeRuntime(), "provider-missing"),
+        (FakeRuntime(openvino=True, openvino_raises="no plugin", shape=(1, 1, 1, 1)), "device-failed"),
+        (FakeRuntime(openvino=True, run_raises="illegal instruction", shape=(1, 1, 1, 1)), "device-failed"),
+    ],
+)
+def test_without_openvino_nothing_else_answers_in_its_place(
+    runtime: FakeRuntime, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        found = find_device("openvino", runtime=runtime)
+
+    assert (found.provider, found.failure and found.failure.reason) == (None, reason)
+    assert caplog.messages == ["no OpenVINO, serving nothing"]
+    with pytest.raises(ProviderUnavailable, match=reason):
+        found.require()
 
 
 def test_whoever_wants_the_cpu_is_not_told_of_gpus(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,5 +1,6 @@
 """Session: says what it really obtained, refuses with a reason, and may be shared by threads."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from shared.errors import ModelRefused, ProviderUnavailable, RunFailed, RuntimeConflict
+from shared.openvino import OPENVINO
 from shared.session import CPU, CUDA, open_session, require_one_runtime
 from tests.shared.fake_runtime import FakeRuntime
 from tests.shared.models import HEIGHT, LABEL_COUNT, WIDTH, classifier, expected_probabilities, some_images
@@ -190,6 +192,19 @@ def test_threads_and_spinning_are_what_was_asked_for() -> None:
     wide, narrow = runtime.opened
     assert (wide.intra_op_num_threads, narrow.intra_op_num_threads) == (3, 1)  # type: ignore[attr-defined]
     assert [options.entries["session.intra_op.allow_spinning"] for options in (wide, narrow)] == ["1", "0"]
+    assert not any("session.force_spinning_stop" in options.entries for options in (wide, narrow))  # type: ignore[attr-defined]
+
+
+def test_threads_that_spin_briefly_do_so_within_a_run_only() -> None:
+    """Between runs, cores are for decoding, for other runs and for the neighbours."""
+    runtime = FakeRuntime(gpu_build=False)
+
+    open_session(classifier(), threads=2, spinning="briefly", runtime=runtime)
+
+    entries = runtime.opened[0].entries  # type: ignore[attr-defined]
+    assert entries["session.intra_op.allow_spinning"] == "1"
+    assert entries["session.force_spinning_stop"] == "1"
+    assert 0 < int(entries["session.intra_op.spin_duration_us"]) <= 1000
 
 
 def test_only_the_format_that_was_looked_into_is_opened() -> None:
@@ -201,7 +216,65 @@ def test_only_the_format_that_was_looked_into_is_opened() -> None:
     assert runtime.opened[0].entries["session.load_model_format"] == "ONNX"
 
 
-@pytest.mark.parametrize("build", ["onnxruntime", "onnxruntime-gpu"])
+# --- OpenVINO ---
+
+
+def test_openvino_is_taken_where_it_is_asked_for_and_never_else() -> None:
+    """Its int8 kernels round elsewhere: what computes is decided, and does not follow from what is installed."""
+    runtime = FakeRuntime(gpu_build=False, openvino=True)
+
+    assert open_session(classifier(), provider="auto", runtime=runtime).provider == CPU
+    assert open_session(classifier(), provider="cpu", runtime=runtime).provider == CPU
+    assert open_session(classifier(), provider="openvino", runtime=runtime).provider == OPENVINO
+
+
+def test_openvino_computes_in_full_precision_wholly_and_on_the_threads_it_was_given() -> None:
+    runtime = FakeRuntime(gpu_build=False, openvino=True)
+
+    open_session(classifier(), provider="openvino", threads=1, runs=3, runtime=runtime)
+
+    assert json.loads(runtime.openvino_options["load_config"])["CPU"] == {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": 3,
+        "NUM_STREAMS": 3,
+        "ENABLE_CPU_PINNING": False,
+    }
+    assert runtime.openvino_options["reshape_input"] == "images[1,4,6,3]"
+    assert runtime.opened[-1].entries["session.disable_cpu_ep_fallback"] == "1"
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 6, 3), (1, 4, 5, 3), (4, 6, 3)])
+def test_what_openvino_would_answer_with_nonsense_it_is_not_asked(shape: tuple[int, ...]) -> None:
+    """Opened for one picture, it answers a batch of two with one row, and says nothing."""
+    session = open_session(classifier(), provider="openvino", runtime=FakeRuntime(gpu_build=False, openvino=True))
+
+    with pytest.raises(RunFailed, match=r"OpenVINOExecutionProvider was opened for \(1, 4, 6, 3\) only"):
+        session.run(np.zeros(shape, np.uint8), ["probabilities"])
+    session.run(np.zeros((1, 4, 6, 3), np.uint8), ["probabilities"])
+
+
+def test_a_model_of_any_picture_size_is_not_opened_on_openvino() -> None:
+    runtime = FakeRuntime(gpu_build=False, openvino=True, shape=("N", "H", "W", 3))
+
+    with pytest.raises(ModelRefused, match="pictures of one size only"):
+        open_session(classifier(), provider="openvino", runtime=runtime)
+
+
+def test_a_model_that_openvino_does_not_compute_wholly_is_refused_and_not_computed_elsewhere() -> None:
+    runtime = FakeRuntime(gpu_build=False, openvino=True, openvino_raises="node 7 is assigned to the CPU")
+
+    with pytest.raises(ModelRefused, match="OpenVINO does not compute the whole of this model: node 7"):
+        open_session(classifier(), provider="openvino", runtime=runtime)
+
+
+def test_a_build_without_openvino_says_which_one_has_it() -> None:
+    with pytest.raises(ProviderUnavailable, match=r"provider-missing .*Install onnxruntime-openvino") as refused:
+        open_session(classifier(), provider="openvino", runtime=FakeRuntime())
+
+    assert "nvidia" not in str(refused.value)
+
+
+@pytest.mark.parametrize("build", ["onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"])
 def test_one_build_of_onnx_runtime_is_named(build: str) -> None:
     assert require_one_runtime(lambda name: name == build) == build
 
@@ -209,14 +282,25 @@ def test_one_build_of_onnx_runtime_is_named(build: str) -> None:
 @pytest.mark.parametrize(
     ("installed", "message"),
     [
-        (True, "found onnxruntime and onnxruntime-gpu, expected exactly one of .* Uninstall both"),
-        (False, "found no ONNX Runtime, expected exactly one of .* Install the one"),
+        (
+            {"onnxruntime", "onnxruntime-gpu"},
+            "found onnxruntime and onnxruntime-gpu, expected exactly one of .* Uninstall both",
+        ),
+        (
+            {"onnxruntime", "onnxruntime-openvino"},
+            "found onnxruntime and onnxruntime-openvino, expected exactly one of .* Uninstall both",
+        ),
+        (
+            {"onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"},
+            "found onnxruntime and onnxruntime-gpu and onnxruntime-openvino, .* Uninstall all of them",
+        ),
+        (set[str](), "found no ONNX Runtime, expected exactly one of .* Install the one"),
     ],
 )
-def test_both_builds_or_none_are_a_conflict(installed: bool, message: str) -> None:  # noqa: FBT001
-    """Which of the two is imported would be chance."""
+def test_several_builds_or_none_are_a_conflict(installed: set[str], message: str) -> None:
+    """Which of them is imported would be chance."""
     with pytest.raises(RuntimeConflict, match=message):
-        require_one_runtime(lambda _name: installed)
+        require_one_runtime(lambda name: name in installed)
 
 
 def test_onnx_runtime_is_imported_only_when_a_model_is_opened() -> None:

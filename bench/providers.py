@@ -1,0 +1,179 @@
+"""Execution providers side by side: ONNX Runtime's own CPU kernels and OpenVINO's, on the graph that is served.
+
+    python -m bench.providers --openvino OTHER/bin/python       an environment with onnxruntime-openvino and numpy
+
+The two builds of ONNX Runtime cannot be in one environment, so each side is a process of its own, told in turn to
+measure. Sides: the CPU provider of this environment; OpenVINO with batches of any size, and held to one picture a run.
+Measured: one caller on all cores (latency), as many callers as cores (pictures a second), opening, memory, and by how
+much the answers to the bundle's golden pictures differ from the CPU provider's.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.machine import as_line, describe
+from bench.models import BACKBONES, PRECISIONS, make_bundle
+from bench.providers_side import CPU, OPENVINO
+from bench.spread import ratios, spread, turns
+from shared.cores import usable_cores
+
+OURS = "CPU"
+
+
+@dataclass
+class Side:
+    """A process that computes one model by one provider.
+
+    Attributes:
+        name: of the side.
+        told: what it said when it had opened its sessions.
+    """
+
+    name: str
+    process: "subprocess.Popen[str]"
+    told: dict[str, Any]
+
+    def ask(self, session: str, *, callers: int, seconds: float) -> dict[str, float]:
+        """Measure one of its sessions; the others wait meanwhile."""
+        print(session, callers, seconds, file=self.process.stdin, flush=True)
+        return _answer(self.process)
+
+
+def measure(model: Path, interpreter: str, *, rounds: int, seconds: float) -> dict[str, Any]:
+    """All sides of one model in turn.
+
+    Args:
+        model: a bundle's version.
+        interpreter: Python of the environment that has OpenVINO.
+        rounds: how often each side is measured.
+        seconds: of one measurement.
+    """
+    cores = usable_cores()
+    wanted = {OURS: (sys.executable, CPU, "any"), "OpenVINO": (interpreter, OPENVINO, "any")}
+    wanted["OpenVINO, one picture a run"] = (interpreter, OPENVINO, "one")
+    with ExitStack() as stack:
+        sides = [stack.enter_context(_open(name, model, *how, cores)) for name, how in wanted.items()]
+        found = {side.name: {"narrow": [], "wide": []} for side in sides}  # type: dict[str, dict[str, list[Any]]]
+        for side in sides:
+            side.ask("narrow", callers=1, seconds=seconds / 4)  # the first runs are slower
+        for order in turns(sides, rounds):
+            for side in order:
+                found[side.name]["narrow"].append(side.ask("narrow", callers=cores, seconds=seconds))
+                found[side.name]["wide"].append(side.ask("wide", callers=1, seconds=seconds))
+        return {side.name: _summary(side, found[side.name], found[OURS], sides[0].told) for side in sides}
+
+
+def main() -> None:
+    """Measure and print."""
+    given = _arguments()
+    machine = describe()
+    print(as_line(machine))
+    result: dict[str, Any] = {"machine": machine, "models": {}}
+    print(
+        f"{'model':<24}{'side':<29}pictures/s   x CPU               alone ms   x CPU               open s  MB  differ"
+    )
+    for backbone in given.backbones:
+        for precision in given.precisions:
+            bundle = make_bundle(given.models_dir, backbone=backbone, precision=precision, cache_dir=given.cache_dir)
+            found = measure(bundle, given.openvino, rounds=given.rounds, seconds=given.seconds)
+            result["models"][f"{backbone} {precision}"] = found
+            for name, row in found.items():
+                print(f"{backbone + ' ' + precision:<24}{name:<29}{_row(row)}", flush=True)
+    print(json.dumps(result))
+    if given.json:
+        given.json.write_text(json.dumps(result, indent=1))
+
+
+@contextmanager
+def _open(name: str, model: Path, interpreter: str, provider: str, batch: str, cores: int) -> Iterator[Side]:
+    program = str(Path(__file__).with_name("providers_side.py"))
+    command = [interpreter, program, str(model / "model.onnx"), provider, str(cores), batch]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Side(name, process, _answer(process))
+        finally:
+            process.kill()
+
+
+def _answer(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    if process.stdout is None or not (line := process.stdout.readline()):
+        raise SystemExit(f"{process.args!r} ended without an answer")
+    answer: dict[str, Any] = json.loads(line)
+    return answer
+
+
+def _summary(
+    side: Side, found: dict[str, list[dict[str, float]]], ours: dict[str, list[dict[str, float]]], told: dict[str, Any]
+) -> dict[str, Any]:
+    def both(session: str, key: str) -> tuple[list[float], list[float]]:
+        return [one[key] for one in found[session]], [one[key] for one in ours[session]]
+
+    rates, our_rates = both("narrow", "per_s")
+    alone, our_alone = both("wide", "median_s")
+    costs, our_costs = both("narrow", "processor_s")
+    return {
+        "version": side.told["version"],
+        "pictures_per_s": spread(rates),
+        "rate_ratio": ratios(rates, our_rates),
+        "processor_ms": spread([1000 * one for one in costs]),
+        "processor_ratio": ratios(our_costs, costs),
+        "alone_ms": spread([1000 * one for one in alone]),
+        "alone_ratio": ratios(our_alone, alone),
+        "open_s": side.told["open_s"],
+        "memory_mb": side.told["both_mb"],
+        "differs": {name: _most(side.told[name], told[name]) for name in ("probabilities", "novelty")},
+        "features_differ": _relative(side.told["features"], told["features"]),
+        "same_labels": bool((_labels(side.told) == _labels(told)).all()),
+    }
+
+
+def _most(found: Sequence[Any], expected: Sequence[Any]) -> float:
+    return float(np.abs(np.array(found) - np.array(expected)).max())
+
+
+def _relative(found: Sequence[Any], expected: Sequence[Any]) -> float:
+    """Median norm of the features' difference over the features' own."""
+    there = np.array(expected)
+    return float(np.median(np.linalg.norm(np.array(found) - there, axis=1) / np.linalg.norm(there, axis=1)))
+
+
+def _labels(told: dict[str, Any]) -> Any:
+    return np.array(told["probabilities"]).argmax(1)
+
+
+def _row(row: dict[str, Any]) -> str:
+    return (
+        f"{row['pictures_per_s'].median:>10.0f}   {row['rate_ratio']:.2f}   {row['alone_ms'].median:>8.2f}   "
+        f"{row['alone_ratio']:.2f}   {row['open_s']:>5.2f} {row['memory_mb']:>4.0f}  features "
+        f"{row['features_differ']:.1e} probabilities {row['differs']['probabilities']:.1e}"
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--openvino", required=True, metavar="PYTHON", help="of an environment with that build")
+    parser.add_argument("--backbones", nargs="+", choices=BACKBONES, default=list(BACKBONES))
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.8, help="of one measurement")
+    parser.add_argument("--quick", action="store_true", help="one model, two short rounds")
+    parser.add_argument("--models-dir", type=Path, default=Path("cache/bench-models"))
+    parser.add_argument("--cache-dir", type=Path, default=Path("cache"))
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    given = parser.parse_args()
+    if given.quick:
+        given.backbones, given.precisions, given.rounds, given.seconds = ["nano"], ["int8"], 2, 0.3
+    return given
+
+
+if __name__ == "__main__":
+    main()
