@@ -16,7 +16,7 @@ TESTED = {
 
 def named() -> list[Requirement]:
     """What the files ask for; a file that only includes others asks for nothing itself."""
-    texts = [path.read_text() for path in FOLDER.glob("*.txt") if path.name != "tested.txt"]
+    texts = [path.read_text() for path in FOLDER.glob("*.txt") if not path.name.startswith("tested")]
     lines = [line.partition("#")[0].strip() for text in texts for line in text.splitlines()]
     return [Requirement(line) for line in lines if line and not line.startswith("-")]
 

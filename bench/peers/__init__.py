@@ -1,0 +1,1 @@
+"""The servers that `bench.predict` compares, one file each; they import `shared` and nothing of the service."""

@@ -1,0 +1,176 @@
+"""The service against its limit and its peers: throughput, latency, processor time, memory, one side after the other.
+
+    python -m bench.predict                               every side, 500 x 375, 1 to 64 clients: about 20 minutes
+    python -m bench.predict --quick                       three sides, two client counts: half a minute
+    python -m bench.predict --sides finial,bare --clients 1,8 --sizes 1280x960 --rounds 5 --seconds 4
+    python -m bench.predict --open 0.5,0.8,0.95           open loop: shares of what the bare loop reaches
+
+All sides are started at once and checked to give the same answer; then they take turns at every point, in an order that
+is shuffled in every round, and whoever is not measured is frozen (SIGSTOP). The client is ours (`bench.load`) and runs
+on the same cores; what it costs is shown. Every side but the bare loop pays for it. So the bare loop is measured a
+second time while the client asks a server that does nothing, at the rate that the bare loop has just reached.
+"""
+
+import argparse
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from bench.contest import Contest, Pace, Point
+from bench.drawn_pictures import draw
+from bench.machine import as_line, describe
+from bench.models import make_bundle, random_weights
+from bench.predict_tables import tables
+from bench.sides import BARE, FINIAL, NAMES, SIDES, LeftOut, Running, Setting, Side, post_jpeg, running, same_answer
+
+CLIENTS = (1, 2, 4, 8, 16, 32, 64)
+SIZES = ((500, 375), (1280, 960), (4000, 3000))
+QUALITY = 90
+VARIANTS = ("finial-form", "finial-quiet")  # of ourselves: only where they are named
+PEERS_PYTHON = Path(__file__).resolve().parents[1] / ".venv-peers/bin/python"
+SINK = Side("sink", "bench.peers.sink", ask=post_jpeg)
+PACKAGES = ("litserve", "bentoml", "ray", "mosec", "fastapi", "uvicorn", "onnxruntime")
+
+
+def write_pictures(folder: Path, sizes: Sequence[tuple[int, int]]) -> dict[str, Path]:
+    """A drawn JPEG of each size, (width, height) in px; "500x375" -> its file."""
+    found = {}
+    for width, height in sizes:
+        path = folder / f"{width}x{height}.jpg"
+        draw(0, (width, height)).save(path, "JPEG", quality=QUALITY)
+        found[f"{width}x{height}"] = path
+    return found
+
+
+@contextlib.contextmanager
+def started(sides: Sequence[Side], setting: Setting, picture: Path) -> Iterator[tuple[list[Running], dict[str, str]]]:
+    """Those sides that can be started here and give the answer of the first one, and why the others are left out."""
+    left_out, answer = dict[str, str](), None
+    with contextlib.ExitStack() as stack:
+        found: list[Running] = []
+        for side in sides:
+            try:
+                running_side = stack.enter_context(running(side, setting, picture))
+                answer = answer or (said := running_side.answer(picture))
+                said = running_side.answer(picture)
+                if not same_answer(answer, said):
+                    raise LeftOut(f"another answer: {said['label']} {said['score']:g}, {answer['label']} expected")
+            except LeftOut as error:
+                left_out[side.name] = str(error)
+                continue
+            with running_side.turn():
+                found.append(running_side)
+        yield found, left_out
+
+
+def main() -> None:
+    """Print what is measured as it comes, tables, and one JSON object at the end."""
+    given = _arguments()
+    with tempfile.TemporaryDirectory() as name:
+        setting, pictures = _setting(given, Path(name)), write_pictures(Path(name), given.sizes)
+        first = next(iter(pictures.values()))
+        chosen = [side for side in SIDES if side.name in given.sides]
+        with started(chosen, setting, first) as (sides, left_out), running(SINK, setting, first) as sink:
+            contest = Contest(sides, sink, pictures, Pace(given.seconds, given.warm_s))
+            for side, reason in left_out.items():
+                print(f"left out: {side}: {reason}")
+            print(f"to be measured: {', '.join(side.side.name for side in sides)}", flush=True)
+            contest.run(_points(given), given.rounds, _tell)
+        _report(contest, left_out, pictures, given)
+
+
+def _setting(given: argparse.Namespace, scratch: Path) -> Setting:
+    bundle, weights = given.bundle, given.weights
+    if bundle is None:
+        models, cache = given.models_dir, given.cache_dir
+        bundle = make_bundle(models, backbone="mobilenet_v2", weights=weights, cache_dir=cache)
+        weights = weights or random_weights("mobilenet_v2", cache / "bench-weights")
+    absolute = weights.resolve() if weights else None
+    return Setting(bundle.resolve(), absolute, given.peers_python.absolute(), scratch)
+
+
+def _points(given: argparse.Namespace) -> list[Point]:
+    sizes = [f"{width}x{height}" for width, height in given.sizes]
+    closed = [] if given.open_only else [Point(size, clients) for size in sizes for clients in given.clients]
+    least = [Point(size, 8) for size in sizes] if given.open_only else []
+    return least + closed + [Point(size, max(given.clients), share) for size in sizes for share in given.open]
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _report(contest: Contest, left_out: dict[str, str], pictures: dict[str, Path], given: argparse.Namespace) -> None:
+    machine = describe(*PACKAGES)
+    sizes = {name: path.stat().st_size for name, path in pictures.items()}
+    for table in tables(contest.figures):
+        print(f"\n{table}")
+    for side, reason in left_out.items():
+        print(f"left out: {side}: {reason}")
+    print("pictures: " + ", ".join(f"{name} of {size:,} bytes" for name, size in sizes.items()))
+    print(as_line(machine))
+    found = {
+        "machine": machine,
+        "pictures": sizes,
+        "seconds": given.seconds,
+        "left_out": left_out,
+        "figures": [asdict(each) for each in contest.figures],
+    }
+    if given.json:
+        given.json.write_text(json.dumps(found))
+    print(json.dumps(found))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sides", type=_sides, help=f"of {', '.join(NAMES)}; default: all but {', '.join(VARIANTS)}")
+    parser.add_argument("--clients", type=_counts, default=list(CLIENTS), help="default: 1,2,4,8,16,32,64")
+    parser.add_argument("--sizes", type=_sizes, default=[SIZES[0]], help="WIDTHxHEIGHT,... or all; default: 500x375")
+    parser.add_argument("--open", type=_shares, default=[], help="open loop at these shares of the bare loop's rate")
+    parser.add_argument("--open-only", action="store_true", help="no closed loops but the one that finds that rate")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--warm-s", type=float, default=0.8, help="before each")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="finial, bare and tutorial, 1 and 8 clients, 1 s each")
+    parser.add_argument("--json", type=Path, help="write the figures here, too")
+    parser.add_argument("--bundle", type=Path, help="folder of a version; default: one that is made")
+    parser.add_argument("--weights", type=Path, help="what the bundle was made from, for the side that runs PyTorch")
+    parser.add_argument("--models-dir", type=Path, default=Path("cache/bench-models"), help="of the one that is made")
+    parser.add_argument("--cache-dir", type=Path, default=Path("cache"))
+    parser.add_argument("--peers-python", type=Path, default=PEERS_PYTHON, help="of the peers' environment")
+    given = parser.parse_args()
+    if given.quick:
+        given.sides, given.clients, given.rounds = [FINIAL, BARE, "tutorial"], [1, 8], 1
+        given.seconds, given.warm_s = 1.0, 0.3
+    given.sides = given.sides or [name for name in NAMES if name not in VARIANTS]
+    return given
+
+
+def _sides(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in NAMES]:
+        raise argparse.ArgumentTypeError(f"unknown {', '.join(unknown)}; choose of {', '.join(NAMES)}")
+    return names
+
+
+def _counts(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def _shares(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
+
+
+def _sizes(text: str) -> list[tuple[int, int]]:
+    if text == "all":
+        return list(SIZES)
+    pairs = [part.lower().partition("x") for part in text.split(",")]
+    return [(int(width), int(height)) for width, _, height in pairs]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""The client that measures: what it counts, and from when."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from bench.load import CUT, LATE, closed_loop, is_chunked, length_of, open_loop, schedule
+
+REQUEST = b"POST /predict HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+
+AnswerOf = Callable[[int], tuple[float, bytes]]
+"""The number of a request -> how long it takes, in s, and what is answered; nothing hangs up."""
+
+
+@contextlib.contextmanager
+def served(answer_of: AnswerOf) -> Iterator[int]:
+    """A server that does one thing at a time, in a thread of its own; its port."""
+    loop, ready = asyncio.new_event_loop(), threading.Event()
+    busy, asked, ports = asyncio.Lock(), list[int](), list[int]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await reader.readexactly(len(REQUEST))
+                async with busy:
+                    seconds, answer = answer_of(len(asked))
+                    asked.append(1)
+                    await asyncio.sleep(seconds)
+                if not answer:
+                    return
+                writer.write(answer)
+
+    async def listen() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        ports.append(server.sockets[0].getsockname()[1])
+        ready.set()
+        while not over.is_set():
+            await asyncio.sleep(0.005)
+        server.close()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    over = threading.Event()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(listen()))
+    thread.start()
+    ready.wait(5)
+    try:
+        yield ports[0]
+    finally:
+        over.set()
+        thread.join()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+def test_requests_are_due_at_a_constant_rate_from_the_begin() -> None:
+    assert schedule(4, 1.0) == [0.0, 0.25, 0.5, 0.75]
+    assert schedule(100, 0.001) == []
+
+
+@pytest.mark.parametrize("answer", [OK, CHUNKED])
+def test_a_closed_loop_asks_again_when_it_has_its_answer(answer: bytes) -> None:
+    with served(lambda _: (0.001, answer)) as port:
+        load = closed_loop(port, REQUEST, callers=2, seconds=0.2, warm_s=0.02)
+
+    assert load.answered == len(load.latencies_s) > 5
+    assert not load.failures
+    assert load.watched[1] - load.watched[0] >= 0.2
+
+
+def test_latency_in_an_open_loop_counts_from_when_a_request_was_due() -> None:
+    """The first request blocks the server for a while: those that were due meanwhile have waited, sent or not."""
+    with served(lambda number: (0.3 if number == 0 else 0.0, OK)) as port:
+        load = open_loop(port, REQUEST, callers=1, per_s=50, seconds=0.5, warm_s=0.0)
+
+    waited = [seconds for seconds in load.latencies_s if seconds > 0.1]
+    assert len(load.latencies_s) == 25
+    assert len(waited) >= 10, "only the one that was sent has waited"
+
+
+def test_what_is_refused_or_cut_off_is_a_failure_and_no_answer() -> None:
+    answers = {0: BUSY, 1: b""}
+    with served(lambda number: (0.0, answers.get(number, OK))) as port:
+        load = open_loop(port, REQUEST, callers=1, per_s=20, seconds=0.5, warm_s=0.0)
+
+    assert load.failures == {"503": 1, CUT: 1}
+    assert len(load.latencies_s) == load.answered == 8
+
+
+def test_what_never_comes_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.load.LIMIT_S", 0.2)
+    with served(lambda _: (1.0, OK)) as port:
+        begun = time.monotonic()
+        load = closed_loop(port, REQUEST, callers=3, seconds=0.1, warm_s=0.0)
+
+    assert load.failures == {LATE: 3}
+    assert time.monotonic() - begun < 5
+
+
+def test_an_answer_says_where_it_ends() -> None:
+    assert length_of(b"HTTP/1.1 200 OK\r\nCONTENT-LENGTH: 12\r\nA: b") == 12
+    assert is_chunked(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked")
+    with pytest.raises(ValueError, match="without Content-Length"):
+        length_of(b"HTTP/1.1 200 OK")
