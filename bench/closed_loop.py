@@ -1,9 +1,11 @@
 """Callers who each ask again as soon as they are answered, without HTTP: throughput and latency."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -20,12 +22,14 @@ class Point:
         median_ms: from asking to the answer.
         p99_ms: that of the 99th percentile.
         processor_ms: time of the processor for an answer, of all threads.
+        others: cores that other programs used meanwhile, on average; 0 where the system does not tell.
     """
 
     per_s: float
     median_ms: float
     p99_ms: float
     processor_ms: float
+    others: float = 0.0
 
 
 async def drive(
@@ -57,15 +61,16 @@ async def drive(
     await asyncio.sleep(warm_s)
     latencies.clear()
     begin()
-    began, used = time.perf_counter(), time.process_time()
+    began, used, busy = time.perf_counter(), time.process_time(), machine_busy_s()
     await asyncio.sleep(seconds)
-    took, used, counted = time.perf_counter() - began, time.process_time() - used, list(latencies)
+    took, used, busy = time.perf_counter() - began, time.process_time() - used, machine_busy_s() - busy
+    counted = list(latencies)
     over = True
     await asyncio.gather(*tasks)
-    return point_of(counted, took_s=took, processor_s=used)
+    return point_of(counted, took_s=took, processor_s=used, others_s=max(0.0, busy - used))
 
 
-def point_of(latencies: list[float], *, took_s: float, processor_s: float) -> Point:
+def point_of(latencies: list[float], *, took_s: float, processor_s: float, others_s: float = 0.0) -> Point:
     """From the latencies, in s, of what was answered meanwhile.
 
     Raises:
@@ -74,7 +79,20 @@ def point_of(latencies: list[float], *, took_s: float, processor_s: float) -> Po
     if not latencies:
         raise ValueError(f"nothing was answered within {took_s:.1f} s; measure for longer")
     median, p99 = np.percentile(latencies, [50, 99]) * 1000
-    return Point(len(latencies) / took_s, float(median), float(p99), 1000 * processor_s / len(latencies))
+    processor_ms = 1000 * processor_s / len(latencies)
+    return Point(len(latencies) / took_s, float(median), float(p99), processor_ms, others_s / took_s)
+
+
+def machine_busy_s() -> float:
+    """Seconds that all cores together have been busy with whatever, or were kept by another machine on the same host.
+
+    Source: proc(5): user, nice, system, idle, iowait, irq, softirq, steal, in ticks. 0 where there is no such file.
+    """
+    told = Path("/proc/stat")
+    if not told.exists():
+        return 0.0
+    user, nice, system, _, _, *interrupts = map(int, told.read_text().partition("\n")[0].split()[1:9])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_until_quiet() -> None:

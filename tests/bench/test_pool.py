@@ -2,12 +2,13 @@
 
 import asyncio
 import math
+from dataclasses import replace
 
 import pytest
 
-from bench.closed_loop import Point, drive, point_of
+from bench.closed_loop import Point, drive, machine_busy_s, point_of
 from bench.lane_settings import fixed_settings
-from bench.pool import best_fixed, summary
+from bench.pool import _undisturbed, best_fixed, summary
 from bench.watched_pool import Fairness, WatchedPool, fairness_of
 from service.pool import in_seconds
 
@@ -77,7 +78,20 @@ def test_as_many_are_under_way_as_there_are_callers() -> None:
     assert point.per_s > 0
 
 
+def test_a_point_that_others_disturbed_is_measured_again() -> None:
+    """And where it never gets better, the least disturbed one is told."""
+    shares = iter([0.5, 0.02, 0.9])
+
+    assert _undisturbed(lambda: replace(a_point(1), others=next(shares))).others == 0.02
+    assert next(shares) == 0.9
+
+    shares = iter([0.5, 0.3, 0.4, 0.6, 0.7])
+    assert _undisturbed(lambda: replace(a_point(1), others=next(shares))).others == 0.3
+    assert next(shares) == 0.7
+
+
 def test_a_point_without_answers_is_none() -> None:
     with pytest.raises(ValueError, match="measure for longer"):
         point_of([], took_s=1.0, processor_s=0.0)
+    assert machine_busy_s() >= 0
     assert point_of([0.01, 0.03], took_s=0.5, processor_s=0.1) == Point(4.0, 20.0, pytest.approx(29.8), 50.0)
