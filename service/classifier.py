@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import contextvars
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from service.generation import Generation
 from service.lane import Lane
+from service.lane_work import done_on_lane
 from service.model_errors import ModelFailed
 from service.pool import Pool
 from service.pool_errors import PoolTimeout
@@ -238,12 +238,16 @@ class Classifier:
             job.times.end()
 
     async def _classify(self, job: "_Job[Result]") -> Result:
-        async with self._pool.lease_async(job.deadline, queue=job.model, room=self._room_of(job.model)) as lane:
-            found = await self._on_thread(lane, lambda: self._classify_leased(job, lane))
-            if not isinstance(found, _Pending):
-                return found
-            lane.hand_over()  # the device computes: meanwhile this core decodes somebody else's picture
-            return await self._wait_for(found, job)
+        async with done_on_lane(
+            self._pool,
+            self._executor,
+            partial(self._classify_leased, job),
+            job.deadline,
+            queue=job.model,
+            room=self._room_of(job.model),
+            discard=_take_back,
+        ) as found:
+            return await self._wait_for(found, job) if isinstance(found, _Pending) else found
 
     def _room_of(self, model: str) -> int | None:
         generation = self._registry.find(model)
@@ -256,7 +260,9 @@ class Classifier:
             if not generation.batches:
                 return job.finish(_run(images, generation, lane, job.also, job.times), generation)
             job.times.begin("queue")
-            return _Pending(generation, generation.submit(images, deadline=job.deadline, also=job.also))
+            pending = _Pending(generation, generation.submit(images, deadline=job.deadline, also=job.also))
+        lane.hand_over()  # the device computes: meanwhile this core decodes somebody else's picture
+        return pending
 
     async def _wait_for(self, pending: "_Pending", job: "_Job[Result]") -> Result:
         """Wait for another thread's run, without a core."""
@@ -270,19 +276,8 @@ class Classifier:
         job.times.computed(outputs.run_s)
         return job.finish(outputs, pending.generation)
 
-    async def _on_thread(self, lane: Lane, work: Callable[[], Result]) -> Result:
-        """Until the thread has ended, its lane is in use, however often the caller is cancelled meanwhile."""
-        in_context = contextvars.copy_context()  # so that what is logged there says whose request it was
-        future = asyncio.get_running_loop().run_in_executor(self._executor, in_context.run, work)
-        cancelled: asyncio.CancelledError | None = None
-        while not future.done():
-            try:
-                await asyncio.wait([future])
-            except asyncio.CancelledError as error:
-                lane.abandon()
-                cancelled = error
-        if cancelled is None:
-            return future.result()
-        if future.exception() is None and isinstance(found := future.result(), _Pending):
-            found.outputs.cancel()  # handed in before its caller's departure was noticed
-        raise cancelled
+
+def _take_back(found: object) -> None:
+    """Nobody waits for it any more: it was handed in before its caller's departure was noticed."""
+    if isinstance(found, _Pending):
+        found.outputs.cancel()

@@ -64,7 +64,7 @@ class Pool:
         try:
             if waiter.fate is Fate.WAITING:
                 awake.wait(max(0.0, deadline - self._clock()))
-            yield self._lane_of(waiter)
+            yield self.lane_of(waiter)
         finally:
             self.leave(waiter)
 
@@ -78,7 +78,7 @@ class Pool:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(max(0.0, deadline - self._clock())):
                         await awake.wait()
-            yield self._lane_of(waiter)
+            yield self.lane_of(waiter)
         finally:
             self.leave(waiter)
 
@@ -108,6 +108,36 @@ class Pool:
         with self._lock:
             woken = self._budget.leave(waiter, self._clock())
         self._wake(woken)
+
+    def lane_of(self, waiter: Waiter) -> Lane:
+        """What one has waited for, once the fate is decided or the deadline has passed. Raises as `lease`."""
+        self.give_up(waiter)  # nothing if its fate is decided; else its own clock was a little ahead
+        if waiter.fate is Fate.GRANTED:
+            return Lane(self, waiter)
+        if waiter.fate is Fate.DISMISSED:
+            raise PoolClosed
+        if waiter.deadline <= waiter.entered:
+            raise PoolTimeout("the deadline passed before a lane was asked for")
+        found = "no lane was free" if waiter.room is None else "no lane was free or the device had no room"
+        waited_s = self._clock() - waiter.entered
+        raise PoolTimeout(f"{found} within {waited_s:.3f} s; {self.stats().waiting} requests are waiting")
+
+    def give_up(self, waiter: Waiter) -> None:
+        """Note that the deadline of one who still waits has passed; nothing happens to others."""
+        with self._lock:
+            self._budget.give_up(waiter)
+
+    def withdraw(self, waiter: Waiter) -> bool:
+        """Step out of the line. False where the fate is decided already: a lane that was granted needs its `leave`."""
+        with self._lock:
+            waits = waiter.fate is Fate.WAITING
+            if waits:
+                self._budget.leave(waiter, self._clock())
+        return waits
+
+    def left_s(self, waiter: Waiter) -> float:
+        """Seconds until the deadline, at least 0."""
+        return max(0.0, waiter.deadline - self._clock())
 
     def widen(self, waiter: Waiter, *, useful: bool = True) -> bool:
         """Let a lease have all free cores, if these are most. Each needs one `narrow`; `Lane.widen` does both."""
@@ -168,16 +198,3 @@ class Pool:
             except Exception:  # its event loop has gone, and will not use what it was granted; the others are waiting
                 logger.exception("a waiter could not be woken")
                 self.leave(waiter)
-
-    def _lane_of(self, waiter: Waiter) -> Lane:
-        with self._lock:
-            self._budget.give_up(waiter)  # nothing if its fate is decided; else its own clock was a little ahead
-        if waiter.fate is Fate.GRANTED:
-            return Lane(self, waiter)
-        if waiter.fate is Fate.DISMISSED:
-            raise PoolClosed
-        if waiter.deadline <= waiter.entered:
-            raise PoolTimeout("the deadline passed before a lane was asked for")
-        found = "no lane was free" if waiter.room is None else "no lane was free or the device had no room"
-        waited_s = self._clock() - waiter.entered
-        raise PoolTimeout(f"{found} within {waited_s:.3f} s; {self.stats().waiting} requests are waiting")
