@@ -5,7 +5,8 @@
 The two builds of ONNX Runtime cannot be in one environment, so each side is a process of its own, told in turn to
 measure. Sides: the CPU provider of this environment; OpenVINO with batches of any size, and held to one picture a run.
 Measured: one caller on all cores (latency), as many callers as cores (pictures a second), opening, memory, and by how
-much the answers to the bundle's golden pictures differ from the CPU provider's.
+much the answers to the bundle's golden pictures differ from the CPU provider's. With --served the whole service is
+asked as well; the other environment then needs requirements/core and serve, too.
 """
 
 import argparse
@@ -22,9 +23,12 @@ import numpy as np
 
 from bench.machine import as_line, describe
 from bench.models import BACKBONES, PRECISIONS, make_bundle
+from bench.providers_served import measure_served, table
 from bench.providers_side import CPU, OPENVINO
 from bench.spread import ratios, spread, turns
+from shared.bundle import read_bundle
 from shared.cores import usable_cores
+from shared.publish import resolve
 
 OURS = "CPU"
 
@@ -81,16 +85,32 @@ def main() -> None:
     print(
         f"{'model':<24}{'side':<29}pictures/s   x CPU               alone ms   x CPU               open s  MB  differ"
     )
-    for backbone in given.backbones:
-        for precision in given.precisions:
-            bundle = make_bundle(given.models_dir, backbone=backbone, precision=precision, cache_dir=given.cache_dir)
-            found = measure(bundle, given.openvino, rounds=given.rounds, seconds=given.seconds)
-            result["models"][f"{backbone} {precision}"] = found
-            for name, row in found.items():
-                print(f"{backbone + ' ' + precision:<24}{name:<29}{_row(row)}", flush=True)
+    for model, bundle in _bundles(given):
+        result["models"][model] = found = measure(bundle, given.openvino, rounds=given.rounds, seconds=given.seconds)
+        for name, row in found.items():
+            print(f"{model:<24}{name:<29}{_row(row)}", flush=True)
+        if given.served:
+            served = measure_served(
+                bundle, given.openvino, cache_dir=given.cache_dir, rounds=given.rounds, seconds=2 * given.seconds
+            )
+            print(table(model, served), flush=True)
+            found["served"] = served
     print(json.dumps(result))
     if given.json:
         given.json.write_text(json.dumps(result, indent=1))
+
+
+def _bundles(given: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """A name for each model to measure, and its version's folder."""
+    if given.bundles:
+        yield from ((path.name, read_bundle(resolve(path)).path) for path in given.bundles)
+        return
+    for backbone in given.backbones:
+        for precision in given.precisions:
+            yield (
+                f"{backbone} {precision}",
+                make_bundle(given.models_dir, backbone=backbone, precision=precision, cache_dir=given.cache_dir),
+            )
 
 
 @contextmanager
@@ -165,6 +185,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.8, help="of one measurement")
+    parser.add_argument("--bundles", nargs="+", type=Path, metavar="MODELS/NAME", help="measure these, not made ones")
+    parser.add_argument("--served", action="store_true", help="ask the whole service as well")
     parser.add_argument("--quick", action="store_true", help="one model, two short rounds")
     parser.add_argument("--models-dir", type=Path, default=Path("cache/bench-models"))
     parser.add_argument("--cache-dir", type=Path, default=Path("cache"))

@@ -87,7 +87,11 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @contextlib.contextmanager
 def serving(
-    models_dir: Path, *arguments: str, log: Path | None = None, program: Sequence[str] = ("-m", "service")
+    models_dir: Path,
+    *arguments: str,
+    log: Path | None = None,
+    program: Sequence[str] = ("-m", "service"),
+    python: str = sys.executable,
 ) -> Iterator[Served]:
     """Start the service on a free port; it is stopped at the end, if it still runs.
 
@@ -96,8 +100,9 @@ def serving(
         arguments: its options.
         log: where its log goes; by default nowhere.
         program: what Python runs; it must take the service's options and say where it listens.
+        python: the interpreter.
     """
-    command = [sys.executable, *program, "--models-dir", str(models_dir), "--port", "0", *arguments]
+    command = [python, *program, "--models-dir", str(models_dir), "--port", "0", *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FINIAL_")}
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(log.open("w")) if log else subprocess.DEVNULL
@@ -138,8 +143,3 @@ def parse_metrics(text: str) -> Metrics:
             name, labels, value = found.groups()
             metrics[name, frozenset(_LABEL.findall(labels or ""))] = float(value)
     return metrics
-
-
-def machine() -> str:
-    """Cores that can be used, and what else is going on."""
-    return f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}"
