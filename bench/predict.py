@@ -30,6 +30,7 @@ from bench.sides import BARE, FINIAL, NAMES, SIDES, LeftOut, Running, Setting, S
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 SIZES = ((500, 375), (1280, 960), (4000, 3000))
 QUALITY = 90
+CONNECTIONS = 64  # of an open loop; more requests than that wait in the client
 VARIANTS = ("finial-form", "finial-quiet")  # of ourselves: only where they are named
 PEERS_PYTHON = Path(__file__).resolve().parents[1] / ".venv-peers/bin/python"
 SINK = Side("sink", "bench.peers.sink", ask=post_jpeg)
@@ -97,7 +98,7 @@ def _points(given: argparse.Namespace) -> list[Point]:
     sizes = [f"{width}x{height}" for width, height in given.sizes]
     closed = [] if given.open_only else [Point(size, clients) for size in sizes for clients in given.clients]
     least = [Point(size, 8) for size in sizes] if given.open_only else []
-    return least + closed + [Point(size, max(given.clients), share) for size in sizes for share in given.open]
+    return least + closed + [Point(size, CONNECTIONS, share) for size in sizes for share in given.open]
 
 
 def _tell(line: str) -> None:

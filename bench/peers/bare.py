@@ -1,8 +1,9 @@
 """The limit: the same decoder and graph in a loop, without HTTP, on as many threads as there are cores.
 
-One caller: a session on all cores. More: a thread for each core, each picture on one of them with a session of one
-thread. Callers stand in a line, first come first served, so latencies are those of callers who wait for each other.
-It takes orders on standard input, one JSON object a line, and answers each with one.
+One caller: a session on all cores, whose idle threads spin, as nobody else needs them. More: a thread for each core,
+each picture on one of them with a session of one thread. Callers stand in a line, first come first served, so latencies
+are those of callers who wait for each other. It takes orders on standard input, one JSON object a line, and answers
+each with one.
 """
 
 import json
@@ -46,7 +47,7 @@ class Bare:
 
     def __init__(self, bundle: Path) -> None:
         self._narrow = Model(bundle, threads=1)
-        self._wide = Model(bundle, threads=usable_cores())
+        self._wide = Model(bundle, threads=usable_cores(), spinning=True)
 
     def predict(self, data: bytes) -> Answer:
         """One picture, to compare its answer."""
