@@ -1,7 +1,11 @@
 """The arguments that measurements share: those on labelled pictures, and those of the service."""
 
 import argparse
+import json
+from collections.abc import Mapping
 from pathlib import Path
+
+from bench.machine import as_line, describe
 
 
 def data_arguments(description: str | None) -> argparse.ArgumentParser:
@@ -16,8 +20,28 @@ def data_arguments(description: str | None) -> argparse.ArgumentParser:
 
 
 def service_arguments(description: str | None) -> argparse.ArgumentParser:
-    """--picture, and --options for the service, which stands last; a script adds its own."""
+    """--picture, --quick, --json, where made models are kept, and --options for the service, which stands last."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--picture", type=Path, help="what is asked about; default: a drawn JPEG of 320 x 240")
+    parser.add_argument("--folder", type=Path, default=Path("cache/bench-models"), help="where models are made")
+    parser.add_argument("--cache-dir", type=Path, default=Path("cache"), help="the trainer's, for making them")
+    parser.add_argument("--quick", action="store_true", help="a short round, to see that it works")
+    parser.add_argument("--json", type=Path, help="write the figures there, too")
     parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="of the service; stands last")
     return parser
+
+
+def tell(figures: Mapping[str, object], arguments: argparse.Namespace, *packages: str) -> None:
+    """Print the machine and one JSON object with it and the figures, which goes into the file that was named, too.
+
+    Args:
+        figures: what was measured.
+        arguments: whose `json` is that file, or None.
+        packages: names of further distributions whose versions matter.
+    """
+    machine = describe(*packages)
+    print(as_line(machine))
+    text = json.dumps({**figures, "machine": machine})
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(text + "\n", encoding="utf-8")

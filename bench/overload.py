@@ -1,6 +1,6 @@
 """Ten times more requests than the service can answer: what becomes of each, how soon, and what it leaves behind.
 
-    python -m bench.overload MODELS                       10 times its capacity for 30 s
+    python -m bench.overload                              10 times its capacity for 30 s, MobileNetV2 (random weights)
     python -m bench.overload MODELS --seconds 300 --options --max-waiting 16 --request-timeout-s 2
 
 Requests arrive at a steady rate, whether or not earlier ones have been answered: clients that wait for each other would
@@ -9,7 +9,6 @@ hide the overload. What follows `--options` is for the service. Client and servi
 
 import argparse
 import asyncio
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import uvloop
 
-from bench.arguments import service_arguments
+from bench.arguments import service_arguments, tell
 from bench.drawn import picture_of
 from bench.http_client import Ledger, Line, arriving, asking, post
-from bench.serving import Metrics, Served, machine, serving
+from bench.models import make_bundle
+from bench.serving import Metrics, Served, serving
 
 WARM_UP_SHARE = 0.2
 NORMAL_WITHIN = 2.0  # times the median of a request that is alone
@@ -91,14 +91,22 @@ def main() -> None:
     """Print what became of the requests and one JSON object at the end."""
     arguments = _arguments()
     request = post(picture_of(arguments.picture))
-    with serving(arguments.models, *arguments.options) as service:
+    models = arguments.models or _made(arguments)
+    with serving(models, *arguments.options) as service:
         service.wait_until_ready()
         found = uvloop.run(overload(service, request, times=arguments.times, seconds=arguments.seconds))
     figures = _figures(found, arguments.seconds)
     for name, value in figures.items():
         print(f"{name:>22}  {value}")
-    print(f"machine: {machine()}")
-    print(json.dumps(figures))
+    tell(figures, arguments)
+
+
+def _made(arguments: argparse.Namespace) -> Path:
+    """A folder with one model."""
+    backbone = "nano" if arguments.quick else "mobilenet_v2"
+    models: Path = arguments.folder / f"alone-{backbone}"
+    make_bundle(models, backbone=backbone, cache_dir=arguments.cache_dir)
+    return models
 
 
 def _figures(found: Overload, seconds: float) -> dict[str, object]:
@@ -120,10 +128,13 @@ def _figures(found: Overload, seconds: float) -> dict[str, object]:
 
 def _arguments() -> argparse.Namespace:
     parser = service_arguments(__doc__)
-    parser.add_argument("models", type=Path)
+    parser.add_argument("models", nargs="?", type=Path, help="folder of models; default: one is made")
     parser.add_argument("--times", type=float, default=10.0)
     parser.add_argument("--seconds", type=float, default=30.0)
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.quick:
+        given.seconds = 4.0
+    return given
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """From the start of the process to ready, and what the time is made of.
 
-    python -m bench.startup MODELS...                     10 starts with each folder of models
-    python -m bench.startup MODELS --runs 30 --options --lanes 1
+    python -m bench.startup                               10 starts with MobileNetV2 (random weights), and with nano
+    python -m bench.startup MODELS... --runs 30 --options --lanes 1
 
 Ready is when `/health/ready` answers 200, asked every few milliseconds from another process. The files are in the
 kernel's cache after the first start, which is not counted.
@@ -18,8 +18,10 @@ from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
 
-from bench.arguments import service_arguments
-from bench.serving import machine, processor_s, serving
+from bench.arguments import service_arguments, tell
+from bench.models import make_bundle
+from bench.serving import processor_s, serving
+from bench.spread import spread
 
 LARGEST = 10
 _SERVER = "import service.server"
@@ -28,18 +30,19 @@ _SERVER = "import service.server"
 def main() -> None:
     """Print medians and spread by step for each folder, the costliest imports, and one JSON object at the end."""
     arguments = _arguments()
+    folders = arguments.models or [_made(backbone, arguments) for backbone in arguments.backbones]
     python_s = statistics.median(_bare_python_s() for _ in range(arguments.runs))
     print(f"Python itself: {python_s:.3f} s; imports of the service by library, in ms (traced, which costs some more):")
     print("  " + ", ".join(f"{name} {ms:.0f}" for name, ms in _largest(_imports_ms())))
-    figures: dict[str, object] = {"python_s": round(python_s, 3)}
-    for models in arguments.models:
+    figures: dict[str, object] = {"python_s": round(python_s, 3), "starts": arguments.runs}
+    for models in folders:
         starts = [start(models, arguments.options) for _ in range(arguments.runs + 1)][1:]
-        print(f"{models}: {arguments.runs} starts, load {machine()}")
+        print(f"{models}: {arguments.runs} starts")
         for step in starts[0]:
             of_step = sorted(each[step] for each in starts)
             print(f"{step:>14}  {statistics.median(of_step):.3f} s  ({of_step[0]:.3f} to {of_step[-1]:.3f})")
-        figures[str(models)] = {step: round(statistics.median(each[step] for each in starts), 3) for step in starts[0]}
-    print(json.dumps(figures))
+        figures[models.name] = {step: spread([round(each[step], 3) for each in starts]) for step in starts[0]}
+    tell(figures, arguments, "fastapi", "uvicorn", "pydantic")
 
 
 def start(models: Path, options: list[str]) -> dict[str, float]:
@@ -64,6 +67,13 @@ def start(models: Path, options: list[str]) -> dict[str, float]:
         "of it, loading": max(event["load_s"] for event in loads),
         "processor": processor,
     }
+
+
+def _made(backbone: str, arguments: argparse.Namespace) -> Path:
+    """A folder with this model alone, since a service loads all that are beside each other."""
+    models: Path = arguments.folder / f"alone-{backbone}"
+    make_bundle(models, backbone=backbone, cache_dir=arguments.cache_dir)
+    return models
 
 
 def _largest(spent: dict[str, float]) -> list[tuple[str, float]]:
@@ -91,9 +101,13 @@ def _imports_ms() -> dict[str, float]:
 
 def _arguments() -> argparse.Namespace:
     parser = service_arguments(__doc__)
-    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("models", nargs="*", type=Path, help="folders of models; default: they are made")
     parser.add_argument("--runs", type=int, default=10)
-    return parser.parse_args()
+    given = parser.parse_args()
+    given.backbones = ("mobilenet_v2", "nano")
+    if given.quick:
+        given.runs, given.backbones = 2, ("nano",)
+    return given
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Swaps of a model under load: requests that fail, answers that are mixed up, memory that stays, seconds until served.
 
-    python -m bench.swap MODELS/NAME                      100 swaps under 16 clients
+    python -m bench.swap                                  100 swaps of MobileNetV2 (random weights) under 16 clients
     python -m bench.swap MODELS/NAME --swaps 1000 --clients 4 --options --lanes 1
 
 The bundle is published twice into a folder of its own, once with other labels, so that an answer shows which version it
@@ -9,7 +9,6 @@ came from; `current` then names one and the other in turn.
 
 import argparse
 import asyncio
-import json
 import shutil
 import tempfile
 import time
@@ -19,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import uvloop
 
-from bench.arguments import service_arguments
+from bench.arguments import service_arguments, tell
 from bench.drawn import picture_of
 from bench.http_client import Ledger, asking, post
-from bench.serving import Served, machine, serving
+from bench.models import make_bundle
+from bench.serving import Served, serving
 from shared.bundle import METADATA_FILE, read_bundle
 from shared.publish import publish, resolve, rollback, seal, staging_folder
 
@@ -102,7 +102,7 @@ def main() -> None:
     """Print one line a figure, and one JSON object at the end."""
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as scratch:
-        models_dir, bundle = Path(scratch), resolve(arguments.bundle)
+        models_dir, bundle = Path(scratch), _bundle(arguments)
         arguments.versions = list(publish_twins(bundle, models_dir))
         name = Path(read_bundle(bundle).metadata.name)
         options = ["--poll-interval-s", "0.05", "--max-waiting", "64", *arguments.options]
@@ -111,16 +111,25 @@ def main() -> None:
             figures = uvloop.run(_measure(service, models_dir, name, arguments))
     for figure, value in figures.items():
         print(f"{figure:>20}  {value}")
-    print(f"machine: {machine()}")
-    print(json.dumps(figures))
+    tell(figures, arguments)
+
+
+def _bundle(arguments: argparse.Namespace) -> Path:
+    if arguments.bundle:
+        return resolve(arguments.bundle)
+    backbone = "nano" if arguments.quick else "mobilenet_v2"
+    return make_bundle(arguments.folder, backbone=backbone, cache_dir=arguments.cache_dir)
 
 
 def _arguments() -> argparse.Namespace:
     parser = service_arguments(__doc__)
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("bundle", nargs="?", type=Path, help="MODELS/NAME; default: one is made")
     parser.add_argument("--swaps", type=int, default=100)
     parser.add_argument("--clients", type=int, default=16)
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.quick:
+        given.swaps = 10
+    return given
 
 
 if __name__ == "__main__":
