@@ -150,7 +150,7 @@ def _summary(
         "alone_ratio": ratios(our_alone, alone),
         "open_s": side.told["open_s"],
         "memory_mb": side.told["both_mb"],
-        "differs": {name: _most(side.told[name], told[name]) for name in ("probabilities", "novelty")},
+        "differs": {name: _most(side.told[name], told[name]) for name in ("probabilities", "novelty") if name in told},
         "features_differ": _relative(side.told["features"], told["features"]),
         "same_labels": bool((_labels(side.told) == _labels(told)).all()),
     }
