@@ -1,0 +1,225 @@
+"""The sides of `bench.featurize`: Finial, and the loops that it is measured against. Each runs in its own process.
+
+    python -m bench.featurize_sides JOB.json NAME
+
+It says "ready", then does one run for each line that it is told, which names how many pictures, and answers with one
+JSON object. So torch is in the memory of nobody who does without it, and starting is in nobody's time.
+"""
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from bench.drawn_pictures import drawn_pictures
+from bench.memory import peak_mb
+from shared.bundle import FEATURES
+from shared.decode import TRAINER_LIMITS, decode
+from shared.preprocess import PreprocessSpec, preprocess
+from shared.session import open_session
+from trainer.backbones import build_backbone, choose_backbone, find_weights
+from trainer.engines import Engine, OnnxEngine, TorchEngine
+from trainer.featurize import featurize
+from trainer.in_order import in_order
+from trainer.samples import Sample
+
+BATCH = 32
+WARM_UP = 2 * BATCH
+_PURE_BATCH = 64
+
+
+class Job(BaseModel):
+    """What all sides are told.
+
+    Attributes:
+        pictures: the folder that is drawn into.
+        graphs: precision -> ONNX file.
+        spec: how pixels are prepared for them.
+        backbone, weights: that they were exported from.
+        threads: of each side.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    pictures: Path
+    graphs: dict[str, Path]
+    spec: PreprocessSpec
+    backbone: str
+    weights: Path | None
+    threads: int
+
+    def read_graph(self, precision: str = "float32") -> bytes:
+        """The ONNX file's content."""
+        return self.graphs[precision].read_bytes()
+
+    def build_module(self) -> Any:
+        """The backbone as a torch module."""
+        entry, _ = choose_backbone(self.backbone, self.weights)
+        return build_backbone(entry, find_weights(entry, self.weights, download=False))
+
+
+Run = Callable[[Sequence[Sample]], None]
+
+
+def finial(job: Job, precision: str = "float32", *, engine: str = "onnxruntime", device: str = "cpu") -> Run:
+    """`featurize` with an empty cache: hashes, statistics, what is stored, and what is read back of it."""
+    graph = job.read_graph(precision)
+
+    def run(samples: Sequence[Sample]) -> None:
+        with tempfile.TemporaryDirectory(dir=job.pictures.parent) as folder:
+            found = featurize(
+                samples,
+                graph,
+                job.spec,
+                cache_dir=Path(folder),
+                engine="torch" if engine == "torch" else "onnxruntime",
+                module=job.build_module,
+                provider="cuda" if device == "cuda" else "cpu",
+                threads=job.threads,
+            )
+        if found.featurized != len(samples):
+            raise SystemExit(f"{found.featurized} of {len(samples)} pictures were computed")
+
+    return run
+
+
+def narrow_runs(job: Job, precision: str = "float32") -> Run:
+    """The barest loop: each thread reads, decodes and computes one picture after the other, on itself alone."""
+    engine = OnnxEngine(job.read_graph(precision), provider="cpu")
+    return lambda samples: _each_alone(samples, engine, job)
+
+
+def wide_runs(job: Job, precision: str = "float32") -> Run:
+    """Threads decode ahead; one run after the other computes on all cores."""
+    session = open_session(job.read_graph(precision), provider="cpu", threads=job.threads)
+
+    def run(samples: Sequence[Sample]) -> None:
+        for pixels in _prepared(samples, job):
+            session.run(pixels[None], [FEATURES])
+
+    return run
+
+
+def eager_alone(job: Job) -> Run:
+    """Eager torch, a picture a run, each on one thread."""
+    module = job.build_module()
+    engine = TorchEngine(lambda: module, job.spec, provider="cpu")
+    return lambda samples: _each_alone(samples, engine, job)
+
+
+def eager_batches(job: Job) -> Run:
+    """Eager torch in batches on all cores, threads decode ahead: as with a DataLoader."""
+    return _in_batches(job.build_module(), job)
+
+
+def compiled_batches(job: Job) -> Run:
+    """The same, compiled by torch.compile before the clock runs."""
+    import torch
+
+    return _in_batches(torch.compile(job.build_module()), job)
+
+
+def model_alone(job: Job) -> Run:
+    """CUDA: batches of noise that are in memory already, neither decoded nor read. What no featurising can exceed."""
+    session = open_session(job.read_graph(), provider="cuda")
+    shape = (_PURE_BATCH, job.spec.height, job.spec.width, 3)
+    noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+    def run(samples: Sequence[Sample]) -> None:
+        for _ in range(-(-len(samples) // _PURE_BATCH)):
+            session.run(noise, [FEATURES])
+
+    return run
+
+
+SIDES: dict[str, Callable[[Job], Run]] = {
+    "finial": finial,
+    "bare loop, narrow runs": narrow_runs,
+    "bare loop, wide runs": wide_runs,
+    "finial int8": lambda job: finial(job, "int8"),
+    "bare loop int8, narrow runs": lambda job: narrow_runs(job, "int8"),
+    "finial, torch engine": lambda job: finial(job, engine="torch"),
+    "eager torch, one by one": eager_alone,
+    "eager torch, batches": eager_batches,
+    "torch.compile, batches": compiled_batches,
+}
+ON_CUDA: dict[str, Callable[[Job], Run]] = {
+    "model alone, CUDA": model_alone,
+    "finial, CUDA": lambda job: finial(job, device="cuda"),
+    "finial, torch engine, CUDA": lambda job: finial(job, engine="torch", device="cuda"),
+}
+
+
+def _each_alone(samples: Sequence[Sample], engine: Engine, job: Job) -> None:
+    with engine.single_threaded(), ThreadPoolExecutor(job.threads) as pool:
+        for _ in pool.map(lambda sample: engine.run(_prepare(sample, job.spec)[None]), samples):
+            pass
+
+
+def _in_batches(module: Any, job: Job) -> Run:
+    import torch
+
+    torch.set_num_threads(job.threads)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (job.spec.mean, job.spec.std))
+
+    def run(samples: Sequence[Sample]) -> None:
+        pictures = _prepared(samples, job)
+        with torch.inference_mode():
+            while batch := list(islice(pictures, BATCH)):
+                batch += batch[:1] * (BATCH - len(batch))  # of one size, or it is compiled again for the last one
+                pixels = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2) / 255
+                module((pixels - mean) / std).numpy()
+
+    return run
+
+
+def _prepared(samples: Sequence[Sample], job: Job) -> Iterator[NDArray[np.uint8]]:
+    return in_order(samples, lambda sample: _prepare(sample, job.spec), threads=job.threads)
+
+
+def _prepare(sample: Sample, spec: PreprocessSpec) -> NDArray[np.uint8]:
+    image = decode(sample.path.read_bytes(), at_least=spec.decode_at_least, limits=TRAINER_LIMITS)
+    return preprocess(image, spec)
+
+
+@contextmanager
+def _quiet_stdout() -> Iterator[Callable[[object], None]]:
+    """What to answer with; whatever else is printed goes to stderr."""
+    answers, sys.stdout = sys.stdout, sys.stderr
+    yield lambda answer: print(json.dumps(answer), file=answers, flush=True)
+
+
+def _processor_s() -> float:
+    """Of this process and of those that it waited for, such as a compiler."""
+    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
+
+
+def main() -> None:
+    """Answer each line of standard input."""
+    job = Job.model_validate_json(Path(sys.argv[1]).read_bytes())
+    with _quiet_stdout() as answer:
+        run = (SIDES | ON_CUDA)[sys.argv[2]](job)
+        run(drawn_pictures(job.pictures, WARM_UP))
+        answer("ready")
+        for line in sys.stdin:
+            samples = drawn_pictures(job.pictures, int(line))
+            began_s, processor_s = time.perf_counter(), _processor_s()
+            run(samples)
+            took_s, computed_s = time.perf_counter() - began_s, _processor_s() - processor_s
+            answer({"per_s": len(samples) / took_s, "cpu_ms": 1000 * computed_s / len(samples), "peak_mb": peak_mb()})
+
+
+if __name__ == "__main__":
+    main()
