@@ -16,6 +16,7 @@ from service.open_inference import routes as inference_routes
 from service.openapi_document import DescribedApp
 from service.polite_close import PoliteClose
 from service.problems import install_problems
+from service.quick_path import QuickPath
 from service.refusals import Refusals
 from service.request_counts import CountRequests, RequestCounts
 from service.request_ids import RequestIds
@@ -84,6 +85,7 @@ def _taken_over(opened: Opened) -> Iterator[Runtime]:
 
 def _add_middleware(app: FastAPI, settings: ServiceSettings, parts: _Parts) -> None:
     # The last one added is the outermost: a request meets them from the bottom up.
+    app.add_middleware(QuickPath, endpoint=predict_routes.predict_plainly)
     app.add_middleware(UploadLimit, bounds=_upload_bounds(settings))
     app.add_middleware(Guarded, guard=parts.access.guard)
     app.add_middleware(Refusals)

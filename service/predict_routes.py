@@ -24,6 +24,8 @@ from shared.errors import PictureError
 router = APIRouter(responses=ANY_PROBLEM)
 
 PARAMETERS = ("top_k", "threshold")
+TOP_K, THRESHOLD = 5, 0.0
+"""Their defaults."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,11 @@ class Wish:
 
 @router.post("/predict", responses=upload_problems(), openapi_extra=UPLOAD, tags=["predict"])
 async def predict(
-    request: Request, runtime: RuntimeDep, client_deadline: ClientDeadline, top_k: TopK = 5, threshold: Threshold = 0.0
+    request: Request,
+    runtime: RuntimeDep,
+    client_deadline: ClientDeadline,
+    top_k: TopK = TOP_K,
+    threshold: Threshold = THRESHOLD,
 ) -> PredictAnswer | PredictManyAnswer:
     """Classify one picture, or several, with the default model.
 
@@ -52,11 +58,18 @@ async def predict_with_model(
     runtime: RuntimeDep,
     name: str,
     client_deadline: ClientDeadline,
-    top_k: TopK = 5,
-    threshold: Threshold = 0.0,
+    top_k: TopK = TOP_K,
+    threshold: Threshold = THRESHOLD,
 ) -> PredictAnswer | PredictManyAnswer:
     """Classify one picture, or several, with the model of this name."""
     return await _predict(request, runtime, name, Wish(top_k, threshold), client_deadline)
+
+
+async def predict_plainly(
+    request: Request, runtime: Runtime, model: str | None, client_deadline: float
+) -> PredictAnswer | PredictManyAnswer:
+    """The same for a request without parameters; the model is the default where it is None."""
+    return await _predict(request, runtime, model, Wish(TOP_K, THRESHOLD), client_deadline)
 
 
 async def _predict(

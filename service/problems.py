@@ -157,10 +157,10 @@ def problem_response(error: FinialError, scope: Scope) -> Response:
 
 def install_problems(app: FastAPI) -> None:
     """Let every error path of an app end in problem+json."""
-    app.exception_handler(FinialError)(_answer_finial_error)
+    app.exception_handler(FinialError)(answer_finial_error)
     app.exception_handler(RequestValidationError)(_answer_bad_parameter)
     app.exception_handler(HTTPException)(_answer_http_error)
-    app.exception_handler(ClientDisconnect)(_answer_nobody)
+    app.exception_handler(ClientDisconnect)(answer_nobody)
     app.exception_handler(Exception)(_answer_unexpected)
 
 
@@ -208,7 +208,8 @@ def respond(kind: Kind, detail: str, scope: Scope, headers: dict[str, str] | Non
     return Response(problem.model_dump_json(), kind.status, headers, media_type=MEDIA_TYPE)
 
 
-async def _answer_finial_error(request: Request, error: FinialError) -> Response:
+async def answer_finial_error(request: Request, error: FinialError) -> Response:
+    """The answer that an error of ours is; one that is not meant for clients is raised again."""
     if (kind := kind_of(error)) is INTERNAL:
         raise error  # not meant for clients: logged and answered as unexpected
     return respond(kind, str(error), request.scope, headers_of(error))
@@ -264,7 +265,7 @@ def _allowed(request: Request) -> str:
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
-async def _answer_nobody(_request: Request, _error: ClientDisconnect) -> Response:
+async def answer_nobody(_request: Request, _error: ClientDisconnect) -> Response:
     """The client has gone; whatever is returned here is dropped."""
     return Response(status_code=http.HTTPStatus.BAD_REQUEST)
 

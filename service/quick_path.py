@@ -1,0 +1,73 @@
+"""The short way to a prediction: for requests without parameters, as most are, past FastAPI's router to the endpoint.
+
+FastAPI finds a route among all, looks for each parameter of each request, and validates an answer that is a checked
+model already. For a picture that is more than all else that the event loop does; the core that does it is one of those
+that compute, and finds its caches cold each time.
+"""
+
+import math
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.gate import GatedRoute
+from service.problems import answer_finial_error, answer_nobody
+from service.route_templates import PREDICT, PREDICT_WITH
+from service.runtime import Runtime
+from shared.errors import FinialError
+
+Endpoint = Callable[[Request, Runtime, str | None, float], Awaitable[BaseModel]]
+"""Given a request, the runtime, the model's name if there is one, and until when the client waits."""
+
+_TIMEOUT = b"x-request-timeout-ms"
+_UNNAMED, _NAMED = GatedRoute(PREDICT), GatedRoute(PREDICT_WITH)
+
+
+class QuickPath:
+    """ASGI middleware, the innermost: asks an endpoint itself, and is answered as the routes and `problems` would.
+
+    Args:
+        app: gets all requests with a query or a deadline of their own, and those that are for another route.
+        endpoint: gets those for `/predict` and `/models/{name}/predict`.
+    """
+
+    def __init__(self, app: ASGIApp, *, endpoint: Endpoint) -> None:
+        self._app, self._endpoint = app, endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        if scope["type"] != "http" or not _is_plain(scope):
+            await self._app(scope, receive, send)
+            return
+        match scope["path"].split("/"):
+            case ["", "predict"]:
+                await self._ask(_UNNAMED, None, Request(scope, receive), send)
+            case ["", "models", name, "predict"] if name:
+                await self._ask(_NAMED, name, Request(scope, receive), send)
+            case _:
+                await self._app(scope, receive, send)
+
+    async def _ask(self, route: GatedRoute, name: str | None, request: Request, send: Send) -> None:
+        request.scope["route"] = route
+        response = await self._answer(request, name)
+        await response(request.scope, request.receive, send)
+
+    async def _answer(self, request: Request, name: str | None) -> Response:
+        try:
+            found = await self._endpoint(request, request.app.state.runtime, name, math.inf)
+        except FinialError as error:
+            return await answer_finial_error(request, error)
+        except ClientDisconnect as gone:
+            return await answer_nobody(request, gone)
+        return Response(found.model_dump_json(), media_type="application/json")
+
+
+def _is_plain(scope: Scope) -> bool:
+    return (
+        scope["method"] == "POST"
+        and not scope["query_string"]
+        and all(name != _TIMEOUT for name, _ in scope["headers"])
+    )
