@@ -111,7 +111,8 @@ def _fit_alone(
     }
     strength, epochs = (like.l2, like.epochs) if like else (None, None)
     if kind == "probe":
-        return fit_linear_probe(rows.plain, targets, groups, l2=strength, views=rows.views, **shared)
+        near = like.head if like else None
+        return fit_linear_probe(rows.plain, targets, groups, l2=strength, near=near, views=rows.views, **shared)
     if kind == "prototype":
         return fit_prototype(rows, targets, groups, shrinkage=strength, **shared)
     if kind == "mlp":

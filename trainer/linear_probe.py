@@ -27,6 +27,7 @@ def fit_linear_probe(
     seed: int,
     threads: int,
     l2: float | None = None,
+    near: Head | None = None,
     folds: int = FOLDS,
     views: NDArray[np.float32] | None = None,
     balance: bool = False,
@@ -45,6 +46,8 @@ def fit_linear_probe(
         seed: of the folds.
         threads: CPU threads of the solver.
         l2: a strength that is already known; nothing is then swept, and there are no folds.
+        near: with `l2`, a head that was fitted with it on much the same rows; the fit starts there, and ends where it
+            would without.
         folds: wanted number; a class with fewer groups lowers it, and below 2 a fixed strength is used.
         views: shape (V, N, D), of augmented views. They are learned from beside the plain rows, each picture weighs as
             much as without them, and they are in its fold; only plain rows are measured.
@@ -64,7 +67,7 @@ def fit_linear_probe(
     with torch_threads(threads):
         swept = _swept(rows, drawn.of_rows, class_count, on_step) if drawn.of_rows is not None else None
         strength = swept.l2 if swept else l2 or FIXED_STRENGTH
-        parameters = _fitted(rows, strength, class_count, swept)
+        parameters = _fitted(rows, strength, class_count, start=_start(rows, swept, near))
     weight, bias = np.ascontiguousarray(parameters[:, :-1].T), np.ascontiguousarray(parameters[:, -1])
     return HeadFit(
         head=Head(weight, bias, rows.mean, rows.std),
@@ -93,10 +96,20 @@ def _swept(
     )
 
 
-def _fitted(rows: LearnedRows, l2: float, class_count: int, near: "Swept | None") -> NDArray[np.float32]:
+def _start(rows: LearnedRows, swept: "Swept | None", near: Head | None) -> NDArray[np.float32] | None:
+    """Where the fit on all rows starts, shape (K, D + 1): at the folds' mean, or at a head of other rows."""
+    if swept is not None or near is None:
+        return swept.parameters if swept else None
+    weight = near.weight * (rows.std / near.std)[:, None]
+    bias = near.bias + ((rows.mean - near.mean) / near.std) @ near.weight
+    return np.ascontiguousarray(np.concatenate([weight, bias[None]]).T)
+
+
+def _fitted(
+    rows: LearnedRows, l2: float, class_count: int, *, start: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
     from trainer.sweep import fit_one
 
-    start = near.parameters if near else None
     return fit_one(rows.features, rows.targets, l2=l2, class_count=class_count, weights=rows.weights, start=start)
 
 

@@ -31,6 +31,7 @@ from trainer.run_backbone import RunBackbone, open_backbone
 from trainer.run_record import Timings
 from trainer.served_graph import attach_head
 from trainer.settings import TrainSettings
+from trainer.torch_ahead import import_torch_ahead
 from trainer.torch_features import known_torch_features
 
 
@@ -98,6 +99,7 @@ def train(
     progress.say(f"Training the model {settings.model_name!r}.", model=settings.model_name)
     with timings.measure("read"):
         audit = read_audited(settings, progress)
+    import_torch_ahead()
     with timings.measure("export"):
         settings, picked = settle_backbone(settings, audit, progress, tally=tally)
         because = picked.reason if picked else None

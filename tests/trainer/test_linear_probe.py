@@ -259,3 +259,27 @@ def test_with_balance_a_fold_is_fitted_as_the_published_head_is(view_count: int)
         )
         expected, logits = alone.head.logits(features[held]), found.out_of_fold_logits[held]
         assert logits[:, 1] - logits[:, 0] == pytest.approx(expected[:, 1] - expected[:, 0], abs=0.2)
+
+
+def test_a_fit_that_starts_at_a_head_of_other_rows_ends_where_it_would_without() -> None:
+    """The published head starts at the measured one, whose rows were fewer and so were standardised otherwise."""
+    features, targets, groups = make_blobs(300, features=40, classes=5)
+    measured = fit((features[:240], targets[:240], groups[:240]), classes=5)
+
+    near = fit_linear_probe(
+        features, targets, groups, class_count=5, seed=0, threads=1, l2=measured.l2, near=measured.head
+    )
+    alone = fit((features, targets, groups), classes=5, l2=measured.l2)
+
+    assert softmax(near.head.logits(features)) == pytest.approx(softmax(alone.head.logits(features)), abs=2e-3)
+    assert near.head.mean.tobytes() == alone.head.mean.tobytes()
+
+
+def test_a_fit_that_starts_at_its_own_head_stays_there() -> None:
+    """That weights and bias are carried over to other means and deviations is seen where the rows are the same."""
+    rows = make_blobs(300, features=40, classes=5)
+    first = fit(rows, classes=5)
+
+    again = fit_linear_probe(*rows, class_count=5, seed=0, threads=1, l2=first.l2, near=first.head)
+
+    assert again.head.logits(rows[0]) == pytest.approx(first.head.logits(rows[0]), abs=1e-3)
