@@ -28,6 +28,7 @@ class Budget:
             raise ValueError(f"{cores} lanes and {max_waiting} waiting; at least 1 and 0 are needed")
         self._cores, self._max_waiting = cores, max_waiting
         self._free, self._leased, self._wide = cores, 0, 0
+        self._crowded = 0  # number of the last grant while leases were out that leave nobody most of the cores
         self._line = WaitingLine()
         self._under_way: Counter[str] = Counter()  # by queue
         self._closed = False
@@ -69,6 +70,7 @@ class Budget:
 
     def hand_over(self, waiter: Waiter, now: float) -> list[Waiter]:
         """Take back the cores of one who is still under way, elsewhere."""
+        self._note_crowd()
         self._leased -= waiter.cores > 0
         return self._shrink(waiter, 0, now)
 
@@ -81,11 +83,12 @@ class Budget:
         """Give a lease all free cores, if it then has more than half and that is of use; count its run.
 
         One alone has all of them. With fewer than half, its threads, as many as all cores, would be in each other's way
-        (decision 25).
+        (decision 25). Nor is it widened where it would not have had most of them at every moment since it was granted:
+        callers who ask again and again leave their cores free for a moment, and would find them taken (decision 52).
         """
         if waiter.cores != 1:
             raise RuntimeError(f"a lane of {waiter.cores} cores was to be widened; a lease has one, and once")
-        wide = useful and self._free > 0 and 2 * (1 + self._free) > self._cores
+        wide = useful and self._free > 0 and 2 * (1 + self._free) > self._cores and waiter.number > self._crowded
         if wide:
             waiter.cores, self._free, self._wide = 1 + self._free, 0, 1
         self._wide_runs += wide
@@ -165,7 +168,13 @@ class Budget:
         waiter.cores = 1
         self._free -= 1
         self._leased += 1
+        waiter.number = self._fates[Fate.GRANTED]
+        self._note_crowd()
         self._waited_s += now - waiter.entered
+
+    def _note_crowd(self) -> None:
+        if 2 * (self._leased - 1) >= self._cores:
+            self._crowded = self._fates[Fate.GRANTED]
 
     def _decide(self, waiter: Waiter, fate: Fate) -> None:
         waiter.fate = fate

@@ -31,6 +31,7 @@ class Waiter:
         fate: what became of it so far.
         room: how many of its queue may be under way beyond those on cores: a device takes that many; None for any.
         cores: how many cores of the budget it holds.
+        number: of its grant, among all of the pool.
         under_way: whether it has been granted a core and has not left, with or without one.
     """
 
@@ -41,6 +42,7 @@ class Waiter:
     room: int | None = None
     fate: Fate = Fate.WAITING
     cores: int = 0
+    number: int = 0
     under_way: bool = False
 
 

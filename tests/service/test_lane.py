@@ -53,6 +53,20 @@ def test_a_few_on_many_cores_leave_none_idle(*, others: int, is_wide: bool) -> N
             assert wide == is_wide
 
 
+def test_who_had_company_since_it_was_granted_stays_narrow() -> None:
+    """Callers who ask again and again leave their core free for a moment: it is not taken from them for a whole run."""
+    pool = Pool(lanes=2, max_waiting=9)
+    with pool.lease(in_seconds(30)) as one:
+        with pool.lease(in_seconds(30)):
+            pass
+        with one.widen() as wide:
+            assert not wide
+    with pool.lease(in_seconds(30)) as alone, alone.widen() as wide:
+        assert wide, "the company before does not count"
+
+    assert runs_of(pool) == (1, 1)
+
+
 def test_only_one_is_wide_at_a_time() -> None:
     pool = Pool(lanes=8, max_waiting=9)
     with pool.lease(in_seconds(30)) as one, pool.lease(in_seconds(30)) as other:

@@ -28,6 +28,8 @@ class Caller:
     waiter: Waiter | None = None
     woken: int = 0
     waits: bool = False
+    had_crowd: bool = False
+    may_have_had_crowd: bool = False
 
     @property
     def cores(self) -> int:
@@ -132,7 +134,10 @@ class PoolMachine(RuleBasedStateMachine):
             return
         free = self.free
         wide = self.pool.widen(caller.waiter, useful=useful)
-        assert wide == (useful and free >= 1 and 1 + free > self.lanes / 2), "wide exactly when most cores are free"
+        could_be = useful and free >= 1 and 1 + free > self.lanes / 2
+        assert could_be or not wide, "wide only when most cores are free"
+        assert not (wide and caller.had_crowd), "and were so since it was granted"
+        assert wide or not could_be or caller.may_have_had_crowd, "then always"
         assert not (wide and any(self.is_roomy(each.queue) for each in self.waiting)), "never while somebody waits"
         assert caller.cores == (1 + free if wide else 1)
         self.counts["wide" if wide else "narrow"] += 1
@@ -265,6 +270,16 @@ class PoolMachine(RuleBasedStateMachine):
         assert all(each.waiter is not None and each.waiter.fate is Fate.WAITING for each in self.waiting)
         self.counts["granted"] += len(expected)
         self.leased += [each for each in expected if not each.loop_has_gone]
+        if any(each.loop_has_gone for each in expected):  # they had a lease for a moment
+            for caller in self.leased:
+                caller.may_have_had_crowd = True
+
+    @invariant()
+    def who_is_in_a_crowd_is_noted(self) -> None:
+        holding = [each for each in self.leased if each.cores] if hasattr(self, "pool") else []
+        if holding and len(holding) - 1 >= self.lanes / 2:
+            for caller in holding:
+                caller.had_crowd = caller.may_have_had_crowd = True
 
     @invariant()
     def the_budget_is_kept_and_used(self) -> None:
