@@ -66,7 +66,9 @@ class BackboneInfo(_Part):
     weights_sha256: Digest
     licence: str
     graph_sha256: Digest
-    taps: tuple[str, ...] = Field((), description="Stages that are read beside the last one, by module.")
+    taps: tuple[str, ...] = Field(
+        (), description="Stages that are read beside the last one, by module; `:peaks` or `:quarters` if not averaged."
+    )
     mirror: bool = Field(False, description="Features are averaged over the picture and its mirror image.")
 
 

@@ -46,7 +46,7 @@ class BackboneEntry:
         last_layer: dotted name of the module whose input is the penultimate features; features are pooled before it
             where they are still maps.
         weights_sha256: of the embedded file, 64 hex digits; "" for published ones, whose name ends in its beginning.
-        middle_stages: dotted names of the modules whose average-pooled maps tell of smaller things than the penultimate
+        middle_stages: dotted names of the modules whose pooled maps tell of smaller things than the penultimate
             features do, from the first to the last; empty where there is none to be read.
         sizes: of the pictures that it can take.
     """

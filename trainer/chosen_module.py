@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from trainer.backbones import BackboneEntry, Weights, build_backbone
 from trainer.errors import TapUnusable
+from trainer.tap_pooling import pool
+from trainer.taps import pooling_of, stage_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +24,7 @@ def build_chosen(entry: BackboneEntry, weights: Weights, *, taps: "Sequence[str]
 
     Args:
         entry, weights: of the backbone.
-        taps: stages whose average-pooled maps follow the penultimate features, in this order.
+        taps: stages whose pooled maps follow the penultimate features, in this order; see `trainer.taps`.
         mirror: the features are the mean of those of the picture and of its mirror image.
 
     Raises:
@@ -36,11 +38,11 @@ def build_chosen(entry: BackboneEntry, weights: Weights, *, taps: "Sequence[str]
 
 
 class WithTaps(nn.Module):
-    """A backbone whose features are followed by the average-pooled maps of some of its stages.
+    """A backbone whose features are followed by the pooled maps of some of its stages.
 
     Args:
         backbone: pictures to features (N, D).
-        taps: dotted names of its modules, each of which gives maps (N, C, H, W).
+        taps: dotted names of its modules, each of which gives maps (N, C, H, W), and how these are pooled.
         name: of the backbone, for messages.
 
     Raises:
@@ -52,11 +54,11 @@ class WithTaps(nn.Module):
         self.backbone = backbone
         self._taps = tuple(taps)
         self._name = name
-        for tap in self._taps:
-            self._stage(tap).register_forward_hook(partial(_keep, tap))
+        for stage, tap in {stage_of(tap): tap for tap in self._taps}.items():
+            self._module_of(stage, tap).register_forward_hook(partial(_keep, stage))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, D + the channels of each stage)."""
+        """(N, 3, H, W) to (N, D + what each tap gives)."""
         given: dict[str, Tensor] = {}
         token = _GIVEN.set(given)
         try:
@@ -65,20 +67,20 @@ class WithTaps(nn.Module):
             _GIVEN.reset(token)
         return torch.cat([features, *(self._pooled(tap, given) for tap in self._taps)], dim=1)
 
-    def _stage(self, tap: str) -> nn.Module:
+    def _module_of(self, stage: str, tap: str) -> nn.Module:
         try:
-            return self.backbone.get_submodule(tap)
+            return self.backbone.get_submodule(stage)
         except AttributeError as error:
             raise TapUnusable(self._name, tap, "there is no such module") from error
 
     def _pooled(self, tap: str, given: dict[str, Tensor]) -> Tensor:
-        if tap not in given:
+        if stage_of(tap) not in given:
             raise TapUnusable(self._name, tap, "this module computes nothing")
-        maps = given[tap]
+        maps = given[stage_of(tap)]
         if not isinstance(maps, Tensor) or maps.ndim != 4:
             found = f"of shape {tuple(maps.shape[1:])}" if isinstance(maps, Tensor) else "several things at once"
             raise TapUnusable(self._name, tap, f"what this module gives for a picture, {found}, are no maps")
-        return nn.functional.adaptive_avg_pool2d(maps, (1, 1)).flatten(1)
+        return pool(maps, pooling_of(tap))
 
 
 class OfBothSides(nn.Module):
@@ -94,7 +96,7 @@ class OfBothSides(nn.Module):
         return features.reshape(2, -1, features.shape[1]).mean(0)
 
 
-def _keep(tap: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+def _keep(stage: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
     given = _GIVEN.get(None)
     if given is not None:
-        given[tap] = output
+        given[stage] = output

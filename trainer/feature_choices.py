@@ -10,6 +10,8 @@ from trainer.errors import NoMiddleStage, SizeRefused
 from trainer.feature_settings import AUTO, MIDDLE_TAP, NO_TAPS
 from trainer.recipe import FeatureChoice
 from trainer.settings import TrainSettings
+from trainer.taps import Pooling, pooled, pooling_of, stage_of, worth_a_try
+from trainer.taps import in_words as taps_in_words
 
 _GROWTH = (1.0, 10 / 7)
 """Sides that are tried, as multiples of the preset's: 224 and 320 px for most. The decision 0018 has the numbers."""
@@ -27,7 +29,7 @@ _FITS: tuple[Fit, ...] = ("crop", "stretch", "pad")
 def base_choice(entry: BackboneEntry, settings: TrainSettings) -> FeatureChoice:
     """What the settings ask for; the preset of the weights where they leave something open.
 
-    Where it is open whether the middle stage is read, it is: without it, features are the first columns of those with.
+    Where it is open how the middle stage is read, it is in every way: features with less of it are their first columns.
 
     Raises:
         SizeRefused: the backbone cannot take pictures of that size.
@@ -35,7 +37,8 @@ def base_choice(entry: BackboneEntry, settings: TrainSettings) -> FeatureChoice:
     """
     side = settings.image_size if isinstance(settings.image_size, int) else entry.spec.height
     fit = entry.spec.fit if settings.fit is None or settings.fit == "auto" else settings.fit
-    taps = entry.middle_stages if _is_open(settings.taps, settings) else _taps_named(entry, settings.taps or NO_TAPS)
+    is_open = _is_open(settings.taps, settings)
+    taps = worth_a_try(entry.middle_stages)[-1] if is_open else _taps_named(entry, settings.taps or NO_TAPS)
     return FeatureChoice(prepared_for(entry, side, fit), taps, mirror=settings.mirror)
 
 
@@ -51,7 +54,7 @@ def candidate_choices(entry: BackboneEntry, settings: TrainSettings) -> tuple[Fe
     base = base_choice(entry, settings)
     sides = _sides(entry) if _is_open(settings.image_size, settings) else [base.spec.height]
     fits = _FITS if _is_open(settings.fit, settings) else (base.spec.fit,)
-    taps = dict.fromkeys([(), entry.middle_stages]) if _is_open(settings.taps, settings) else (base.taps,)
+    taps = worth_a_try(entry.middle_stages) if _is_open(settings.taps, settings) else (base.taps,)
     found = [
         FeatureChoice(prepared_for(entry, side, fit), tapped, mirror=settings.mirror)
         for side, fit, tapped in product(sides, fits, taps)
@@ -110,7 +113,7 @@ def in_words(choice: FeatureChoice) -> str:
     """What tells a choice from others, in a few words: "320 px, stretch, with features.13"."""
     parts = [f"{choice.spec.height} px", choice.spec.fit]
     if choice.taps:
-        parts.append(f"with {' and '.join(choice.taps)}")
+        parts.append(f"with {taps_in_words(choice.taps)}")
     if choice.mirror:
         parts.append("and mirrored")
     if choice.precision != "float32":
@@ -137,11 +140,14 @@ def _taps_named(entry: BackboneEntry, wish: str) -> tuple[str, ...]:
     """The stages that a given option means."""
     if wish == NO_TAPS:
         return ()
-    if wish == MIDDLE_TAP:
-        if not entry.middle_stages:
-            raise NoMiddleStage(entry.name)
-        return entry.middle_stages
-    return tuple(dict.fromkeys(wish.split(",")))
+    named = (tap for wanted in wish.split(",") for tap in _taps_meant(entry, stage_of(wanted), pooling_of(wanted)))
+    return tuple(dict.fromkeys(named))
+
+
+def _taps_meant(entry: BackboneEntry, stage: str, pooling: Pooling) -> tuple[str, ...]:
+    if stage == MIDDLE_TAP and not entry.middle_stages:
+        raise NoMiddleStage(entry.name)
+    return pooled(entry.middle_stages if stage == MIDDLE_TAP else (stage,), pooling)
 
 
 def _in_words(entry: BackboneEntry) -> str:

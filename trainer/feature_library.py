@@ -29,6 +29,7 @@ from trainer.recipe import FeatureChoice, FeatureRows
 from trainer.run_backbone import RunBackbone
 from trainer.samples import Sample
 from trainer.settings import TrainSettings
+from trainer.taps import worth_a_try
 from trainer.views import view_numbers
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class FeatureLibrary:
     square: bool = False
     cpu: Cpu = field(default_factory=read_cpu)
     computed: int = field(default=0, init=False)
-    _agreeing: dict[tuple[object, ...], bool] = field(default_factory=dict, init=False, repr=False)
+    _agreeing: dict[tuple[object, ...], int] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def entry(self) -> BackboneEntry:
@@ -117,7 +118,7 @@ class FeatureLibrary:
     def rows(self, choice: FeatureChoice, views: int = 0) -> FeatureRows:
         """Features of the samples and of as many views of each; what the cache lacks is computed, in one decode.
 
-        Penultimate features are taken from those with the middle stage where both are worth a try.
+        Features with less of the middle stage are taken from those with all of it where both are worth a try.
 
         Raises:
             PictureNoLongerUsable: a picture that could be used before cannot be used now.
@@ -125,7 +126,7 @@ class FeatureLibrary:
         """
         wider = self._wider(choice)
         if wider is not None:
-            rows, size = self.rows(wider, views), self.entry.feature_size
+            rows, size = self.rows(wider, views), self._agreeing[_in_graph(choice)]
             return FeatureRows(rows.plain[:, :size], rows.views[:, :, :size])
         engine, caches = self._open(choice, self.graph_of(choice))
         numbers = view_numbers(views, mirrored=choice.mirror)
@@ -239,19 +240,22 @@ class FeatureLibrary:
             self._agreeing[_in_graph(choice)] = self._agree(choice, tapped)
         return tapped if self._agreeing[_in_graph(choice)] else None
 
-    def _agree(self, choice: FeatureChoice, tapped: FeatureChoice) -> bool:
+    def _agree(self, choice: FeatureChoice, tapped: FeatureChoice) -> int:
+        """How many columns the features have that are the first ones of the others, bit for bit; 0 if they are not."""
         images = probe_images(choice.spec)
         alone, together = (
             np.concatenate([engine.run(image[None]) for image in images])
             for engine in (OnnxEngine(self.graph_of(one), provider=self.settings.provider) for one in (choice, tapped))
         )
-        return np.array_equal(alone, together[:, : self.entry.feature_size])
+        size: int = alone.shape[1]
+        return size if np.array_equal(alone, together[:, :size]) else 0
 
     def _tapped(self, choice: FeatureChoice) -> FeatureChoice | None:
-        """The same with the middle stage, if that is worth a try as well."""
-        if choice.taps or not self.entry.middle_stages:
+        """The same with all that is read of the middle stage, if that is worth a try as well."""
+        tried = worth_a_try(self.entry.middle_stages)
+        if choice.taps not in tried[:-1]:
             return None
-        tapped = replace(choice, taps=self.entry.middle_stages)
+        tapped = replace(choice, taps=tried[-1])
         # A search tries mirror images of what it tries without: they share their columns in the same way.
         return tapped if replace(tapped, mirror=self.base.mirror) in self.candidates() else None
 

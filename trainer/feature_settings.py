@@ -15,12 +15,15 @@ ImageSize = Annotated[int, Field(ge=32, le=1024)]
 MaxCost = Annotated[float, Field(ge=1, le=100)]
 ViewCount = Annotated[int, Field(ge=0, le=64)]
 
-_STAGE = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*"
+_TAP = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*(:average|:peaks|:quarters)?"
 
 
 def _require_stages(value: str) -> str:
-    if not re.fullmatch(rf"{_STAGE}(,{_STAGE})*", value):
-        raise ValueError("expected none, middle, auto, or names of modules with commas between, such as features.13")
+    if not re.fullmatch(rf"{_TAP}(,{_TAP})*", value):
+        raise ValueError(
+            "expected none, middle, auto, or names of modules with commas between, such as features.13, each with "
+            ":peaks or :quarters after it where it is not averaged"
+        )
     return value
 
 
@@ -42,7 +45,8 @@ class FeatureSettings(FinialSettings):
     )
     taps: Taps | None = Field(
         None,
-        description="Stages read beside the last one: none, middle, auto, or modules by name, with commas between.",
+        description="Stages read beside the last one: none, middle, auto, or modules by name, with commas between; "
+        "averaged, or with :peaks or :quarters after the name.",
     )
     mirror: bool = Field(
         False, description="Average the features of each picture and its mirror image, also in serving: twice the work."

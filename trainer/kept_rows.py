@@ -8,7 +8,7 @@ import numpy as np
 from trainer.recipe import FeatureChoice, FeatureRows
 
 MOST_BYTES = 512 * 1024**2
-"""All that a search tries on 5,000 pictures; on more of them, some are read from the cache again."""
+"""All that a search tries on 1,500 pictures; on more of them, some are read from the cache again."""
 
 
 class KeptRows:

@@ -19,7 +19,7 @@ class FeatureChoice:
     Attributes:
         spec: how it is prepared: size, fit.
         taps: stages of the backbone that are read beside the penultimate one, by the names of its modules; their
-            average-pooled maps follow the penultimate features.
+            pooled maps follow the penultimate features. See `trainer.taps`.
         precision: of the backbone graph.
         mirror: features are the mean of those of the picture and of its mirror image, inside the graph.
     """

@@ -11,6 +11,7 @@ from trainer.kept_rows import KeptRows
 from trainer.recipe import FeatureChoice, FeatureRows, HeadKind, Recipe
 from trainer.recipe_search import Candidate, Plan, Refinement
 from trainer.settings import TrainSettings
+from trainer.taps import has_quarters
 from trainer.training import Training
 
 VIEWS = 1
@@ -20,10 +21,13 @@ SMALL = 400
 """Up to so many pictures to learn from, views are tried unasked."""
 
 _NOT_SIMPLER = 0.001
-"""Views and a hidden layer cost next to nothing in serving; but what is less simple must be better beyond doubt."""
+"""Views, quarters and a hidden layer cost next to nothing in serving; but what is less simple must be better beyond
+doubt."""
 
 _BEYOND_DOUBT = 2.0
 """Standard errors. With one, a perceptron was taken in 6 of 25 folds, and was more accurate in none (decision 0019)."""
+
+_Step = Callable[[Recipe], Iterator[Recipe]]
 
 FEW = 10
 """With fewer pictures of some label, a prototype head is tried unasked."""
@@ -33,8 +37,8 @@ def make_plan(library: FeatureLibrary, training: Training, settings: TrainSettin
     """The recipes to choose from, that of the base features first; one, where nothing is open.
 
     Heads that are quick to fit are compared first, on the cheapest features: which kind suits so many pictures hardly
-    depends on these. Then features, with and without the mirror image, with the head that was taken; then a perceptron
-    and views.
+    depends on these. Then features, with and without the mirror image, with the head that was taken; then those that
+    also say where in the picture something is; then a perceptron and views.
 
     Args:
         library: of the samples of `training`, in their order.
@@ -54,7 +58,7 @@ def make_plan(library: FeatureLibrary, training: Training, settings: TrainSettin
 
 def _candidate(library: FeatureLibrary, recipe: Recipe, doubt: float = 1.0) -> Candidate:
     views = f", {counted(recipe.views, 'view')}" if recipe.views else ""
-    less_simple = recipe.views + (recipe.head == "mlp")
+    less_simple = recipe.views + (recipe.head == "mlp") + has_quarters(recipe.features.taps)
     cost = library.cost_of(recipe.features) + _NOT_SIMPLER * less_simple
     return Candidate(recipe, f"{recipe.head} on {in_words(recipe.features)}{views}", cost, doubt)
 
@@ -64,6 +68,13 @@ def _feature_choices(library: FeatureLibrary, settings: TrainSettings) -> tuple[
     choices = library.candidates()
     mirrored = [replace(one, mirror=True) for one in choices] if settings.search else []
     return tuple(dict.fromkeys([*choices, *(one for one in mirrored if library.cost_of(one) <= settings.max_cost)]))
+
+
+def _apart(choices: tuple[FeatureChoice, ...]) -> tuple[tuple[FeatureChoice, ...], tuple[FeatureChoice, ...]]:
+    """Those that say nothing of places, and those that are tried beside the best of them; all are of the former kind,
+    where nothing else is open."""
+    simple = tuple(choice for choice in choices if not has_quarters(choice.taps))
+    return (simple, tuple(choice for choice in choices if choice not in simple)) if simple else (choices, ())
 
 
 def _memory(library: FeatureLibrary, training: Training) -> Callable[[Recipe], FeatureRows]:
@@ -86,16 +97,13 @@ def _refinements(library: FeatureLibrary, training: Training, settings: TrainSet
     """What is tried beside the best so far, step by step; a step without anything to try is left out."""
     pictures = Counter(training.targets[training.rows("train", "validation")].tolist())
     auto = settings.head == "auto"
-    few, choices = min(pictures.values()) < FEW, _feature_choices(library, settings)
+    few, (simple, quartered) = min(pictures.values()) < FEW, _apart(_feature_choices(library, settings))
 
     def heads(recipe: Recipe) -> Iterator[Recipe]:
         if few:
             yield replace(recipe, head="prototype")
         if settings.search:
             yield replace(recipe, head="blend")
-
-    def features(recipe: Recipe) -> Iterator[Recipe]:
-        yield from (replace(recipe, features=choice) for choice in choices if choice != recipe.features)
 
     def with_views(recipe: Recipe) -> Iterator[Recipe]:
         if not recipe.features.mirror:  # else the mirror image has the features of the picture
@@ -106,12 +114,17 @@ def _refinements(library: FeatureLibrary, training: Training, settings: TrainSet
 
     steps = (
         (heads, 1.0, auto and (settings.search or few)),
-        (features, 1.0, len(choices) > 1),
+        (_with_features(simple), 1.0, len(simple) > 1),
+        (_with_features(quartered), _BEYOND_DOUBT, len(quartered) > 0),
         (perceptron, _BEYOND_DOUBT, auto and settings.search),
         (with_views, _BEYOND_DOUBT, _tries_views(training, settings)),
     )
     return tuple(_candidates_of(library, step, doubt) for step, doubt, is_wanted in steps if is_wanted)
 
 
-def _candidates_of(library: FeatureLibrary, step: Callable[[Recipe], Iterator[Recipe]], doubt: float) -> Refinement:
+def _with_features(choices: tuple[FeatureChoice, ...]) -> _Step:
+    return lambda recipe: (replace(recipe, features=choice) for choice in choices if choice != recipe.features)
+
+
+def _candidates_of(library: FeatureLibrary, step: _Step, doubt: float) -> Refinement:
     return lambda recipe: tuple(_candidate(library, one, doubt) for one in step(recipe))

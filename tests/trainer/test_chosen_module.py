@@ -19,6 +19,8 @@ from trainer.engines import OnnxEngine
 from trainer.errors import TapUnusable
 from trainer.export import export_backbone
 from trainer.parity import probe_images, prove_parity
+from trainer.tap_pooling import pool
+from trainer.taps import worth_a_try
 
 SPEC = PreprocessSpec(height=64, width=64, resize=64)
 LARGER = PreprocessSpec(height=288, width=288, resize=288)
@@ -73,10 +75,18 @@ def test_taps_follow_the_features_in_the_order_in_which_they_were_named(stages: 
     assert torch.allclose(found, torch.cat(expected, dim=1), atol=1e-6)
 
 
+def test_one_stage_may_be_read_in_several_ways(stages: nn.Module, pictures: Tensor) -> None:
+    found = tapped(stages, "second", "second:peaks", "second:quarters")(pictures)
+
+    maps = stages.second(stages.first(pictures))  # type: ignore[operator]
+    expected = [stages(pictures), maps.mean((2, 3)), pool(maps, "peaks"), pool(maps, "quarters")]
+    assert torch.allclose(found, torch.cat(expected, dim=1), atol=1e-6)
+
+
 @pytest.mark.slow
 def test_the_graph_reads_a_stage_as_torch_does_even_where_a_norm_is_folded_into_it(stages: nn.Module) -> None:
     """A convolution that took over its norm would no longer give the maps that are tapped."""
-    for taps in (("first.0",), ("first.1",), ("first.2", "second")):
+    for taps in (("first.0",), ("first.1",), ("first.2", "second"), ("first.0:peaks", "second:quarters")):
         module = tapped(stages, *taps).eval()
 
         assert prove_parity(module, export_backbone(module, SPEC), SPEC) < 1e-5
@@ -106,6 +116,7 @@ def test_several_threads_may_run_one_module(stages: nn.Module, pictures: Tensor)
         ("third", "there is no such module in stages"),
         ("flat", r"of shape \(5,\), are no maps in stages"),
         ("unused", "this module computes nothing"),
+        ("third:peaks", "there is no such module in stages"),
     ],
 )
 def test_a_stage_that_cannot_be_tapped_is_named_with_the_reason(
@@ -136,16 +147,16 @@ def test_a_chosen_graph_gives_what_torch_gives_and_holds_the_weights_once(
 
 
 @pytest.mark.slow
-def test_the_first_columns_of_a_tapped_graph_are_the_plain_features_bit_for_bit(tmp_path: Path) -> None:
-    """So a search featurises a picture once for both; here with the middle stage of the catalogue, at another size."""
+def test_the_first_columns_of_a_tapped_graph_are_the_features_of_fewer_taps_bit_for_bit(tmp_path: Path) -> None:
+    """So a search featurises a picture once for all; here with the middle stage of the catalogue, at another size."""
     path = save_with_hash(tmp_path, "mobilenet_v2", random_state(whole_network("mobilenet_v2")))
     entry, _ = choose_backbone(None, path)
     weights = find_weights(entry, path, download=False)
-    modules = [build_chosen(entry, weights, taps=taps, mirror=False) for taps in ((), entry.middle_stages)]
+    modules = [build_chosen(entry, weights, taps=taps, mirror=False) for taps in worth_a_try(entry.middle_stages)]
     graphs = [export_backbone(module, LARGER) for module in modules]
 
-    plain, wide = (OnnxEngine(graph, provider="cpu").run(probe_images(LARGER)[:1]) for graph in graphs)
+    *fewer, wide = (OnnxEngine(graph, provider="cpu").run(probe_images(LARGER)[:1]) for graph in graphs)
 
-    assert wide.shape[1] == 1280 + 96 + 160 + 320
-    assert np.array_equal(plain, wide[:, :1280])
-    assert prove_parity(modules[1], graphs[1], LARGER) <= 1e-4
+    assert [one.shape[1] for one in (*fewer, wide)] == [1280, 1280 + 2 * 576, 1280 + 6 * 576]
+    assert all(np.array_equal(one, wide[:, : one.shape[1]]) for one in fewer)
+    assert prove_parity(modules[-1], graphs[-1], LARGER) <= 1e-4

@@ -20,6 +20,7 @@ from trainer.feature_choices import (
 )
 from trainer.recipe import FeatureChoice
 from trainer.settings import TrainSettings
+from trainer.taps import worth_a_try
 
 MOBILENET = get_entry("mobilenet_v2")
 
@@ -85,6 +86,14 @@ def test_of_equal_renderings_the_one_that_was_asked_for_is_kept() -> None:
 def test_the_middle_stage_is_the_catalogues() -> None:
     assert base_choice(MOBILENET, settings(taps="middle")).taps == ("features.13", "features.16", "features.17")
     assert base_choice(MOBILENET, settings(taps="none")).taps == ()
+    assert base_choice(MOBILENET, settings(taps="middle,middle:peaks")).taps == (
+        *MOBILENET.middle_stages,
+        *(f"{stage}:peaks" for stage in MOBILENET.middle_stages),
+    )
+    assert base_choice(MOBILENET, settings(taps="features.6:quarters,features.6:average")).taps == (
+        "features.6:quarters",
+        "features.6",
+    )
 
 
 @pytest.mark.parametrize("name", ["vit_b_16", NANO])
@@ -112,7 +121,7 @@ def test_a_search_opens_what_is_not_given() -> None:
     found = candidate_choices(MOBILENET, settings(search=True, fit="stretch"))
 
     assert {(choice.spec.height, choice.taps) for choice in found} == {
-        (side, taps) for side in (224, 320) for taps in ((), MOBILENET.middle_stages)
+        (side, taps) for side in (224, 320) for taps in worth_a_try(MOBILENET.middle_stages)
     }
     assert {choice.spec.fit for choice in found} == {"stretch"}
 

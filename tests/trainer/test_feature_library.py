@@ -25,27 +25,29 @@ from trainer.progress import Progress, Quiet
 from trainer.recipe import FeatureChoice
 from trainer.run_backbone import RunBackbone
 from trainer.settings import TrainSettings
+from trainer.taps import worth_a_try
 from trainer.views import render_views
 
 PRESET = PreprocessSpec(height=64, width=64, resize=64)
 ENTRY = BackboneEntry("tiny", 3, PRESET, "none", "none", "a test's", middle_stages=("middle",))
+_, PEAKS, ALL = worth_a_try(ENTRY.middle_stages)
 
 
-def graph_with_tap(spec: PreprocessSpec, *, shift: float) -> bytes:
-    """The mean colours, which are moved by `shift`, and after them the mean of the first row of pixels."""
+def graph_with_taps(spec: PreprocessSpec, taps: tuple[str, ...], *, shift: float) -> bytes:
+    """The mean colours, which are moved by `shift`, and after them the mean of the first row of pixels for each tap."""
     model = ModelProto.FromString(tiny_graph(spec))
     model.graph.node[2].output[0] = "means"
     nodes = [
         helper.make_node("Add", ["means", "shift"], ["moved"], name="Add_3"),
         helper.make_node("Gather", ["scaled", "first"], ["row"], name="Gather_4", axis=1),
         helper.make_node("ReduceMean", ["row", "across"], ["tapped"], name="ReduceMean_5", keepdims=0),
-        helper.make_node("Concat", ["moved", "tapped"], ["features"], name="Concat_6", axis=1),
+        helper.make_node("Concat", ["moved", *["tapped"] * len(taps)], ["features"], name="Concat_6", axis=1),
     ]
     constants = {"shift": np.float32(shift), "first": np.array(0, np.int64), "across": np.array([1], np.int64)}
     model.graph.node.extend(nodes)
     model.graph.initializer.extend(numpy_helper.from_array(np.asarray(one), name) for name, one in constants.items())
     del model.graph.output[:]
-    model.graph.output.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", 6]))
+    model.graph.output.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", 3 + 3 * len(taps)]))
     return bytes(model.SerializeToString(deterministic=True))
 
 
@@ -54,18 +56,18 @@ class TinyBackbone(RunBackbone):
     """Its graphs cost nothing; `exported` names those that were asked for."""
 
     shift: float = 0.0
-    exported: list[tuple[int, bool, bool]] = field(default_factory=list)
+    exported: list[tuple[int, int, bool]] = field(default_factory=list)
 
     def graph_of(self, choice: FeatureChoice, cache_dir: Path, progress: Progress) -> bytes:
-        self.exported.append((choice.spec.height, bool(choice.taps), choice.mirror))
+        self.exported.append((choice.spec.height, len(choice.taps), choice.mirror))
         model = ModelProto.FromString(
-            graph_with_tap(choice.spec, shift=self.shift) if choice.taps else tiny_graph(choice.spec)
+            graph_with_taps(choice.spec, choice.taps, shift=self.shift) if choice.taps else tiny_graph(choice.spec)
         )
         model.graph.name = "mirrored" if choice.mirror else "plain"  # another graph, if one of the same features
         return bytes(model.SerializeToString(deterministic=True))
 
     def find_graph(self, choice: FeatureChoice, cache_dir: Path) -> bytes | None:
-        known = (choice.spec.height, bool(choice.taps), choice.mirror) in self.exported
+        known = (choice.spec.height, len(choice.taps), choice.mirror) in self.exported
         return self.graph_of(choice, cache_dir, Quiet()) if known else None
 
     def module_of(self, choice: FeatureChoice) -> nn.Module:
@@ -131,13 +133,18 @@ def test_another_run_computes_nothing_again(library: Callable[..., FeatureLibrar
     assert all(np.array_equal(a.plain, b.plain) for a, b in zip(found, again, strict=True))
 
 
-def test_features_without_the_stage_are_taken_from_those_with_it(library: Callable[..., FeatureLibrary]) -> None:
+def test_features_with_less_of_the_stage_are_taken_from_those_with_all_of_it(
+    library: Callable[..., FeatureLibrary],
+) -> None:
     one = library(taps="auto")
 
-    tapped, plain = one.rows(choice("middle"), views=1), one.rows(choice(), views=1)
+    widest = one.rows(choice(*ALL), views=1)
 
+    for taps, size in (((), 3), (PEAKS, 9)):
+        found = one.rows(choice(*taps), views=1)
+        assert np.array_equal(found.plain, widest.plain[:, :size])
+        assert np.array_equal(found.views, widest.views[:, :, :size])
     assert one.computed == 8
-    assert np.array_equal(plain.plain, tapped.plain[:, :3]) and np.array_equal(plain.views, tapped.views[:, :, :3])
 
 
 def test_they_are_computed_where_the_two_graphs_do_not_agree_to_the_last_bit(
@@ -146,7 +153,7 @@ def test_they_are_computed_where_the_two_graphs_do_not_agree_to_the_last_bit(
     """The head must learn from features of the very graph that serves."""
     one = library(shift=1e-4, taps="auto")
 
-    tapped, plain = one.rows(choice("middle")), one.rows(choice())
+    tapped, plain = one.rows(choice(*ALL)), one.rows(choice())
 
     assert one.computed == 8
     assert not np.array_equal(plain.plain, tapped.plain[:, :3])
@@ -157,7 +164,7 @@ def test_where_the_stage_is_not_asked_for_nothing_is_computed_for_it(library: Ca
 
     one.rows(choice())
 
-    assert set(one.backbone.exported) == {(64, False, False)}  # type: ignore[attr-defined]
+    assert set(one.backbone.exported) == {(64, 0, False)}  # type: ignore[attr-defined]
 
 
 def test_each_fit_and_size_is_computed_for_itself(library: Callable[..., FeatureLibrary]) -> None:
@@ -181,7 +188,7 @@ def test_how_much_a_search_takes_is_said_before_it_starts_and_not_said_when_all_
     after.announce(everything)
 
     (said,) = [text for text in before.progress.said if "compares" in text]  # type: ignore[attr-defined]
-    assert f"{before.computed} renderings to featurise and 4 graphs to export, about" in said
+    assert f"{before.computed} renderings to featurise and 6 graphs to export, about" in said
     assert "on a quiet machine, and fitting heads comes on top" in said, "a search took six times what was announced"
     assert after.progress.said == []  # type: ignore[attr-defined]
 
@@ -196,7 +203,7 @@ def test_mirror_images_and_what_may_follow_are_announced(library: Callable[..., 
         one.rows(wanted)
 
     (said,) = [text for text in one.progress.said if "compares" in text]  # type: ignore[attr-defined]
-    assert one.computed == len(kinds) / 2 * 4
+    assert one.computed == len(kinds) / 3 * 4
     assert f"compares {len(kinds)} kinds of features: {one.computed} renderings to featurise" in said
     each = 1 + 2  # a view, and picture and view in int8
     assert f"Up to {4 * each * 4} more may follow" in said  # of 4 pictures, in 3 folds and once for the model
@@ -221,7 +228,7 @@ def test_of_square_pictures_equal_renderings_are_tried_once(library: Callable[..
     """The preset of the tiny backbone crops nothing of a square: all three fits give the same pixels."""
     every, apart = library(search=True), library(search=True, square=True)
 
-    assert [one.spec.fit for one in apart.candidates()] == ["crop"] * 4
+    assert [one.spec.fit for one in apart.candidates()] == ["crop"] * 6
     assert len(every.candidates()) == 3 * len(apart.candidates())
 
 

@@ -11,6 +11,7 @@ from trainer.recipe_plan import FEW, SMALL, VIEWS, make_plan
 from trainer.recipe_search import Plan
 from trainer.samples import Sample
 from trainer.settings import TrainSettings
+from trainer.taps import has_quarters, worth_a_try
 from trainer.training import Training
 
 PRESET = FeatureChoice(PreprocessSpec())
@@ -96,6 +97,28 @@ def test_perceptron_and_view_must_be_better_beyond_doubt() -> None:
     doubts = [[one.doubt for one in step(plan.candidates[0].recipe)] for step in plan.refinements]
 
     assert doubts == [[1.0], [1.0, 1.0], [2.0], [2.0]]
+
+
+def test_where_something_is_in_the_picture_is_asked_last_of_the_features_and_must_be_better_beyond_doubt() -> None:
+    settings = TrainSettings.model_validate({"data": "pets", "search": True, "head": "probe", "views": 0})
+    kinds = tuple(replace(PRESET, taps=taps) for taps in worth_a_try(["stage"]))
+    plan = make_plan(Library(kinds), training(50), settings)
+
+    features, quarters = [step(plan.candidates[0].recipe) for step in plan.refinements]
+
+    assert {(has_quarters(one.recipe.features.taps), one.doubt, one.cost) for one in features} == {
+        (False, 1.0, 1.0),
+        (False, 1.0, 2.0),
+    }
+    assert {(one.recipe.features.taps, one.doubt) for one in quarters} == {(kinds[-1].taps, 2.0)}
+    assert {one.recipe.features.mirror for one in quarters} == {False, True}
+    assert min(one.cost for one in quarters) > 1.0, "what is less simple is not taken where it is no better"
+
+
+def test_quarters_that_were_asked_for_are_no_question() -> None:
+    quartered = replace(PRESET, taps=("stage:quarters",))
+
+    assert names(SMALL + 2, choices=(quartered,)) == ["probe on 224 px, crop, with stage in quarters"]
 
 
 def test_what_is_given_is_not_searched() -> None:
