@@ -46,7 +46,7 @@ def _keep(norm: nn.Module, inputs: tuple[Tensor], _output: Tensor) -> None:
         return
     mean, variance = inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3), unbiased=False)
     factor = norm.weight / (norm.running_var + norm.eps).sqrt()
-    norm.bias += factor * (mean - norm.running_mean)
+    norm.bias.add_(factor * (mean - norm.running_mean))
     norm.weight.copy_(factor * (variance + norm.eps).sqrt())
     norm.running_mean.copy_(mean)
     norm.running_var.copy_(variance)
