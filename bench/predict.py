@@ -14,18 +14,33 @@ second time while the client asks a server that does nothing, at the rate that t
 import argparse
 import contextlib
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from bench.contest import Contest, Pace, Point
 from bench.drawn_pictures import draw
 from bench.machine import as_line, describe
 from bench.models import make_bundle, random_weights
 from bench.predict_tables import tables
-from bench.sides import BARE, FINIAL, NAMES, SIDES, LeftOut, Running, Setting, Side, post_jpeg, running, same_answer
+from bench.sides import (
+    BARE,
+    FINIAL,
+    NAMES,
+    SIDES,
+    LeftOut,
+    Running,
+    Setting,
+    Side,
+    post_jpeg,
+    running,
+    same_answer,
+    versions_in,
+)
 
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 SIZES = ((500, 375), (1280, 960), (4000, 3000))
@@ -34,7 +49,7 @@ CONNECTIONS = 64  # of an open loop; more requests than that wait in the client
 VARIANTS = ("finial-form", "finial-quiet")  # of ourselves: only where they are named
 PEERS_PYTHON = Path(__file__).resolve().parents[1] / ".venv-peers/bin/python"
 SINK = Side("sink", "bench.peers.sink", ask=post_jpeg)
-PACKAGES = ("litserve", "bentoml", "ray", "mosec", "fastapi", "uvicorn", "onnxruntime")
+PACKAGES, PEERS = ("fastapi", "uvicorn", "torch"), ("litserve", "bentoml", "ray", "mosec")
 
 
 def write_pictures(folder: Path, sizes: Sequence[tuple[int, int]]) -> dict[str, Path]:
@@ -55,22 +70,23 @@ def started(sides: Sequence[Side], setting: Setting, picture: Path) -> Iterator[
         found: list[Running] = []
         for side in sides:
             try:
-                running_side = stack.enter_context(running(side, setting, picture))
-                answer = answer or (said := running_side.answer(picture))
-                said = running_side.answer(picture)
+                one = stack.enter_context(running(side, setting, picture))
+                with one.turn():
+                    said = one.answer(picture)
+                answer = answer or said
                 if not same_answer(answer, said):
-                    raise LeftOut(f"another answer: {said['label']} {said['score']:g}, {answer['label']} expected")
+                    raise LeftOut(f"another answer: {said['predictions']}, expected {answer['predictions']}")
             except LeftOut as error:
                 left_out[side.name] = str(error)
-                continue
-            with running_side.turn():
-                found.append(running_side)
+            else:
+                found.append(one)
         yield found, left_out
 
 
 def main() -> None:
     """Print what is measured as it comes, tables, and one JSON object at the end."""
     given = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # else what is frozen would stay so
     with tempfile.TemporaryDirectory() as name:
         setting, pictures = _setting(given, Path(name)), write_pictures(Path(name), given.sizes)
         first = next(iter(pictures.values()))
@@ -81,7 +97,9 @@ def main() -> None:
                 print(f"left out: {side}: {reason}")
             print(f"to be measured: {', '.join(side.side.name for side in sides)}", flush=True)
             contest.run(_points(given), given.rounds, _tell)
-        _report(contest, left_out, pictures, given)
+            machine = describe(*PACKAGES)
+            machine["versions"] |= versions_in(setting.peers_python, PEERS)
+        _report(contest, left_out, pictures, machine, given)
 
 
 def _setting(given: argparse.Namespace, scratch: Path) -> Setting:
@@ -105,8 +123,13 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _report(contest: Contest, left_out: dict[str, str], pictures: dict[str, Path], given: argparse.Namespace) -> None:
-    machine = describe(*PACKAGES)
+def _report(
+    contest: Contest,
+    left_out: dict[str, str],
+    pictures: dict[str, Path],
+    machine: dict[str, Any],
+    given: argparse.Namespace,
+) -> None:
     sizes = {name: path.stat().st_size for name, path in pictures.items()}
     for table in tables(contest.figures):
         print(f"\n{table}")

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -220,6 +220,16 @@ def environment_of() -> dict[str, str]:
 def last_line(log: Path) -> str:
     """The end of what a side has said."""
     return (log.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1][:200]
+
+
+def versions_in(python: Path, names: Sequence[str]) -> dict[str, str]:
+    """Distribution -> version, of those that another interpreter has; none if there is no such interpreter."""
+    if not python.exists():
+        return {}
+    program = f"import json; from bench.machine import versions; print(json.dumps(versions(*{tuple(names)!r})))"
+    run = subprocess.run([str(python), "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, str] = json.loads(run.stdout)
+    return found
 
 
 def wait_until_it_answers(side: Running, picture: Path, log: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_closed_loop_asks_again_when_it_has_its_answer(answer: bytes) -> None:
 
     assert load.answered == len(load.latencies_s) > 5
     assert not load.failures
-    assert load.watched[1] - load.watched[0] >= 0.2
+    assert load.watched[1] - load.watched[0] > 0.19, "told at both ends of the window; timers have a grain of 1 ms"
 
 
 def test_latency_in_an_open_loop_counts_from_when_a_request_was_due() -> None:
