@@ -2,6 +2,9 @@
 
 Were the event loop asked in between, the core would be idle until the loop had come round to it, three times for each
 picture: to end the old lease, to wake who waits, and to hand the work to a thread.
+
+Unless others were refused meanwhile: then so many come that the event loop needs the cores, to tell them so. Lanes that
+never rest would leave it too little, and refusals would take a second. So they wait for its turn.
 """
 
 import asyncio
@@ -63,6 +66,7 @@ class _Turn(Generic[Result]):
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()  # so that what is logged there says whose request it was
         self._once = threading.Lock()
+        self._refused_before = pool.refused
         self._waiter: Waiter | None = None
         self._changed = self._loop.create_future()
         self._ended = False
@@ -124,13 +128,22 @@ class _Turn(Generic[Result]):
             return  # `enter` has not got it yet, and sees for itself
         if waiter.fate is not Fate.GRANTED:
             self._loop.call_soon_threadsafe(self._note)
-            return
+        elif self._others_are_refused:
+            self._loop.call_soon_threadsafe(self._begin_or_fail, waiter)
+        else:
+            self._begin_or_fail(waiter)
+
+    @property
+    def _others_are_refused(self) -> bool:
+        return self._pool.refused > self._refused_before
+
+    def _begin_or_fail(self, waiter: Waiter) -> None:
         try:
             self._begin(waiter)
-        except BaseException as error:
+        except BaseException as error:  # the threads have ended
             self._error = error
+            self._pool.leave(waiter)
             self._loop.call_soon_threadsafe(self._note_end)
-            raise  # the lane is given back by the pool
 
     def _begin(self, waiter: Waiter) -> None:
         if self._once.acquire(blocking=False):
@@ -142,7 +155,7 @@ class _Turn(Generic[Result]):
             self._found.append(self._context.run(self._work, Lane(self._pool, waiter)))
         except BaseException as error:
             self._error = error
-        if waiter.cores:  # else it was handed over
+        if waiter.cores and not self._others_are_refused:  # without cores it was handed over
             self._pool.leave(waiter)  # the next one's work begins here
         self._loop.call_soon_threadsafe(self._note_end)
 

@@ -38,6 +38,7 @@ class Pool:
     def __init__(self, *, lanes: int, max_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._budget = Budget(cores=lanes, max_waiting=max_waiting)
         self._clock = clock
+        self.refused = 0  # how many were not admitted, so far
         self._lock = threading.Lock()  # held for a moment only; waiters are woken after it was let go
 
     def __repr__(self) -> str:
@@ -96,6 +97,7 @@ class Pool:
             waiter = Waiter(queue=queue, entered=now, deadline=deadline, wake=wake, room=room)
             woken = self._budget.expire(now)
             refusal = self._budget.admit(queue, room)
+            self.refused += refusal is not None
             if refusal is None:
                 self._budget.enter(waiter, now)
         self._wake(woken)
@@ -173,6 +175,7 @@ class Pool:
         with self._lock:
             woken = self._budget.expire(self._clock())
             refusal = self._budget.admit(queue, room)
+            self.refused += refusal is not None
         self._wake(woken)
         if refusal is not None:
             raise refusal

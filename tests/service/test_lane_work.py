@@ -3,7 +3,8 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,35 @@ async def test_the_next_work_begins_while_the_event_loop_is_busy(executor: Threa
         assert second.begun.wait(PATIENCE_S)  # the loop stands still here
     assert (one.result(), other.result()) == ("done", "done")
     assert pool.stats().leased == 0
+
+
+class Noting(ThreadPoolExecutor):
+    """Notes which thread hands in work."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.by = list[threading.Thread]()
+
+    def submit(self, *args: Any, **kwargs: Any) -> "Future[Any]":
+        self.by.append(threading.current_thread())
+        return super().submit(*args, **kwargs)
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_while_others_are_refused_the_event_loop_begins_the_next_work(*, refuses: bool) -> None:
+    pool, first, second, own = Pool(lanes=1, max_waiting=1), Work(), Work(), threading.current_thread()
+    second.may_end.set()
+    with Noting() as executor:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(doing(pool, executor, first, []))
+            await until(first.begun)
+            tasks.create_task(doing(pool, executor, second, []))
+            await until_waiting(pool, 1)
+            if refuses:
+                with pytest.raises(TooManyWaiting):
+                    pool.check_admission()
+            first.may_end.set()
+    assert [thread is own for thread in executor.by] == [True, refuses]
 
 
 async def test_who_is_cancelled_in_the_line_leaves_it_and_is_not_worked_for(executor: ThreadPoolExecutor) -> None:
