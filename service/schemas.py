@@ -181,7 +181,8 @@ class DeviceAnswer(_Answer):
     provider: str | None = Field(description="What was obtained; null when what is required is not there.")
     reason: str | None = Field(
         default=None,
-        description="Why there is no GPU, or no OpenVINO: provider-missing, library-not-loadable, no-device or device-failed.",
+        description="Why there is no GPU, or no OpenVINO: "
+        "provider-missing, library-not-loadable, no-device or device-failed.",
     )
     detail: str | None = Field(default=None, description="The same in a sentence, with what to do.")
 
