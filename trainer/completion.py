@@ -105,7 +105,7 @@ def open_caches(
 ) -> Caches:
     """The caches of the features that an engine computes with a graph; see `what_features_depend_on`."""
     plain = what_features_depend_on(graph, spec, engine=engine, precision=precision)
-    views = what_features_depend_on(graph, spec, engine=engine, precision=precision, view=view_definition())
+    views = {**plain, "view": view_definition()}  # a large graph is hashed once
     features, augmented = (
         FeatureCache(cache_dir, fingerprint_of(what), feature_size, warn=warn) for what in (plain, views)
     )

@@ -1,6 +1,7 @@
 """Statistics of a picture: plain numbers that can be checked by hand, the same whatever the file's resolution."""
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -129,6 +130,40 @@ def test_borders_of_areas_may_cut_through_pixels() -> None:
     found = measure(grey(np.array([[0, 90, 180]] * 3))).grey
 
     assert found[0, [0, 9, 10, 11, 20, 21, 22, 31]].tolist() == [0, 0, 30, 90, 90, 150, 180, 180]
+
+
+def sum_of_areas(luma: NDArray[np.int64], rows: int, columns: int) -> NDArray[np.int64]:
+    """Every pixel split into rows x columns parts, so that borders of areas fall between parts."""
+    height, width = luma.shape
+    parts = np.kron(luma, np.ones((rows, columns), dtype=np.int64))
+    return parts.reshape(rows, height, columns, width).sum(axis=(1, 3))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 200), (3, 3), (9, 8), (33, 31), (64, 128), (127, 96), (500, 375)])
+@pytest.mark.parametrize("kind", ["noise", "black and white", "photo"])
+def test_every_number_is_the_one_that_its_plain_definition_gives(size: tuple[int, int], kind: str) -> None:
+    """However they are computed: stored statistics of former runs stay true to the last bit."""
+    drawn = np.random.default_rng(size[0]).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    drawn = (drawn // 128 * 255).astype(np.uint8) if kind == "black and white" else drawn
+    image = photo(*size) if kind == "photo" else Image.fromarray(drawn)
+    small = image.convert("L")
+    if max(size) > 128:
+        small = small.resize((min(128, size[0]), min(128, size[1])), Image.Resampling.BOX)
+    luma = np.asarray(small).astype(np.int64)
+    edges = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * luma[1:-1, 1:-1]
+    hashed, means = sum_of_areas(luma, 8, 9), sum_of_areas(luma, 32, 32) / luma.size
+
+    found = measure(image)
+
+    assert found.brightness == luma.sum() / luma.size
+    assert found.contrast == math.sqrt(exact_variance(luma)) and found.sharpness == exact_variance(edges)
+    assert found.difference_hash == int("".join(str(int(bit)) for bit in (hashed[:, 1:] > hashed[:, :-1]).ravel()), 2)
+    assert np.array_equal(found.grey, np.floor(means + 0.5))
+
+
+def exact_variance(values: NDArray[np.int64]) -> float:
+    count, total, squares = values.size, int(values.sum()), int((values * values).sum())
+    return (count * squares - total * total) / count**2 if count else 0.0
 
 
 def test_a_table_gives_back_what_it_was_made_of() -> None:
