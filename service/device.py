@@ -136,7 +136,7 @@ def _find_openvino(runtime: Runtime | None) -> Device:
     except ProviderUnavailable as error:
         failure = error
     except (ModelRefused, RunFailed) as error:
-        failure = ProviderUnavailable(wanted=OPENVINO, obtained=[], reason="device-failed", detail=str(error))
+        failure = ProviderUnavailable(wanted=OPENVINO, obtained=[OPENVINO], reason="device-failed", detail=str(error))
     if failure is None:
         logger.info("OpenVINO found", extra={"policy": "openvino", "provider": OPENVINO})
         return Device("openvino", OPENVINO)

@@ -124,12 +124,18 @@ class ProviderUnavailable(SessionError):
         "device-failed": "Look whether `nvidia-smi` lists a GPU with free memory",
     }
 
-    _ADVICE_ON_OPENVINO = "Install onnxruntime-openvino, and no other build of ONNX Runtime"
+    _ADVICE_ON_OPENVINO: ClassVar[Mapping[NoGpu, str]] = {
+        "provider-missing": "Install onnxruntime-openvino, and no other build of ONNX Runtime",
+        "library-not-loadable": "Install the build of onnxruntime-openvino for this system again, it brings its "
+        "libraries",
+        "no-device": "Look whether OpenVINO supports this processor",
+        "device-failed": "Look whether OpenVINO supports this processor and has memory enough",
+    }
 
     def __init__(self, *, wanted: str, obtained: Sequence[str], reason: NoGpu, detail: str = "") -> None:
         self.reason: NoGpu = reason
         why = f" ({detail})" if detail else ""
-        advice = self._ADVICE_ON_OPENVINO if "OpenVINO" in wanted else self._ADVICE[reason]
+        advice = (self._ADVICE_ON_OPENVINO if "OpenVINO" in wanted else self._ADVICE)[reason]
         super().__init__(
             f"{wanted} was asked for, the session obtained {', '.join(obtained)}: {reason}{why}. "
             f"{advice}, or ask for the CPU."

@@ -82,6 +82,19 @@ def test_without_openvino_nothing_else_answers_in_its_place(
         found.require()
 
 
+@pytest.mark.parametrize("fails", ["openvino_raises", "run_raises"])
+def test_who_has_openvino_that_fails_is_not_told_to_install_it(fails: str) -> None:
+    runtime = FakeRuntime(openvino=True, shape=(1, 1, 1, 1), **{fails: "illegal instruction"})  # type: ignore[arg-type]
+    failure, missing = (
+        find_device("openvino", runtime=runtime).failure,
+        find_device("openvino", runtime=FakeRuntime()).failure,
+    )
+
+    assert f"the session obtained {OPENVINO}: device-failed" in str(failure)
+    assert "illegal instruction" in str(failure)
+    assert ("Install" in str(failure), "Install onnxruntime-openvino" in str(missing)) == (False, True)
+
+
 def test_whoever_wants_the_cpu_is_not_told_of_gpus(caplog: pytest.LogCaptureFixture) -> None:
     runtime = FakeRuntime()
 
