@@ -1,7 +1,8 @@
 """Work that begins on a thread the moment its lane is free: whoever frees the lane starts it.
 
 Were the event loop asked in between, the core would be idle until the loop had come round to it, three times for each
-picture: to end the old lease, to wake who waits, and to hand the work to a thread.
+picture: to end the old lease, to wake who waits, and to hand the work to a thread. Nor does it wake another thread for
+it: the one that has freed its lane goes on with the work that has got it.
 
 Unless others were refused meanwhile: then so many come that the event loop needs the cores, to tell them so. Lanes that
 never rest would leave it too little, and refusals would take a second. So they wait for its turn.
@@ -13,7 +14,7 @@ import contextvars
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from service.lane import Lane
 from service.pool import Pool
@@ -35,8 +36,9 @@ async def done_on_lane(
 ) -> AsyncIterator[Result]:
     """What work gives that is done on a thread once it has a lane, for the length of an `async with` block.
 
-    The lane is given back when the work has ended; if the work has handed it over, with the block. Until the thread has
-    ended its lane is in use, however often the caller is cancelled meanwhile; who still waits leaves the line at once.
+    The lane is given back when the work has ended; with the block, if the work has handed it over or others are refused
+    meanwhile. Until the thread has ended its lane is in use, however often the caller is cancelled meanwhile; who still
+    waits leaves the line at once. After the block nothing holds the work any more, nor the picture that it held.
 
     Args:
         pool: whose lanes.
@@ -56,6 +58,24 @@ async def done_on_lane(
         yield await turn.result(waiter, discard)
     finally:
         pool.leave(waiter)
+        turn.forget()
+
+
+class _Leaving(threading.local):
+    """What a thread of an executor does next, while it gives its lane back: the work that gets it."""
+
+    executor: Executor | None = None
+    following: "_Turn[Any] | None" = None
+
+
+_leaving = _Leaving()
+
+
+def _work_off(begun: "list[_Turn[Any]]") -> None:
+    """On a lane's thread: a turn's work, and that of those who get its lane from it, one after the other."""
+    turn: _Turn[Any] | None = begun.pop()  # so that the executor does not hold the first one until the last has ended
+    while turn is not None:
+        turn = turn.work_off()
 
 
 class _Turn(Generic[Result]):
@@ -78,9 +98,10 @@ class _Turn(Generic[Result]):
         self._waiter = waiter = self._pool.enter(queue, deadline, self._wake, room=room)
         if waiter.fate is Fate.GRANTED:  # maybe since it was entered, by a thread that did not know the waiter yet
             try:
-                self._begin(waiter)
+                self._begin()
             except BaseException:
                 self._pool.leave(waiter)
+                self.forget()
                 raise
         return waiter
 
@@ -97,7 +118,10 @@ class _Turn(Generic[Result]):
         if cancelled is not None:
             for found in self._found:
                 discard(found)
-            raise cancelled
+            try:
+                raise cancelled
+            finally:
+                del cancelled  # as below
         if not self._ended:
             self._pool.lane_of(waiter)  # raises what its fate is
         if (error := self._error) is not None:
@@ -116,10 +140,10 @@ class _Turn(Generic[Result]):
                 await self._changed
             except asyncio.CancelledError as error:
                 if self._pool.withdraw(waiter):
-                    return error
+                    return error.with_traceback(None)  # which holds this frame, which would hold it in turn
                 self._pool.abandon(waiter)
                 self._changed = self._loop.create_future()
-                cancelled = error
+                cancelled = error.with_traceback(None)
         return cancelled
 
     def _wake(self) -> None:
@@ -139,25 +163,50 @@ class _Turn(Generic[Result]):
 
     def _begin_or_fail(self, waiter: Waiter) -> None:
         try:
-            self._begin(waiter)
+            self._begin()
         except BaseException as error:  # the threads have ended
             self._error = error
             self._pool.leave(waiter)
             self._loop.call_soon_threadsafe(self._note_end)
 
-    def _begin(self, waiter: Waiter) -> None:
-        if self._once.acquire(blocking=False):
-            self._executor.submit(self._run, waiter)
+    def _begin(self) -> None:
+        if not self._once.acquire(blocking=False):
+            return
+        if _leaving.executor is self._executor and _leaving.following is None:
+            _leaving.following = self
+        else:
+            self._executor.submit(_work_off, [self])
 
-    def _run(self, waiter: Waiter) -> None:
-        """On a lane's thread."""
+    def work_off(self) -> "_Turn[Any] | None":
+        """On a lane's thread: do the work, and give the lane back. Returns who has got it, for this thread to go on."""
+        waiter = self._waiter
+        if waiter is None or not waiter.cores:  # no thread seemed to take it, and its caller was told so
+            return None
         try:
             self._found.append(self._context.run(self._work, Lane(self._pool, waiter)))
         except BaseException as error:
             self._error = error
-        if waiter.cores and not self._others_are_refused:  # without cores it was handed over
-            self._pool.leave(waiter)  # the next one's work begins here
-        self._loop.call_soon_threadsafe(self._note_end)
+        try:
+            if waiter.cores and not self._others_are_refused:  # without cores it was handed over
+                return self._leave(waiter)
+            return None
+        finally:
+            with contextlib.suppress(RuntimeError):  # the event loop has ended, and nobody waits
+                self._loop.call_soon_threadsafe(self._note_end)
+
+    def _leave(self, waiter: Waiter) -> "_Turn[Any] | None":
+        _leaving.executor = self._executor
+        try:
+            self._pool.leave(waiter)
+            return _leaving.following
+        finally:
+            _leaving.executor = _leaving.following = None
+
+    def forget(self) -> None:
+        """Hold nothing any more: the pool may still know the waiter, who would hold the turn, and that the picture."""
+        self._waiter = self._error = None
+        self._found = []
+        del self._work
 
     def _expire(self, waiter: Waiter) -> None:
         self._pool.give_up(waiter)

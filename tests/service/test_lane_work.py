@@ -1,8 +1,12 @@
 """Work that begins on a thread the moment its lane is free."""
 
 import asyncio
+import contextvars
+import gc
+import inspect
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -37,7 +41,12 @@ class Work:
 
 
 async def doing(
-    pool: Pool, executor: ThreadPoolExecutor, work: Work, found: list[str], *, seconds: float = PATIENCE_S
+    pool: Pool,
+    executor: ThreadPoolExecutor,
+    work: Callable[[Lane], str],
+    found: list[str],
+    *,
+    seconds: float = PATIENCE_S,
 ) -> str:
     async with done_on_lane(pool, executor, work, in_seconds(seconds), discard=found.append) as result:
         return result
@@ -94,7 +103,127 @@ async def test_while_others_are_refused_the_event_loop_begins_the_next_work(*, r
                 with pytest.raises(TooManyWaiting):
                     pool.check_admission()
             first.may_end.set()
-    assert [thread is own for thread in executor.by] == [True, refuses]
+    assert [thread is own for thread in executor.by] == ([True, True] if refuses else [True])
+
+
+async def test_the_thread_that_frees_a_lane_goes_on_with_the_next_work_and_never_within_the_last() -> None:
+    pool, threads, depths = Pool(lanes=1, max_waiting=20), set[int](), set[int]()
+
+    def note(_lane: Lane) -> str:
+        threads.add(threading.get_ident())
+        depths.add(len(inspect.stack(0)))
+        return "done"
+
+    first = Work()
+    with ThreadPoolExecutor(4) as executor:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(doing(pool, executor, first, []))
+            await until(first.begun)
+            for _ in range(20):
+                tasks.create_task(doing(pool, executor, note, []))
+            await until_waiting(pool, 20)
+            first.may_end.set()
+    assert len(threads) == 1 and len(depths) == 1
+    assert pool.stats().leased == 0
+
+
+async def test_work_is_done_for_its_own_request_also_by_the_thread_of_another() -> None:
+    pool, first, names = Pool(lanes=1, max_waiting=2), Work(), contextvars.ContextVar("name", default="nobody")
+
+    def name(_lane: Lane) -> str:
+        return names.get()
+
+    async def named(given: str) -> str:
+        names.set(given)
+        return await doing(pool, executor, name, [])
+
+    with ThreadPoolExecutor(1) as executor:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(doing(pool, executor, first, []))
+            await until(first.begun)
+            found = [tasks.create_task(named(each)) for each in ("one", "other")]
+            await until_waiting(pool, 2)
+            first.may_end.set()
+    assert [each.result() for each in found] == ["one", "other"]
+
+
+async def test_work_that_raises_holds_up_nobody_who_gets_its_lane(executor: ThreadPoolExecutor) -> None:
+    pool, first = Pool(lanes=1, max_waiting=2), Work()
+
+    def fail(_lane: Lane) -> str:
+        raise ZeroDivisionError
+
+    one = asyncio.create_task(doing(pool, executor, first, []))
+    await until(first.begun)
+    others = [asyncio.create_task(doing(pool, executor, each, [])) for each in (fail, lambda _: "done")]
+    await until_waiting(pool, 2)
+    first.may_end.set()
+    found = await asyncio.gather(one, *others, return_exceptions=True)
+    assert found[0] == found[2] == "done" and isinstance(found[1], ZeroDivisionError)
+
+
+class Holding(Work):
+    """Work that holds something large, as a picture is."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        super().__init__()
+        self._fails = fails
+
+    def __call__(self, lane: Lane) -> str:
+        found = super().__call__(lane)
+        if self._fails:
+            raise ZeroDivisionError
+        return found
+
+
+@pytest.fixture
+def collector_off() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def ended(pool: Pool, executor: ThreadPoolExecutor, how: str) -> "weakref.ref[Holding]":
+    """A work that ended in some way, while another stands in the line."""
+    before, work = Work(), Holding(fails=how == "raised")
+    blocker = None
+    if how in ("given up", "timed out", "dismissed"):
+        blocker = asyncio.create_task(doing(pool, executor, before, []))
+        await until(before.begun)
+    task = asyncio.create_task(doing(pool, executor, work, [], seconds=0.01 if how == "timed out" else PATIENCE_S))
+    if blocker is None:
+        await until(work.begun)
+        other = asyncio.create_task(doing(pool, executor, lambda _: "done", []))
+        await until_waiting(pool, 1)
+    else:
+        await until_waiting(pool, 1)
+        other = blocker
+    if how in ("cancelled", "given up"):
+        task.cancel()
+        await asyncio.sleep(0)
+    if how == "dismissed":
+        pool.close()
+    work.may_end.set()
+    await asyncio.wait([task])
+    before.may_end.set()
+    await asyncio.wait([other])
+    assert task.cancelled() == (how in ("cancelled", "given up"))
+    if not task.cancelled():
+        assert (
+            type(task.exception())
+            is {"done": type(None), "raised": ZeroDivisionError, "timed out": PoolTimeout, "dismissed": PoolClosed}[how]
+        )
+    return weakref.ref(work)
+
+
+@pytest.mark.usefixtures("collector_off")
+@pytest.mark.parametrize("how", ["done", "raised", "cancelled", "given up", "timed out", "dismissed"])
+async def test_nothing_holds_what_work_held_once_its_block_has_ended(executor: ThreadPoolExecutor, how: str) -> None:
+    """The collector counts objects and not bytes: pictures would stand in memory until it comes round."""
+    pool = Pool(lanes=1, max_waiting=3)
+    left = await ended(pool, executor, how)
+    assert left() is None
 
 
 async def test_who_is_cancelled_in_the_line_leaves_it_and_is_not_worked_for(executor: ThreadPoolExecutor) -> None:
