@@ -24,7 +24,8 @@ class Candidate:
         recipe: itself.
         name: in words.
         cost: work for one served picture, relative to the preset of the backbone.
-        doubt: how many standard errors better than a cheaper recipe it must be, to be taken instead.
+        doubt: how many standard errors better than a cheaper recipe it must be, to be taken instead; with more than
+            one, than the recipe so far too, whatever that costs.
     """
 
     recipe: Recipe
@@ -147,7 +148,7 @@ def search(
         return fits[candidate][0]
 
     def best_of(rivals: Sequence[Candidate]) -> Candidate:
-        return choose({one: _losses(fit_of(one), their_targets) for one in rivals}, their_groups)
+        return choose({one: _losses(fit_of(one), their_targets) for one in rivals}, their_groups, so_far=rivals[0])
 
     current = plan.candidates[0]
     if fit_of(current).folds:  # else there is nothing to compare by
@@ -159,22 +160,38 @@ def search(
     return Searched(made.recipe, made.name, fit_of(made), tried)
 
 
-def choose(losses: Mapping[Candidate, NDArray[np.float64]], groups: Sequence[str]) -> Candidate:
+def choose(
+    losses: Mapping[Candidate, NDArray[np.float64]], groups: Sequence[str], *, so_far: Candidate | None = None
+) -> Candidate:
     """The cheapest to serve of those within one standard error of the lowest mean loss; of equally cheap, the lowest.
 
     The error is that of the difference, paired by picture; a group of pictures is one witness. Where the lowest loss is
     that of a recipe with more `doubt`, it is within as many. More work for every picture that will be served has to
     earn its place. Between recipes that cost the same, such as a probe and a blend, which are one linear layer both,
-    neither is simpler, and what is likelier better is taken (docs/decisions/0019).
+    neither is simpler, and what is likelier better is taken (docs/decisions/0019). What is less simple than the recipe
+    so far has to be better than that beyond its doubt first: being cheaper to serve does not earn it its place.
 
     Args:
         losses: of each candidate the loss of each picture, shape (N,).
         groups: N group ids.
+        so_far: the one of them that the others are tried beside.
     """
+    losses = {
+        one: of_one for one, of_one in losses.items() if so_far is None or _may_replace(one, so_far, losses, groups)
+    }
     mean = {one: float(of_one.mean()) for one, of_one in losses.items()}
     best = min(mean, key=mean.__getitem__)
     near = [one for one in losses if _within_error(losses[one] - losses[best], groups, best.doubt)]
     return min(near, key=lambda one: (one.cost, mean[one]))
+
+
+def _may_replace(
+    one: Candidate, so_far: Candidate, losses: Mapping[Candidate, NDArray[np.float64]], groups: Sequence[str]
+) -> bool:
+    """Whether it is so far itself, or as simple, or better beyond its doubt."""
+    if one == so_far or one.doubt <= 1:
+        return True
+    return not _within_error(losses[so_far] - losses[one], groups, one.doubt)
 
 
 def _within_error(differences: NDArray[np.float64], groups: Sequence[str], errors: float = 1.0) -> bool:
@@ -194,7 +211,8 @@ def _reason(one: Candidate, chosen: Candidate, behind: NDArray[np.float64], grou
     if one == chosen:
         return "taken: within one standard error of the best, or as cheap and better"
     if _within_error(behind, groups):
-        return f"no better beyond doubt, and {'more work' if one.cost > chosen.cost else 'no cheaper'}"
+        besides = "more work" if one.cost > chosen.cost else "less simple" if one.doubt > 1 else "no cheaper"
+        return f"no better beyond doubt, and {besides}"
     return "worse beyond one standard error"
 
 

@@ -77,6 +77,39 @@ def test_what_is_less_simple_must_be_better_by_more_than_one_standard_error() ->
     )
 
 
+def test_what_is_less_simple_than_the_recipe_so_far_must_be_better_even_where_it_is_cheaper_to_serve() -> None:
+    """Quarters are tried at every size too: cheap ones stand beside a large or mirrored recipe without them."""
+    losses = np.random.default_rng(0).uniform(0.2, 0.8, 100)
+    cheap = Candidate(TAPPED.recipe, "cheap quarters", 1.001, doubt=2.0)
+    large = Candidate(replace(LARGER.recipe, head="blend"), "large quarters", 2.001, doubt=2.0)
+
+    def better_by(errors: float, seed: int) -> np.ndarray:
+        noise = np.random.default_rng(seed).normal(0, 0.1, 100)
+        return losses - (noise - noise.mean()) - errors * standard_error(noise, PICTURES)
+
+    def taken(cheap_gain: float, large_gain: float) -> Candidate:
+        rivals = {LARGER: losses, cheap: better_by(cheap_gain, 1), large: better_by(large_gain, 2)}
+        return choose(rivals, PICTURES, so_far=LARGER)
+
+    assert taken(-0.5, -0.5) == LARGER, "worse"
+    assert taken(1.9, 1.8) == LARGER, "better within doubt"
+    assert taken(1.5, 1.9) == LARGER, "as good as one that is better within doubt"
+    assert taken(1.5, 2.1) == large, "the cheap one is not better beyond doubt"
+    assert taken(2.1, 2.2) == cheap
+
+
+def test_a_search_keeps_a_dear_recipe_where_cheap_quarters_are_no_better() -> None:
+    quartered = Candidate(TAPPED.recipe, "quarters", 1.001, doubt=2.0)
+    tried = replace(plan(LARGER, good=[LARGER, quartered]), refinements=(lambda _recipe: (quartered,),))
+
+    found = searched(tried)
+
+    assert [(one.name, one.chosen, one.reason) for one in found.tried] == [
+        ("larger", True, "taken"),
+        ("quarters", False, "no better beyond doubt, and less simple"),
+    ]
+
+
 def test_a_series_is_one_witness_for_a_recipe() -> None:
     """160 pictures of eight series, of which three speak for the dearer recipe: 3 of 8 is what chance alone gives."""
     series = np.arange(160) % 8
