@@ -77,6 +77,7 @@ class Admission:
         self._pace.note(self._clock(), stats)
         wait_s = (self._pace.each_s or 0.0) * (_before(name, stats.waiting_by_model) + 1)
         if wait_s > SURE_SHARE * max(0.0, min(patience_s, self._timeout_s)):  # a time that is over is no wait
+            self._pool.note_refusal()
             raise WaitTooLong(waiting=stats.waiting)
         return name
 

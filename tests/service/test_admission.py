@@ -136,3 +136,18 @@ def test_a_full_line_is_full_however_fast(counter: Counter) -> None:
 def test_one_whose_time_is_over_does_not_wait_and_is_told_so_later(counter: Counter) -> None:
     """Nobody is before it: its deadline has passed, and that is another problem than a line."""
     assert counter.admission.admit("cats", patience_s=-0.001) == "cats"
+
+
+def test_whoever_is_refused_because_of_the_line_is_noted_once(counter: Counter) -> None:
+    """Lanes make way for refusals (decision 51), of either kind."""
+    counter.join(count=1 + 3)
+    counter.serve(GRANTS_SEEN + 1, each_s=1.0)
+    counter.join(count=2)
+    assert counter.pool.refused == 0
+    with pytest.raises(WaitTooLong):
+        counter.admission.admit("cats")
+    assert counter.pool.refused == 1
+    counter.join(count=MAX_WAITING - 5)
+    with pytest.raises(TooManyWaiting):
+        counter.admission.admit("cats")
+    assert counter.pool.refused == 2
