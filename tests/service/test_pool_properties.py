@@ -126,6 +126,33 @@ class PoolMachine(RuleBasedStateMachine):
         self.pool.leave(caller.waiter)
         self.check_grants(expected)
 
+    @precondition(lambda self: self.everyone)
+    @rule(which=WHICH)
+    def withdraw(self, which: int) -> None:
+        """The client has gone: a place in the line is given up, and a lane that was granted is kept."""
+        caller = self.everyone[which % len(self.everyone)]
+        if caller.waiter is None:
+            return
+        waits, cores = caller in self.waiting, caller.cores
+        if waits:
+            self.counts["timed out" if caller.deadline <= self.clock() else "gave up"] += 1
+            self.remove([caller])
+        assert self.pool.withdraw(caller.waiter) == waits
+        assert (caller.waiter.fate is Fate.WAITING, caller.cores) == (False, cores)
+
+    @precondition(lambda self: self.everyone)
+    @rule(which=WHICH)
+    def run_out_of_time(self, which: int) -> None:
+        """By a clock of its own, perhaps a little ahead; whose fate is decided, has it."""
+        caller = self.everyone[which % len(self.everyone)]
+        if caller.waiter is None:
+            return
+        waits, fate = caller in self.waiting, caller.waiter.fate
+        self.counts["timed out"] += waits
+        self.remove([caller])
+        self.pool.give_up(caller.waiter)
+        assert caller.waiter.fate is (Fate.TIMED_OUT if waits else fate)
+
     @precondition(lambda self: self.leased)
     @rule(which=WHICH, useful=st.sampled_from([True, True, False]))
     def begin_run(self, *, which: int, useful: bool) -> None:
