@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from trainer.counting import counted
 from trainer.displays import duration
+from trainer.in_order import LOT
 from trainer.progress import Progress
 
 FEWEST = 32
@@ -36,7 +37,7 @@ def time_first(
         return []
     first = list(islice(rows, 1))
     start = clock()
-    first += islice(rows, min(_JUDGED_BY, total // 4))
+    first += islice(rows, min(_JUDGED_BY, total // 4 // LOT * LOT))  # whole lots, for the first row came with one
     if (elapsed_s := clock() - start) > 0 and len(first) > 1:
         rate = (len(first) - 1) / elapsed_s
         left_s = (total - len(first)) / rate

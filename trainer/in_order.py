@@ -9,13 +9,17 @@ from typing import TypeVar
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
+LOT = 4
+"""So many results are handed over at once: to wake the reader for each cost two threads 3 % of a picture's time."""
+
 _AHEAD_PER_THREAD = 4
 
 
 def in_order(items: Iterable[_In], work: Callable[[_In], _Out], *, threads: int) -> Iterator[_Out]:
     """Results of `work` in the order of `items`, at most four a thread ahead of whoever reads them.
 
-    What `work` raises is raised here. When the reader stops, or is interrupted, nothing new is begun.
+    The reader is woken when a lot of them is done, with as much left to do. What `work` raises is raised here, after
+    the results before it. When the reader stops, or is interrupted, nothing new is begun.
     """
     remaining = iter(items)
     with ThreadPoolExecutor(threads) as pool:
@@ -23,9 +27,12 @@ def in_order(items: Iterable[_In], work: Callable[[_In], _Out], *, threads: int)
         try:
             pending.extend(pool.submit(work, item) for item in islice(remaining, _AHEAD_PER_THREAD * threads))
             while pending:
-                result = pending.popleft().result()
-                pending.extend(pool.submit(work, item) for item in islice(remaining, 1))
-                yield result
+                lot = min(LOT, _AHEAD_PER_THREAD // 2 * threads, len(pending))
+                pending[lot - 1].exception()
+                for _ in range(lot):
+                    result = pending.popleft().result()
+                    pending.extend(pool.submit(work, item) for item in islice(remaining, 1))
+                    yield result
         finally:
             for future in pending:
                 future.cancel()
