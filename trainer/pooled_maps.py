@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, ValueInfoProto
 
 _KEEP_VALUES = ("Reshape", "Flatten", "Squeeze", "Identity")
+_KEEP_PLACES = ("Identity", "QuantizeLinear", "DequantizeLinear")
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,18 @@ def _behind(name: str, makers: dict[str, "NodeProto"], graph: "GraphProto") -> t
     if node.op_type == "GlobalAveragePool" or (
         node.op_type == "ReduceMean" and _axes(node, graph) in ((2, 3), (-2, -1))
     ):
+        if _is_part(node.input[0], makers):
+            raise _NotPooled("they are averages of a part of the maps")
         return (node.input[0],)
     raise _NotPooled(f"they come from {node.op_type}")
+
+
+def _is_part(name: str, makers: dict[str, "NodeProto"]) -> bool:
+    """Whether these maps were cut out of others, as quarters are: laid over the whole picture they would mislead."""
+    node = makers.get(name)
+    while node is not None and node.op_type in _KEEP_PLACES:
+        node = makers.get(node.input[0])
+    return node is not None and node.op_type == "Slice"
 
 
 def _axes(node: "NodeProto", graph: "GraphProto") -> tuple[int, ...]:

@@ -45,6 +45,12 @@ def trained(work: Path) -> TrainResult:
     return train(settings_for(work / "pictures", work), Quiet())
 
 
+@pytest.fixture(scope="module")
+def few(work: Path) -> Path:
+    write_sample_pictures(work / "few", per_class=15, seed=SEED, size=SIZE)
+    return work / "few"
+
+
 def unseen() -> Iterator[Cracked]:
     """The generator is asked for its crack once more: it draws the surface first, and its numbers follow the seed."""
     for number in range(5000, 5000 + COUNT):
@@ -91,6 +97,28 @@ def test_it_is_hotter_on_the_crack_than_beside_it(
         on_less_off(np.asarray(each["heat"]), picture.crack) for each, picture in zip(found, pictures, strict=True)
     ]
     assert np.mean(np.array(differences) > 0) >= least
+
+
+@pytest.mark.parametrize(
+    ("taps", "precision", "reason"),
+    [
+        ("blocks.9:quarters", "float32", "they are averages of a part of the maps"),
+        ("blocks.9,blocks.9:quarters", "int8", "they are averages of a part of the maps"),
+        ("blocks.9:peaks", "float32", "they come from Pow"),
+    ],
+)
+def test_where_features_are_no_averages_of_the_whole_picture_it_is_covered_place_by_place(
+    few: Path, work: Path, taps: str, precision: str, reason: str
+) -> None:
+    """Quarters were taken for averages of small maps, and each was laid over the whole picture."""
+    models = work / f"models of {taps}"
+
+    bundle = train(settings_for(few, work, models_dir=models, taps=taps, precision=precision), Quiet()).bundle
+    (found,) = asyncio.run(explained(models, [next(unseen())], by_occlusion=False))
+
+    assert bundle.metadata.evidence is None
+    assert bundle.metadata.evidence_reason == f"the features are not global averages of maps ({reason})"
+    assert found["method"] == "occlusion"
 
 
 def test_the_bundle_has_what_the_service_reads(trained: TrainResult) -> None:

@@ -24,6 +24,9 @@ def pooled_graph(nodes: Sequence[NodeProto], *, feature_size: int = CHANNELS) ->
         "last_sides": np.array([-1, -2], np.int64),
         "channels": np.array([1], np.int64),
         "flat": np.array([0, -1], np.int64),
+        "begin": np.array([4], np.int64),
+        "end": np.array([8], np.int64),
+        "down": np.array([2], np.int64),
         "square": np.eye(CHANNELS, dtype=np.float32),
         "scale": np.float32(0.25),
         "zero": np.uint8(0),
@@ -50,6 +53,22 @@ def global_average(maps: str, features: str) -> list[NodeProto]:
 def mean_of_sides(maps: str, features: str, *, sides: str = "sides") -> list[NodeProto]:
     """As torch's `mean((2, 3))` is exported."""
     return [helper.make_node("ReduceMean", [maps, sides], [features], keepdims=0)]
+
+
+def mean_of_lower_half(maps: str, features: str, *, in_int8: bool = False) -> list[NodeProto]:
+    """As quarters are exported: maps are cut first, and in int8 quantised before that and after it."""
+    cut = [helper.make_node("Slice", [f"{maps}.in" if in_int8 else maps, "begin", "end", "down"], [f"{features}.cut"])]
+    if in_int8:
+        before, after = _rounded(maps, f"{maps}.in"), _rounded(f"{features}.cut", f"{features}.out")
+        return [*before, *cut, *after, *mean_of_sides(f"{features}.out", features)]
+    return [*cut, *mean_of_sides(f"{features}.cut", features)]
+
+
+def _rounded(maps: str, out: str) -> list[NodeProto]:
+    return [
+        helper.make_node("QuantizeLinear", [maps, "scale", "zero"], [f"{out}.small"]),
+        helper.make_node("DequantizeLinear", [f"{out}.small", "scale", "zero"], [out]),
+    ]
 
 
 def two_scales() -> bytes:

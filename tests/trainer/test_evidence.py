@@ -12,6 +12,7 @@ from tests.trainer.pooled_graphs import (
     CHANNELS,
     POOLED_SPEC,
     global_average,
+    mean_of_lower_half,
     mean_of_sides,
     pooled_graph,
     two_scales,
@@ -79,6 +80,8 @@ def test_features_of_several_maps_are_found_in_their_order() -> None:
             "not one map for each feature",
         ),
         ([helper.make_node("ReduceMax", ["fine", "sides"], ["features"], keepdims=0)], "they come from ReduceMax"),
+        (mean_of_lower_half("fine", "features"), "averages of a part of the maps"),
+        (mean_of_lower_half("fine", "features", in_int8=True), "averages of a part of the maps"),
     ],
 )
 def test_other_features_have_no_such_maps_and_the_reason_is_told(nodes: list[NodeProto], reason: str) -> None:
@@ -86,6 +89,18 @@ def test_other_features_have_no_such_maps_and_the_reason_is_told(nodes: list[Nod
 
     assert not found.maps
     assert reason in (found.reason or "")
+
+
+@pytest.mark.parametrize("in_int8", [False, True])
+def test_averages_beside_those_of_a_part_have_none_either(*, in_int8: bool) -> None:
+    """The graph of `--taps middle,middle:quarters`: heat of a quarter would be spread over the whole picture."""
+    nodes = [*global_average("fine", "first"), *mean_of_lower_half("coarse", "second", in_int8=in_int8)]
+    together = helper.make_node("Concat", ["first", "second"], ["features"], axis=1)
+
+    found = find_pooled_maps(pooled_graph([*nodes, together], feature_size=6))
+
+    assert not found.maps
+    assert found.reason == "the features are not global averages of maps (they are averages of a part of the maps)"
 
 
 def test_a_head_that_is_not_linear_has_no_map_of_its_own() -> None:
