@@ -4,13 +4,12 @@ ONNX Runtime's `Run` may be called from many threads, so lanes are not for safet
 by all models of the process, and the place where more work than the machine can do is refused early.
 """
 
-import asyncio
 import contextlib
 import logging
 import math
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from service.budget import Budget
 from service.lane import Lane
@@ -65,20 +64,6 @@ class Pool:
         try:
             if waiter.fate is Fate.WAITING:
                 awake.wait(max(0.0, deadline - self._clock()))
-            yield self.lane_of(waiter)
-        finally:
-            self.leave(waiter)
-
-    @contextlib.asynccontextmanager
-    async def lease_async(self, deadline: float, *, queue: str = "", room: int | None = None) -> AsyncIterator[Lane]:
-        """The same for a task: waiting costs no thread, and a cancelled waiter gives its place or lane away."""
-        loop, awake = asyncio.get_running_loop(), asyncio.Event()
-        waiter = self.enter(queue, deadline, lambda: loop.call_soon_threadsafe(awake.set), room=room)
-        try:
-            if waiter.fate is Fate.WAITING:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(max(0.0, deadline - self._clock())):
-                        await awake.wait()
             yield self.lane_of(waiter)
         finally:
             self.leave(waiter)

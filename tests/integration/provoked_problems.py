@@ -192,7 +192,7 @@ async def _(folder: Path) -> Answered:
 @provokes("queue-full")
 async def _(folder: Path) -> Answered:
     async with serving(folder, "flowers", lanes=2, max_waiting=2) as (runtime, client):
-        async with runtime.pool.lease_async(in_seconds(30)), runtime.pool.lease_async(in_seconds(30)):
+        with runtime.pool.lease(in_seconds(30)), runtime.pool.lease(in_seconds(30)):
             waiting = [asyncio.create_task(client.post("/predict", files=ONE_FILE)) for _ in range(2)]
             async with asyncio.timeout(PATIENCE_S):
                 while runtime.pool.stats().waiting < len(waiting):
@@ -220,8 +220,9 @@ async def _(folder: Path) -> Answered:
 
 @provokes("deadline-passed")
 async def _(folder: Path) -> Answered:
-    async with serving(folder, "flowers", lanes=1) as (runtime, client), runtime.pool.lease_async(in_seconds(30)):
-        return await client.post("/predict", files=ONE_FILE, headers={"X-Request-Timeout-Ms": "20"})
+    async with serving(folder, "flowers", lanes=1) as (runtime, client):
+        with runtime.pool.lease(in_seconds(30)):
+            return await client.post("/predict", files=ONE_FILE, headers={"X-Request-Timeout-Ms": "20"})
 
 
 @provokes("draining")

@@ -39,7 +39,7 @@ def slug_in(response: httpx.Response) -> str:
 
 
 async def test_a_client_may_wait_for_less(client: httpx.AsyncClient, runtime: Runtime) -> None:
-    async with runtime.pool.lease_async(in_seconds(60)):
+    with runtime.pool.lease(in_seconds(60)):
         response = await client.post("/predict", files=ONE_FILE, headers={HEADER: "20"})
 
     assert (response.status_code, slug_in(response)) == (504, "deadline-passed")
@@ -53,8 +53,9 @@ async def test_a_client_in_no_hurry_is_answered(client: httpx.AsyncClient) -> No
 
 async def test_a_client_cannot_wait_for_more_than_the_service_lets_it(bundle: Bundle, models_dir: Path) -> None:
     settings = ServiceSettings(models_dir=models_dir, lanes=1, request_timeout_s=0.02)
-    async with running_app(settings) as (app, client), app.state.runtime.pool.lease_async(in_seconds(30)):
-        response = await client.post("/predict", files=ONE_FILE, headers={HEADER: "999999999"})
+    async with running_app(settings) as (app, client):
+        with app.state.runtime.pool.lease(in_seconds(30)):
+            response = await client.post("/predict", files=ONE_FILE, headers={HEADER: "999999999"})
 
     assert (response.status_code, slug_in(response)) == (504, "deadline-passed")
 
@@ -121,7 +122,7 @@ async def test_several_pictures_of_one_request_share_its_deadline(client: httpx.
 async def test_several_pictures_of_which_none_was_in_time_are_refused_as_one(
     client: httpx.AsyncClient, runtime: Runtime
 ) -> None:
-    async with runtime.pool.lease_async(in_seconds(60)):
+    with runtime.pool.lease(in_seconds(60)):
         response = await client.post("/predict", files=THREE_FILES, headers={HEADER: "20"})
 
     assert (response.status_code, slug_in(response)) == (504, "deadline-passed")

@@ -217,7 +217,7 @@ async def test_the_unexpected_is_a_problem_without_a_stack_trace(
 async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(
     runtime: Runtime, client: httpx.AsyncClient
 ) -> None:
-    async with runtime.pool.lease_async(in_seconds(30)):
+    with runtime.pool.lease(in_seconds(30)):
         waiting = [asyncio.create_task(client.post("/predict", files=ONE_FILE)) for _ in range(2)]
         while runtime.pool.stats().waiting < 2:
             await asyncio.sleep(0.005)
@@ -235,8 +235,9 @@ async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(
 
 async def test_who_waits_too_long_is_told_so(bundle: Bundle, models_dir: Path) -> None:
     settings = ServiceSettings(models_dir=models_dir, lanes=1, request_timeout_s=0.02)
-    async with running_app(settings) as (app, client), app.state.runtime.pool.lease_async(in_seconds(30)):
-        response = await client.post("/predict", files=ONE_FILE)
+    async with running_app(settings) as (app, client):
+        with app.state.runtime.pool.lease(in_seconds(30)):
+            response = await client.post("/predict", files=ONE_FILE)
 
     assert (response.status_code, slug_in(response)) == (504, "deadline-passed")
 

@@ -122,7 +122,7 @@ async def test_pictures_that_are_run_together_have_the_same_stages(models_dir: P
 async def test_a_problem_says_so_as_far_as_it_came(client: httpx.AsyncClient, runtime: Runtime) -> None:
     broken = await client.post("/predict", content=picture(kind="JPEG", size=(90, 90))[:400], headers=PNG)
     too_large = await client.post("/predict", content=bytes(70_000), headers=PNG)
-    async with runtime.pool.lease_async(in_seconds(9)):
+    with runtime.pool.lease(in_seconds(9)):
         late = await client.post("/predict", content=picture(), headers=PNG | {"X-Request-Timeout-Ms": "50"})
 
     assert (broken.status_code, stages(broken)) == (422, ["receive", "queue", "decode"])

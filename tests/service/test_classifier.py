@@ -201,7 +201,7 @@ async def test_admission_refuses_before_the_upload_what_would_be_refused_after_i
     with pytest.raises(UnknownModel):
         classifier.admit("cats")
 
-    async with pool.lease_async(in_seconds(9)):
+    with pool.lease(in_seconds(9)):
         pool.enter("colours", in_seconds(9), lambda: None)
         with pytest.raises(TooManyWaiting):
             classifier.admit("colours")

@@ -1,6 +1,5 @@
 """The pool: first come first served, bounded in number and in time, and nothing is ever lost."""
 
-import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -171,89 +170,6 @@ def test_closing_sends_those_who_wait_away_and_lets_the_others_finish() -> None:
 def test_a_pool_that_could_never_serve_is_not_made(lanes: int, max_waiting: int) -> None:
     with pytest.raises(ValueError, match="lanes"):
         Pool(lanes=lanes, max_waiting=max_waiting)
-
-
-@pytest.mark.anyio
-async def test_a_task_waits_without_a_thread_and_in_order() -> None:
-    pool, order = Pool(lanes=1, max_waiting=8), []
-
-    async def work(number: int) -> None:
-        async with pool.lease_async(in_seconds(30)):
-            order.append(number)
-
-    async with asyncio.TaskGroup() as group, pool.lease_async(in_seconds(30)):
-        for number in range(8):
-            group.create_task(work(number))
-        await asyncio.sleep(0)
-        assert (pool.stats().waiting, order) == (8, [])
-
-    assert order == list(range(8))
-
-
-@pytest.mark.anyio
-async def test_a_task_is_refused_at_its_deadline() -> None:
-    pool = Pool(lanes=1, max_waiting=1)
-
-    async with pool.lease_async(in_seconds(9)):
-        with pytest.raises(PoolTimeout):
-            async with pool.lease_async(in_seconds(0.01)):
-                pytest.fail("leased one lane twice")
-
-    assert (pool.stats().timed_out_total, pool.stats().waiting, pool.stats().leased) == (1, 0, 0)
-
-
-@pytest.mark.anyio
-async def test_a_cancelled_waiter_gives_up_its_place() -> None:
-    pool = Pool(lanes=1, max_waiting=2)
-
-    async with pool.lease_async(in_seconds(9)):
-        task = asyncio.create_task(hold(pool))
-        await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert pool.stats().waiting == 0
-
-    assert pool.stats().leased == 0
-
-
-@pytest.mark.anyio
-async def test_a_waiter_cancelled_just_as_its_lane_comes_hands_it_on() -> None:
-    """Between being granted a lane and running again a task may be cancelled; the lane must not be lost then."""
-    pool = Pool(lanes=1, max_waiting=2)
-    async with pool.lease_async(in_seconds(9)):
-        cancelled, lucky = asyncio.create_task(hold(pool)), asyncio.create_task(hold(pool))
-        await asyncio.sleep(0)
-    cancelled.cancel()  # granted already, not awake yet
-
-    await asyncio.gather(cancelled, lucky, return_exceptions=True)
-
-    assert (cancelled.cancelled(), lucky.exception()) == (True, None)
-    assert (pool.stats().granted_total, pool.stats().leased) == (3, 0)
-
-
-@pytest.mark.anyio
-async def test_a_thread_may_hand_its_lane_to_a_task() -> None:
-    pool = Pool(lanes=1, max_waiting=1)
-    holds, done = threading.Event(), threading.Event()
-
-    def hold_in_thread() -> None:
-        with pool.lease(in_seconds(30)):
-            holds.set()
-            done.wait(30)
-
-    thread = asyncio.get_running_loop().run_in_executor(None, hold_in_thread)
-    await asyncio.to_thread(holds.wait, 30)
-    task = asyncio.create_task(hold(pool))
-    await asyncio.sleep(0)
-    done.set()
-    await asyncio.gather(thread, task)
-
-    assert pool.stats().leased == 0
-
-
-async def hold(pool: Pool) -> None:
-    async with pool.lease_async(in_seconds(30)):
-        pass
 
 
 def test_one_who_leaves_after_the_deadline_has_timed_out_and_one_who_leaves_before_gave_up() -> None:
