@@ -100,8 +100,18 @@ def _start(rows: LearnedRows, swept: "Swept | None", near: Head | None) -> NDArr
     """Where the fit on all rows starts, shape (K, D + 1): at the folds' mean, or at a head of other rows."""
     if swept is not None or near is None:
         return swept.parameters if swept else None
-    weight = near.weight * (rows.std / near.std)[:, None]
-    bias = near.bias + ((rows.mean - near.mean) / near.std) @ near.weight
+    return carried_over(near, rows.mean, rows.std)
+
+
+def carried_over(head: Head, mean: NDArray[np.float32], std: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weights and bias, shape (K, D + 1), that say of features standardised in this way what the head says of them.
+
+    Args:
+        head: a linear one.
+        mean, std: others than the head's own, shape (D,).
+    """
+    weight = head.weight * (std / head.std)[:, None]
+    bias = head.bias + ((mean - head.mean) / head.std) @ head.weight
     return np.ascontiguousarray(np.concatenate([weight, bias[None]]).T)
 
 

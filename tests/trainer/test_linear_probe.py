@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from tests.trainer.blobs import make_blobs
 from trainer.head import HeadFit
-from trainer.linear_probe import FIXED_STRENGTH, fit_linear_probe
+from trainer.linear_probe import FIXED_STRENGTH, carried_over, fit_linear_probe
 from trainer.metrics import accuracy, log_loss, softmax
 from trainer.split import make_folds
 
@@ -275,8 +275,19 @@ def test_a_fit_that_starts_at_a_head_of_other_rows_ends_where_it_would_without()
     assert near.head.mean.tobytes() == alone.head.mean.tobytes()
 
 
+def test_a_head_that_is_carried_over_to_other_means_and_deviations_says_the_same() -> None:
+    rows = make_blobs(300, features=40, classes=5)
+    head, random = fit(rows, classes=5).head, np.random.default_rng(3)
+    mean = random.normal(head.mean, 2 * head.std).astype(np.float32)
+    std = (head.std * random.uniform(0.3, 3, 40)).astype(np.float32)
+
+    parameters = carried_over(head, mean, std)
+
+    logits = (rows[0] - mean) / std @ parameters[:, :-1].T + parameters[:, -1]
+    assert logits == pytest.approx(head.logits(rows[0]), abs=1e-4)
+
+
 def test_a_fit_that_starts_at_its_own_head_stays_there() -> None:
-    """That weights and bias are carried over to other means and deviations is seen where the rows are the same."""
     rows = make_blobs(300, features=40, classes=5)
     first = fit(rows, classes=5)
 
