@@ -88,7 +88,7 @@ def cost_of(choice: FeatureChoice, entry: BackboneEntry) -> float:
     """How many times the preset's work a picture takes: by its pixels, and twice that with its mirror image.
 
     It is computed and not measured, so that a choice that depends on it can be repeated. What a stage costs that is
-    read beside the last one, an average over maps that are there anyway, is left out; so is decoding.
+    read beside the last one, some numbers for each of its maps, which are there anyway, is left out; so is decoding.
     """
     pixels = choice.spec.height * choice.spec.width
     return pixels / (entry.spec.height * entry.spec.width) * (2 if choice.mirror else 1)

@@ -24,6 +24,8 @@ def _require_stages(value: str) -> str:
             "expected none, middle, auto, or names of modules with commas between, such as features.13, each with "
             ":peaks or :quarters after it where it is not averaged"
         )
+    if value not in (AUTO, NO_TAPS) and {tap.partition(":")[0] for tap in value.split(",")} & {AUTO, NO_TAPS}:
+        raise ValueError("auto and none stand alone: expected no other name and no :peaks or :quarters with them")
     return value
 
 

@@ -71,8 +71,8 @@ def _feature_choices(library: FeatureLibrary, settings: TrainSettings) -> tuple[
 
 
 def _apart(choices: tuple[FeatureChoice, ...]) -> tuple[tuple[FeatureChoice, ...], tuple[FeatureChoice, ...]]:
-    """Those that say nothing of places, and those that are tried beside the best of them; all are of the former kind,
-    where nothing else is open."""
+    """Those that say nothing of places, and those that are tried beside the best of them; where all
+    say something of places, as with `--taps a:quarters`, all are the former."""
     simple = tuple(choice for choice in choices if not has_quarters(choice.taps))
     return (simple, tuple(choice for choice in choices if choice not in simple)) if simple else (choices, ())
 

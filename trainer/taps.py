@@ -42,7 +42,7 @@ def has_quarters(taps: Sequence[str]) -> bool:
 
 
 def in_words(taps: Sequence[str]) -> str:
-    """By pooling: "features.13 and features.16, their peaks too" for both, each averaged and with its peaks."""
+    """By pooling: "features.13 and features.16, their peaks" for both, each averaged and with its peaks."""
     stages = {way: [stage_of(tap) for tap in taps if pooling_of(tap) == way] for way in POOLINGS}
     parts = [" and ".join(stages["average"])] if stages["average"] else []
     for way in POOLINGS[1:]:

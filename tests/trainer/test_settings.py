@@ -117,6 +117,8 @@ def test_int8_is_not_asked_of_a_gpu(precision: str, tmp_path: Path) -> None:
         (["--views", "99"], "--views: Input should be 'auto' or less than or equal to 64, found '99'"),
         (["--fit", "zoom"], "--fit: Input should be 'crop', 'pad' or 'stretch' or 'auto', found 'zoom'"),
         (["--taps", "a b"], "--taps: expected none, middle, auto, or names of modules with commas between"),
+        (["--taps", "auto:peaks"], "auto and none stand alone"),
+        (["--taps", "none,features.13"], "auto and none stand alone"),
         (["--taps", "a:most"], "such as features.13, each with :peaks or :quarters after it where it is not averaged"),
     ],
 )
