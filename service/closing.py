@@ -8,6 +8,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from service.departures import DEPARTURE, Departure
 from service.timer import Timer
 
 
@@ -32,6 +33,7 @@ class ClosingConnection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._send_s, self._send_timer = send_s, Timer()
         self._answered: RequestResponseCycle | None = None
+        self._departure = Departure()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End. Whoever is answering learns it, also where the client has sent more requests since."""
@@ -76,9 +78,12 @@ class ClosingConnection(HttpToolsProtocol):
         if self._answered is not None and not self._answered.response_complete:
             self._answered.disconnected = True
             self._answered.message_event.set()
+            self._departure.note()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle  # uvicorn's own `cycle` is the one that was read last
+        self._departure = Departure()
+        cycle.scope["state"][DEPARTURE] = self._departure
         super()._start_asgi_task(cycle, app)
 
     def _await_the_rest(self) -> None:

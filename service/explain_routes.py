@@ -59,7 +59,7 @@ async def _explain(
         left_s = asked.deadline - in_seconds(0)
         runtime.admission.admit(asked.model, patience_s=left_s / OCCLUSION_RUNS)
     explainer = Explainer(runtime.registry, runtime.classifier)
-    async with cancelled_when_gone(request.receive):
+    async with cancelled_when_gone(request.scope, request.receive):
         found = await explainer.explain(
             asked.body, model=asked.model, label=label, deadline=asked.deadline, times=asked.times
         )

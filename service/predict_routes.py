@@ -87,7 +87,7 @@ async def _predict(
         note_answer(request.scope, found)
         return PredictAnswer.of(found, request_id=request_id, threshold=wish.threshold)
 
-    async with cancelled_when_gone(request.receive):
+    async with cancelled_when_gone(request.scope, request.receive):
         if len(asked.body) == 1:
             return await answer(asked.body[0])
         return PredictManyAnswer(results=await _each(asked.body, answer, request_id))

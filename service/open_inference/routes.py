@@ -153,7 +153,7 @@ async def _infer(
     deadline = min(asked.deadline, asked.begun + asked.body.patience_s)
     if (count := len(asked.body.pictures)) > 1:  # each waits for a turn of its own
         runtime.admission.admit(name, patience_s=(deadline - in_seconds(0)) / count)
-    async with cancelled_when_gone(request.receive):
+    async with cancelled_when_gone(request.scope, request.receive):
         run = InferenceRun(asked.body, runtime, name=name, version=version, deadline=deadline, times=asked.times)
         answer, written = await run.answer()
     for each in answer:

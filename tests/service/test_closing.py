@@ -9,6 +9,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from service.closing import ClosingConnection
+from service.departures import DEPARTURE, Departure
 from tests.service.raw_http import LIVE
 
 pytestmark = pytest.mark.anyio
@@ -144,3 +145,40 @@ async def came(app: Patient, what: str) -> None:
     async with asyncio.timeout(10):
         while what not in app.told:
             await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("end", [ClosingConnection.cut_off, lambda connection: connection.connection_lost(None)])
+async def test_the_departure_of_a_client_is_noted_in_the_request_that_is_answered(
+    end: Callable[[ClosingConnection], None],
+) -> None:
+    scopes = list[Scope]()
+    app = Patient()
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+        await app(scope, receive, send)
+
+    connection, _ = connected(noting)
+    connection.data_received(REQUEST * 2)
+    await came(app, "asked")
+    departure: Departure = scopes[0]["state"][DEPARTURE]
+    assert not departure.has_gone()
+    end(connection)
+
+    assert departure.has_gone()
+    for task in connection.tasks:
+        task.cancel()
+
+
+async def test_a_client_that_goes_after_its_answer_has_not_departed_from_it() -> None:
+    scopes = list[Scope]()
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+        await answer(scope, receive, send)
+
+    connection, transport = connected(noting)
+    await answered(connection, transport, REQUEST)
+    connection.connection_lost(None)
+    departure: Departure = scopes[0]["state"][DEPARTURE]
+    assert not departure.has_gone()
