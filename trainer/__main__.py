@@ -3,12 +3,15 @@
 0 done, 2 usage or settings, 3 bad data, 4 a gate failed and nothing was published, 130 interrupted.
 """
 
+import contextlib
 import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from shared.errors import FinialError, ModelMissing
+from trainer.torch_ahead import is_importing
 from trainer.visible import visible
 
 PROGRAM = "python -m trainer"
@@ -81,5 +84,15 @@ def _complain(message: str) -> None:
     print(f"{PROGRAM}: {shown}", file=sys.stderr)  # noqa: T201
 
 
+def _end(code: int) -> NoReturn:
+    """End the process; without waiting for torch, whose import takes seconds and which nobody needs any more."""
+    if not is_importing():
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # whoever read it has gone
+            stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())

@@ -31,7 +31,7 @@ from trainer.run_backbone import RunBackbone, open_backbone
 from trainer.run_record import Timings
 from trainer.served_graph import attach_head
 from trainer.settings import TrainSettings
-from trainer.torch_ahead import import_torch_ahead
+from trainer.torch_ahead import torch_ahead
 from trainer.torch_features import known_torch_features
 
 
@@ -99,25 +99,25 @@ def train(
     progress.say(f"Training the model {settings.model_name!r}.", model=settings.model_name)
     with timings.measure("read"):
         audit = read_audited(settings, progress)
-    import_torch_ahead()
-    with timings.measure("export"):
-        settings, picked = settle_backbone(settings, audit, progress, tally=tally)
-        because = picked.reason if picked else None
-        opened = open_backbone(settings, progress, earlier=earlier, tally=tally, because=because)
-        backbone = with_reason(opened, picked)
-    with timings.measure("featurize"):
-        samples = audit.manifest.samples
-        features = backbone.featurize(samples, settings, progress, engine=settings.engine, on_metrics=on_metrics)
-        audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=progress)
-    with timings.measure("fit"):
-        recorded = recorded_choice(earlier.bundle.metadata) if earlier else None
-        usable = find_usable(audit, features, progress)
-        learned = learn(usable, backbone, settings, progress, on_metrics, recorded=recorded)
-        _tell_renderings(tally, progress)
-    with timings.measure("audit"):
-        findings = look_through(usable, learned, progress)
-    run = _attach(settings, usable.audit.manifest, backbone, picked, learned, findings, timings, progress)
-    published = publish_run(run, progress)
+    with torch_ahead():
+        with timings.measure("export"):
+            settings, picked = settle_backbone(settings, audit, progress, tally=tally)
+            because = picked.reason if picked else None
+            opened = open_backbone(settings, progress, earlier=earlier, tally=tally, because=because)
+            backbone = with_reason(opened, picked)
+        with timings.measure("featurize"):
+            samples = audit.manifest.samples
+            features = backbone.featurize(samples, settings, progress, engine=settings.engine, on_metrics=on_metrics)
+            audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=progress)
+        with timings.measure("fit"):
+            recorded = recorded_choice(earlier.bundle.metadata) if earlier else None
+            usable = find_usable(audit, features, progress)
+            learned = learn(usable, backbone, settings, progress, on_metrics, recorded=recorded)
+            _tell_renderings(tally, progress)
+        with timings.measure("audit"):
+            findings = look_through(usable, learned, progress)
+        run = _attach(settings, usable.audit.manifest, backbone, picked, learned, findings, timings, progress)
+        published = publish_run(run, progress)
     return TrainResult(
         bundle=published.bundle,
         unchanged=published.unchanged,

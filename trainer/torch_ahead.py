@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import gc
 import importlib.util
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,17 +13,36 @@ from pathlib import Path
 # Opened through ctypes, which lets other threads run meanwhile; Python's own import of an extension does not.
 _LIBRARIES = ("libc10.so", "libtorch_cpu.so", "libtorch_cuda.so", "libtorch_python.so")
 
+_THREAD = "import-torch"
 
-def import_torch_ahead() -> threading.Thread:
-    """Start to import torch on a thread, and return that.
 
-    Whoever imports torch meanwhile waits for it. If it cannot be imported, nothing happens here: whoever needs it gets
-    the error.
+@contextlib.contextmanager
+def torch_ahead() -> Iterator[None]:
+    """Import torch on a thread while the block is at work.
+
+    Whoever imports torch meanwhile waits for it. Python's collector of cycles is off until it is done.
+
+    Raises:
+        Exception: where the block fails and torch could not be imported, the reason for that: what the block got is
+            half a torch, or another error, since torch refuses a second import after one that failed.
     """
+    errors = list[Exception]()
     # Not a daemon: a thread that Python ends in the middle of a library's own start would take the process with it.
-    thread = threading.Thread(target=quietly, args=(_import_torch,), name="import-torch")
+    thread = threading.Thread(target=_import_torch, args=(errors,), name=_THREAD)
     thread.start()
-    return thread
+    try:
+        yield
+    except Exception as found:
+        if isinstance(found, ImportError | AttributeError):
+            thread.join()  # it may be just about to fail
+        if errors:
+            raise errors[0] from found
+        raise
+
+
+def is_importing() -> bool:
+    """Whether such a thread is at work."""
+    return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 def quietly(action: Callable[[], object]) -> None:
@@ -44,9 +64,15 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _import_torch() -> None:
-    with without_collector():
-        if (found := importlib.util.find_spec("torch")) is not None and found.origin is not None:
-            for name in _LIBRARIES:
-                quietly(partial(ctypes.CDLL, str(Path(found.origin).parent / "lib" / name)))
-        import torch  # noqa: F401
+def _import_torch(errors: list[Exception]) -> None:
+    """Do it, or say why it cannot be done."""
+    if "torch" in sys.modules:
+        return
+    try:
+        with without_collector():
+            if (found := importlib.util.find_spec("torch")) is not None and found.origin is not None:
+                for name in _LIBRARIES:
+                    quietly(partial(ctypes.CDLL, str(Path(found.origin).parent / "lib" / name)))
+            import torch  # noqa: F401
+    except Exception as error:
+        errors.append(error)
