@@ -234,7 +234,7 @@ class FeatureLibrary:
     def _wider(self, choice: FeatureChoice) -> FeatureChoice | None:
         """The choice whose first columns these features are, bit for bit; None where they are to be computed."""
         tapped = self._tapped(choice)
-        if tapped is None or self.settings.engine != "onnxruntime" or choice.precision != "float32":
+        if tapped is None:
             return None
         if _in_graph(choice) not in self._agreeing:  # fits share a graph
             self._agreeing[_in_graph(choice)] = self._agree(choice, tapped)
@@ -251,9 +251,9 @@ class FeatureLibrary:
         return size if np.array_equal(alone, together[:, :size]) else 0
 
     def _tapped(self, choice: FeatureChoice) -> FeatureChoice | None:
-        """The same with all that is read of the middle stage, if that is worth a try as well."""
-        tried = worth_a_try(self.entry.middle_stages)
-        if choice.taps not in tried[:-1]:
+        """The same with all that is read of the middle stage, if that is worth a try as well and gives both."""
+        tried, gives_both = worth_a_try(self.entry.middle_stages), self.settings.engine == "onnxruntime"
+        if choice.taps not in tried[:-1] or not gives_both or choice.precision != "float32":
             return None
         tapped = replace(choice, taps=tried[-1])
         # A search tries mirror images of what it tries without: they share their columns in the same way.

@@ -51,6 +51,17 @@ def graph_with_taps(spec: PreprocessSpec, taps: tuple[str, ...], *, shift: float
     return bytes(model.SerializeToString(deterministic=True))
 
 
+class TappedColour(MeanColour):
+    """The mean colours, and once more for each tap."""
+
+    def __init__(self, choice: FeatureChoice) -> None:
+        super().__init__(choice.spec)
+        self._times = 1 + len(choice.taps)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images).repeat(1, self._times)
+
+
 @dataclass(frozen=True)
 class TinyBackbone(RunBackbone):
     """Its graphs cost nothing; `exported` names those that were asked for."""
@@ -71,7 +82,7 @@ class TinyBackbone(RunBackbone):
         return self.graph_of(choice, cache_dir, Quiet()) if known else None
 
     def module_of(self, choice: FeatureChoice) -> nn.Module:
-        return MeanColour(choice.spec)
+        return TappedColour(choice)
 
 
 @pytest.fixture
@@ -175,10 +186,12 @@ def test_each_fit_and_size_is_computed_for_itself(library: Callable[..., Feature
         one.rows(wanted)
 
 
+@pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
 def test_how_much_a_search_takes_is_said_before_it_starts_and_not_said_when_all_is_there(
-    library: Callable[..., FeatureLibrary],
+    library: Callable[..., FeatureLibrary], engine: str
 ) -> None:
-    before, after = library(search=True), library(search=True)
+    """With torch every kind of features is computed by itself."""
+    before, after = library(search=True, engine=engine), library(search=True, engine=engine)
     everything = [(one, 0) for one in before.candidates()]
 
     before.announce(everything)
