@@ -82,7 +82,7 @@ class ClosingConnection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle  # uvicorn's own `cycle` is the one that was read last
-        self._departure = Departure()
+        self._departure = Departure(self.flow.resume_reading)
         cycle.scope["state"][DEPARTURE] = self._departure
         super()._start_asgi_task(cycle, app)
 

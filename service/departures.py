@@ -15,11 +15,15 @@ class Departure:
     """Whether a client has gone before its request was answered; told by its connection, on the event loop.
 
     Attributes:
+        listen: as given.
         then: called when it goes.
+
+    Args:
+        listen: lets the connection read on, which it may not while much of a body lies there: else it learns nothing.
     """
 
-    def __init__(self) -> None:
-        self._has_gone = False
+    def __init__(self, listen: Callable[[], object] = lambda: None) -> None:
+        self.listen, self._has_gone = listen, False
         self.then: Callable[[], object] | None = None
 
     def has_gone(self) -> bool:
@@ -61,6 +65,7 @@ async def _cancelled_by(departure: Departure, working: "asyncio.Task[object]") -
     if departure.has_gone():
         raise ClientDisconnect
     departure.then = working.cancel
+    departure.listen()
     try:
         yield
     except asyncio.CancelledError:

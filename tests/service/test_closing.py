@@ -22,7 +22,7 @@ class Stuck(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
-        self.closing = False
+        self.closing, self.reads = False, True
         self.aborted = asyncio.Event()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -42,10 +42,10 @@ class Stuck(asyncio.Transport):
         self.aborted.set()
 
     def pause_reading(self) -> None:
-        pass
+        self.reads = False
 
     def resume_reading(self) -> None:
-        pass
+        self.reads = True
 
 
 async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -158,11 +158,14 @@ async def test_the_departure_of_a_client_is_noted_in_the_request_that_is_answere
         scopes.append(scope)
         await app(scope, receive, send)
 
-    connection, _ = connected(noting)
+    connection, transport = connected(noting)
     connection.data_received(REQUEST * 2)
     await came(app, "asked")
     departure: Departure = scopes[0]["state"][DEPARTURE]
     assert not departure.has_gone()
+    connection.flow.pause_reading()
+    departure.listen()
+    assert transport.reads
     end(connection)
 
     assert departure.has_gone()

@@ -102,3 +102,10 @@ async def test_a_task_that_someone_else_cancels_is_cancelled(client: Client) -> 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_connection_that_has_stopped_reading_reads_on_or_would_never_know() -> None:
+    listened = list[bool]()
+    scope: Scope = {"state": {DEPARTURE: Departure(lambda: listened.append(True))}}
+    async with cancelled_when_gone(scope, Client().receive):
+        assert listened == [True]
