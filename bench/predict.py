@@ -46,7 +46,7 @@ CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 SIZES = ((500, 375), (1280, 960), (4000, 3000))
 QUALITY = 90
 CONNECTIONS = 64  # of an open loop; more requests than that wait in the client
-VARIANTS = ("finial-form", "finial-quiet")  # of ourselves: only where they are named
+VARIANTS = ("finial-form", "finial-quiet", "finial-workers")  # of ourselves: only where they are named
 PEERS_PYTHON = Path(__file__).resolve().parents[1] / ".venv-peers/bin/python"
 SINK = Side("sink", "bench.peers.sink", ask=post_jpeg)
 PACKAGES, PEERS = ("fastapi", "uvicorn", "torch"), ("litserve", "bentoml", "ray", "mosec")

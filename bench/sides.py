@@ -61,6 +61,7 @@ SIDES = (
     Side(FINIAL, "service", ask=post_jpeg),
     Side("finial-form", "service", ask=post_form),
     Side("finial-quiet", "service", ask=post_jpeg, options=("--no-access-log",)),
+    Side("finial-workers", "service", ask=post_jpeg, options=("--workers", "2")),
     Side(BARE, "bench.peers.bare", needs="onnxruntime"),
     Side("tutorial", "bench.peers.tutorial", ask=post_form),
     Side("torch", "bench.peers.tutorial_torch", needs="torch", ask=post_form),
