@@ -3,15 +3,13 @@
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from trainer.taps import Pooling
 
 
-def pool(maps: "Tensor", pooling: "Pooling") -> "Tensor":
+def pool(maps: Tensor, pooling: "Pooling") -> Tensor:
     """Maps (N, C, h, w) to features: (N, C), or (N, 4 * C) of quarters."""
     if pooling == "peaks":
         return peaks(maps)
@@ -20,7 +18,7 @@ def pool(maps: "Tensor", pooling: "Pooling") -> "Tensor":
     return nn.functional.adaptive_avg_pool2d(maps, (1, 1)).flatten(1)
 
 
-def peaks(maps: "Tensor") -> "Tensor":
+def peaks(maps: Tensor) -> Tensor:
     """The generalised mean with the exponent 3 of what is above 0, (N, C): between the average and the maximum.
 
     What is strong in a few places and absent elsewhere, such as a crack, is lost in an average and kept here.
@@ -32,7 +30,7 @@ def peaks(maps: "Tensor") -> "Tensor":
     return (above * above * above).mean((2, 3)).pow(1 / 3)
 
 
-def quarters(maps: "Tensor") -> "Tensor":
+def quarters(maps: Tensor) -> Tensor:
     """Averages over the upper left, upper right, lower left and lower right quarter, (N, 4 * C) in this order.
 
     Of an odd side both halves have the middle row or column; a side of 1 is both.
