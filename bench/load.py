@@ -202,7 +202,7 @@ class Crowd:
         if load is None:
             return
         within = now <= self._ends
-        counts = within and not self._over if self._closed_loop else self._opens <= due_s <= self._ends
+        counts = within if self._closed_loop else self._opens <= due_s <= self._ends
         if status == 200:
             load.answered += within
             if counts:
