@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from bench.arguments import tell_json, told_arguments
 from bench.drawn_pictures import PHOTO, drawn_pictures
 from bench.featurize_sides import ON_CUDA, SIDES, Job
 from bench.featurize_steps import measure_steps
@@ -104,9 +105,7 @@ def main() -> None:
         "many": {"pictures": given.many, **many} if many else None,
         "without_cuda": without_cuda or None,
     }
-    if given.json:
-        given.json.write_text(json.dumps(found) + "\n")
-    print(json.dumps(found))
+    tell_json(found, given)
 
 
 def _prepare() -> Path:
@@ -210,7 +209,7 @@ def _column(rounds: Sequence[dict[str, float]], name: str) -> list[float]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = told_arguments(__doc__, quick="100 pictures, two rounds, four sides")
     parser.add_argument("--backbone", default="mobilenet_v2")
     parser.add_argument("--weights", type=Path, help="default: random ones; speed does not depend on them")
     parser.add_argument("--pictures", type=int, default=1_000)
@@ -219,8 +218,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--only", nargs="+", choices=[*SIDES, *ON_CUDA], help="these sides; the first is the measure")
     parser.add_argument("--cache-dir", type=Path, default=Path("cache"))
-    parser.add_argument("--quick", action="store_true", help="100 pictures, two rounds, four sides")
-    parser.add_argument("--json", type=Path, help="where the JSON object is written, too")
     parser.add_argument("--prepare", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.quick:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.arguments import tell
+from bench.arguments import tell, told_arguments
 from bench.spread import ratios, spread, turns
 from shared.cores import usable_cores
 from trainer.folds import FOLDS
@@ -148,7 +148,7 @@ def _report(found: dict[str, list[Outcome]], strengths: list[float]) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = told_arguments(__doc__, quick="one round on 500 rows")
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("--backbone")
     parser.add_argument("--weights", type=Path)
@@ -156,8 +156,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="a file for the JSON object, too")
-    parser.add_argument("--quick", action="store_true", help="one round on 500 rows")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rows, arguments.rounds = 500, 1

@@ -11,7 +11,6 @@ the most answers a second there, which for one caller is the one with the shorte
 import argparse
 import asyncio
 import contextlib
-import json
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -22,10 +21,10 @@ from typing import Any
 
 import uvloop
 
+from bench.arguments import tell, told_arguments
 from bench.closed_loop import Point, drive, wait_until_quiet
 from bench.drawn import picture_of
 from bench.lane_settings import MODEL, Contender, Setting, adaptive, at_work, fixed_settings
-from bench.machine import as_line, describe
 from bench.models import BACKBONES, PRECISIONS, make_bundle
 from bench.spread import ratios, spread, turns
 from bench.watched_pool import Fairness
@@ -54,12 +53,7 @@ def main() -> None:
         points, fairness = measure(path, settings, given)
         found[name] = summary(points, fairness)
         print(table(name, points, found[name]), flush=True)
-    machine = describe("torch")
-    print(as_line(machine))
-    told = json.dumps({"machine": machine, "seconds": given.seconds, "rounds": given.rounds, "models": found})
-    print(told)
-    if given.json:
-        given.json.write_text(told + "\n")
+    tell({"seconds": given.seconds, "rounds": given.rounds, "models": found}, given, "torch")
 
 
 def measure(
@@ -162,7 +156,7 @@ def table(name: str, points: Points, told: dict[str, Any]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = told_arguments(__doc__, quick="a few seconds, nano, 1 and 4 callers")
     parser.add_argument("--models", nargs="+", default=MODELS, choices=[*MODELS, *(f"{NANO}-{p}" for p in PRECISIONS)])
     parser.add_argument("--callers", nargs="+", type=int, default=CALLERS)
     parser.add_argument("--seconds", type=float, default=1.5, help="of every point")
@@ -170,8 +164,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--picture", type=Path, help="default: a drawn JPEG of 320 x 240")
     parser.add_argument("--folder", type=Path, default=Path("cache/bench-models"), help="where models are kept")
     parser.add_argument("--cache-dir", type=Path, default=Path("cache"))
-    parser.add_argument("--quick", action="store_true", help="a few seconds, nano, 1 and 4 callers")
-    parser.add_argument("--json", type=Path, help="write the figures there, too")
     given = parser.parse_args()
     if given.quick:
         given.models, given.callers, given.seconds, given.rounds = (f"{NANO}-float32",), (1, 4), 0.3, 2

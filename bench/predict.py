@@ -13,7 +13,6 @@ second time while the client asks a server that does nothing, at the rate that t
 
 import argparse
 import contextlib
-import json
 import signal
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bench.arguments import tell_json, told_arguments
 from bench.contest import Contest, Pace, Point
 from bench.drawn_pictures import draw
 from bench.machine import as_line, describe
@@ -144,13 +144,11 @@ def _report(
         "left_out": left_out,
         "figures": [asdict(each) for each in contest.figures],
     }
-    if given.json:
-        given.json.write_text(json.dumps(found))
-    print(json.dumps(found))
+    tell_json(found, given)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = told_arguments(__doc__, quick="finial, bare and tutorial, 1 and 8 clients, 1 s each")
     parser.add_argument("--sides", type=_sides, help=f"of {', '.join(NAMES)}; default: all but {', '.join(VARIANTS)}")
     parser.add_argument("--clients", type=_counts, default=list(CLIENTS), help="default: 1,2,4,8,16,32,64")
     parser.add_argument("--sizes", type=_sizes, default=[SIZES[0]], help="WIDTHxHEIGHT,... or all; default: 500x375")
@@ -159,8 +157,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     parser.add_argument("--warm-s", type=float, default=0.8, help="before each")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="finial, bare and tutorial, 1 and 8 clients, 1 s each")
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
     parser.add_argument("--bundle", type=Path, help="folder of a version; default: one that is made")
     parser.add_argument("--weights", type=Path, help="what the bundle was made from, for the side that runs PyTorch")
     parser.add_argument("--models-dir", type=Path, default=Path("cache/bench-models"), help="of the one that is made")

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.arguments import tell_json, told_arguments
 from bench.machine import as_line, describe
 from bench.models import BACKBONES, PRECISIONS, make_bundle
 from bench.providers_served import measure_served, table
@@ -95,9 +96,7 @@ def main() -> None:
             )
             print(table(model, served), flush=True)
             found["served"] = served
-    print(json.dumps(result))
-    if given.json:
-        given.json.write_text(json.dumps(result, indent=1))
+    tell_json(result, given)
 
 
 def _bundles(given: argparse.Namespace) -> Iterator[tuple[str, Path]]:
@@ -179,7 +178,7 @@ def _row(row: dict[str, Any]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = told_arguments(__doc__, quick="one model, two short rounds")
     parser.add_argument("--openvino", required=True, metavar="PYTHON", help="of an environment with that build")
     parser.add_argument("--backbones", nargs="+", choices=BACKBONES, default=list(BACKBONES))
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
@@ -187,10 +186,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=0.8, help="of one measurement")
     parser.add_argument("--bundles", nargs="+", type=Path, metavar="MODELS/NAME", help="measure these, not made ones")
     parser.add_argument("--served", action="store_true", help="ask the whole service as well")
-    parser.add_argument("--quick", action="store_true", help="one model, two short rounds")
     parser.add_argument("--models-dir", type=Path, default=Path("cache/bench-models"))
     parser.add_argument("--cache-dir", type=Path, default=Path("cache"))
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     given = parser.parse_args()
     if given.quick:
         given.backbones, given.precisions, given.rounds, given.seconds = ["nano"], ["int8"], 2, 0.3

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bench.arguments import tell
+from bench.arguments import tell, told_arguments
 from bench.spread import spread
 from shared.cores import usable_cores
 
@@ -109,7 +109,7 @@ def _medians(runs: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = told_arguments(__doc__, quick="one run on 500 pictures")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--pictures", type=int, default=5000)
     parser.add_argument("--weights", type=Path)
@@ -117,8 +117,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--cache-dir", type=Path)
     parser.add_argument("--scratch", type=Path)
-    parser.add_argument("--json", type=Path, help="a file for the JSON object, too")
-    parser.add_argument("--quick", action="store_true", help="one run on 500 pictures")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.pictures, arguments.runs = 500, 1

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.arguments import tell
+from bench.arguments import tell, told_arguments
 from bench.models import ROOT, random_weights
 from shared.cores import usable_cores
 from trainer.manifest import read_manifest
@@ -181,7 +181,7 @@ def _run(command: list[str]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = told_arguments(__doc__, quick="40 drawn pictures, one epoch")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--labels", default="auto", help="as of `trainer train`")
     parser.add_argument("--pictures", type=int, default=200, help="that are drawn")
@@ -192,8 +192,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--limit-s", type=float, default=60.0, help="of the PyTorch loop, which ends with its epoch")
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--scratch", type=Path)
-    parser.add_argument("--json", type=Path, help="a file for the JSON object, too")
-    parser.add_argument("--quick", action="store_true", help="40 drawn pictures, one epoch")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.pictures, arguments.epochs = 40, 1

@@ -31,7 +31,9 @@ class Departure:
         return self._has_gone
 
     def note(self) -> None:
-        """It has gone."""
+        """It has gone. Told again, nothing more happens: who is cancelled twice seems cancelled by another, too."""
+        if self._has_gone:
+            return
         self._has_gone = True
         if self.then is not None:
             self.then()

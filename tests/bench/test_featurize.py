@@ -45,7 +45,7 @@ def test_every_step_has_a_time(job: Job) -> None:
     steps = measure_steps(samples, OnnxEngine(tiny_graph(), provider="cpu"), TINY_SPEC)
 
     assert tuple(steps) == STEPS
-    assert all(spent >= 0 for spent in steps.values()) and steps["decode"] > 0
+    assert all(spent > 0 for spent in steps.values())
 
 
 def test_ratios_are_paired_by_round() -> None:

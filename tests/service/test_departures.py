@@ -1,6 +1,7 @@
 """What is done for a client ends when it goes, and only then."""
 
 import asyncio
+import contextlib
 
 import pytest
 from starlette.requests import ClientDisconnect
@@ -80,6 +81,24 @@ async def test_work_for_a_client_that_goes_is_cancelled_where_it_waits(client: C
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0, "what comes after is not cancelled as well"
+
+
+async def test_a_departure_that_is_told_twice_while_work_ends_is_one() -> None:
+    """A connection tells when it is cut off, and when it is lost; work on a thread may end between."""
+    client = ClientOfOurs()
+    loop = asyncio.get_running_loop()
+    loop.call_soon(client.go)
+    loop.call_soon(loop.call_soon, client.go)
+
+    with pytest.raises(ClientDisconnect):
+        async with cancelled_when_gone(client.scope, client.receive):
+            try:
+                await asyncio.sleep(30)
+            finally:
+                for _ in range(3):  # as a lane that is in use until its thread has ended
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.sleep(0.001)
+    assert client.scope["state"][DEPARTURE].has_gone()
 
 
 async def test_nothing_is_done_long_for_a_client_that_has_gone_before(client: Client) -> None:
