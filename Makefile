@@ -66,7 +66,8 @@ types: $(INSTALLED)  ## mypy
 containers: $(INSTALLED)  ## build both images and run them; needs a Docker engine
 	$(IN_VENV) -m pytest -rs -m container $(ARGS)
 
-bench: $(INSTALLED) $(PEERS_INSTALLED)  ## the service against its peers, 20 min; others: ARGS="pool"; their list: ARGS=list
+# Peers are installed only for what asks them.
+bench: $(INSTALLED) $(if $(filter predict,$(or $(ARGS),predict)),$(PEERS_INSTALLED))  ## the service against its peers, 20 min; others: ARGS="pool"; their list: ARGS=list
 	@$(IN_VENV) -m bench $(filter-out list,$(or $(ARGS),predict))
 
 venv: $(INSTALLED)  ## only make .venv and install into it
