@@ -3,9 +3,15 @@
 Closed: each of the callers asks again as soon as it has its answer. Open: requests are due at a constant rate, whatever
 has been answered; one that finds every connection busy waits for a free one, and its wait is part of its latency, so
 that a server that stands still is not asked less and looks no better for it.
+
+There may be more connections than callers: then each request goes over one that is drawn of those that are idle. Where
+a server's processes each accept connections of their own, the few connections of a few callers may all be one
+process's; drawn ones fall to all of them, now and then to a busy one, as those of many clients do.
 """
 
 import asyncio
+import contextlib
+import random
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -15,8 +21,24 @@ from typing import cast
 import uvloop
 
 LIMIT_S = 20.0  # a request that is not answered for so long has failed
+AGAIN_S = 0.02  # until a lost connection is opened again
+AT_ONCE = 64  # connections that are opened in one burst
+OK = 200
 CUT, LATE = "cut off", "not answered in time"
 _LENGTH, _CHUNKED, _LAST_CHUNK = b"content-length:", b"transfer-encoding: chunked", b"0\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What became of a request that did not bring 200.
+
+    Attributes:
+        seconds: from when it was due to the end of the answer or of the connection.
+        answer: head and body as they came; empty where it was cut off.
+    """
+
+    seconds: float
+    answer: bytes
 
 
 @dataclass
@@ -28,6 +50,7 @@ class Load:
         answered: how many answers of status 200 came within it.
         latencies_s: of the answers that count: closed, those within the window; open, all that were due within it.
         failures: what became of the others, by reason.
+        refusals: each of them, but those that nothing came of.
         client_s: processor time of this process within the window.
         watched: what `watch` said at its begin and its end.
     """
@@ -36,21 +59,23 @@ class Load:
     answered: int = 0
     latencies_s: list[float] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
+    refusals: list[Refusal] = field(default_factory=list)
     client_s: float = 0.0
     watched: list[float] = field(default_factory=list)
 
 
-class Caller(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """A connection that has one request in flight at most.
 
     Args:
         request: head and body.
-        on_end: told of each end: the caller, when the request was due, and 0 or the status, with which it ended.
+        on_end: told of each end: the connection, when the request was due, 0 or the status, with which it ended, and
+            the answer, if it was not 200.
     """
 
-    def __init__(self, request: bytes, on_end: "Callable[[Caller, float, int], None]") -> None:
+    def __init__(self, request: bytes, on_end: "Callable[[Connection, float, int, bytes], None]") -> None:
         self._request, self._on_end = request, on_end
-        self._held, self._status = b"", 0
+        self._held, self._status, self._answer = b"", 0, b""
         self._missing: int | None = None
         self.due_s: float | None = None
         self.transport: asyncio.Transport | None = None
@@ -66,15 +91,17 @@ class Caller(asyncio.Protocol):
             self.transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Find the end of the answer; its status and its end are all that is looked at."""
+        """Find the end of the answer; its status and its end are all that is looked at, and only refusals are kept."""
         if self._missing is not None:
             self._missing -= len(data)
+            self._answer += data if self._status != OK else b""
         else:
             self._held += data
             head, end, rest = self._held.partition(b"\r\n\r\n")
             if not end or (is_chunked(head) and not rest.endswith(_LAST_CHUNK)):
                 return
             self._status = int(head[9:12])
+            self._answer = self._held if self._status != OK else b""
             self._held, self._missing = b"", 0 if is_chunked(head) else length_of(head) - len(rest)
         if self._missing <= 0:
             self._missing = None
@@ -83,13 +110,13 @@ class Caller(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         """A request that was in flight has failed."""
         self.transport = None
-        self._held, self._missing = b"", None
+        self._held, self._missing, self._answer = b"", None, b""
         self._end(0)
 
     def _end(self, status: int) -> None:
         if self.due_s is not None or not status:
             due_s, self.due_s = self.due_s, None
-            self._on_end(self, due_s or 0.0, status)
+            self._on_end(self, due_s or 0.0, status, self._answer)
 
 
 def is_chunked(head: bytes) -> bool:
@@ -120,28 +147,33 @@ class Crowd:
     Args:
         port: where it listens on this machine.
         request: what all of them ask.
-        callers: how many connections there are.
+        callers: how many requests are in flight at most.
+        connections: over how many they are sent; never fewer than callers.
     """
 
-    def __init__(self, port: int, request: bytes, *, callers: int) -> None:
-        self._port, self._request, self._count = port, request, callers
-        self._idle: list[Caller] = []
-        self._all: set[Caller] = set()
+    def __init__(self, port: int, request: bytes, *, callers: int, connections: int = 0) -> None:
+        self._port, self._request, self._callers = port, request, callers
+        self._count = max(callers, connections)
+        self._draw = random.Random(0)  # noqa: S311 -- a place in a list, not a secret
+        self._idle: list[Connection] = []
+        self._all: set[Connection] = set()
         self._due: deque[float] = deque()
+        self._ended = 0
         self._closed_loop = self._over = False
+        self._opens = self._ends = float("inf")
         self._load: Load | None = None
-        self._opens, self._ends = 0.0, 0.0
-        self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def closed(self, *, seconds: float, warm_s: float, watch: Callable[[], float]) -> Load:
-        """Each caller asks as soon as it has its answer."""
+        """Each asks again at once. It counts once all of them have been answered, after `warm_s` at the soonest."""
         self._closed_loop = True
         await self._connect()
-        for caller in list(self._idle):
-            caller.ask(time.monotonic())
-        self._idle.clear()
+        begun = time.monotonic()
+        self._due.extend([begun] * self._callers)
+        self._next()
         await asyncio.sleep(warm_s)
+        while self._ended < self._callers and time.monotonic() < begun + warm_s + LIMIT_S:
+            await asyncio.sleep(0.002)
         load = self._begin(seconds, watch)
         await asyncio.sleep(seconds)
         self._end(load, watch)
@@ -181,75 +213,87 @@ class Crowd:
 
     def _next(self) -> None:
         while self._due and self._idle:
-            self._idle.pop().ask(self._due.popleft())
+            self._take().ask(self._due.popleft())
 
-    def _on_end(self, caller: Caller, due_s: float, status: int) -> None:
+    def _take(self) -> Connection:
+        place = self._draw.randrange(len(self._idle))
+        self._idle[place], self._idle[-1] = self._idle[-1], self._idle[place]
+        return self._idle.pop()
+
+    def _on_end(self, connection: Connection, due_s: float, status: int, answer: bytes) -> None:
         now = time.monotonic()
         if due_s:
-            self._count_in(due_s, now, status)
-        if caller.transport is None:
-            self._all.discard(caller)
-            if not self._over:
-                self._keep(asyncio.ensure_future(self._replace()))
-        elif self._closed_loop and not self._over:
-            caller.ask(now)
+            self._ended += 1
+            self._count_in(due_s, now, status, answer)
+        if connection.transport is None:
+            self._drop(connection)
         else:
-            self._idle.append(caller)
-            self._next()
+            self._idle.append(connection)
+        if due_s and self._closed_loop and not self._over:
+            self._due.append(now)
+        self._next()
 
-    def _count_in(self, due_s: float, now: float, status: int) -> None:
+    def _drop(self, connection: Connection) -> None:
+        self._all.discard(connection)
+        with contextlib.suppress(ValueError):
+            self._idle.remove(connection)
+        if not self._over:
+            task = asyncio.ensure_future(self._replace())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _count_in(self, due_s: float, now: float, status: int, answer: bytes) -> None:
         load = self._load
         if load is None:
             return
         within = now <= self._ends
         counts = within if self._closed_loop else self._opens <= due_s <= self._ends
-        if status == 200:
+        if status == OK:
             load.answered += within
             if counts:
                 load.latencies_s.append(now - due_s)
         elif counts:
             load.failures[str(status) if status else CUT] += 1
+            load.refusals.append(Refusal(now - due_s, answer))
 
     async def _replace(self) -> None:
-        await asyncio.sleep(0.02)
-        await self._open_one()
-        if self._closed_loop and self._idle:
-            self._idle.pop().ask(time.monotonic())
+        while not self._over:
+            await asyncio.sleep(AGAIN_S)
+            with contextlib.suppress(OSError):
+                await self._open_one()
+                break
         self._next()
 
     async def _connect(self) -> None:
-        for _ in range(self._count):
-            await self._open_one()
+        for begin in range(0, self._count, AT_ONCE):  # a burst, so that all processes of a server are woken
+            await asyncio.gather(*(self._open_one() for _ in range(begin, min(begin + AT_ONCE, self._count))))
 
     async def _open_one(self) -> None:
         loop = asyncio.get_running_loop()
-        make = lambda: Caller(self._request, self._on_end)  # noqa: E731
-        _, caller = await loop.create_connection(make, "127.0.0.1", self._port)
-        self._all.add(caller)
-        self._idle.append(caller)
-
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        make = lambda: Connection(self._request, self._on_end)  # noqa: E731
+        _, connection = await loop.create_connection(make, "127.0.0.1", self._port)
+        self._all.add(connection)
+        self._idle.append(connection)
 
     async def _finish(self) -> None:
         """Wait for what is in flight; what is not answered by then has failed."""
         if self._closed_loop:
             self._over = True
+            self._due.clear()  # of callers who had no connection
         give_up = time.monotonic() + LIMIT_S
         while (self._due or self._in_flight()) and time.monotonic() < give_up:
             await asyncio.sleep(0.005)
         self._over = True
         if self._load is not None and (late := len(self._due) + self._in_flight()):
             self._load.failures[LATE] += late
-        for caller in list(self._all):
-            caller.due_s = None
-            if caller.transport:
-                caller.transport.abort()
+        for connection in list(self._all):
+            connection.due_s = None
+            if connection.transport:
+                connection.transport.abort()
         await asyncio.sleep(0)
 
     def _in_flight(self) -> int:
-        return sum(caller.due_s is not None for caller in self._all)
+        return sum(connection.due_s is not None for connection in self._all)
 
 
 def closed_loop(
@@ -259,10 +303,11 @@ def closed_loop(
     callers: int,
     seconds: float,
     warm_s: float,
+    connections: int = 0,
     watch: Callable[[], float] = time.monotonic,
 ) -> Load:
     """So many callers that ask again and again, for a while; see `Crowd`."""
-    crowd = Crowd(port, request, callers=callers)
+    crowd = Crowd(port, request, callers=callers, connections=connections)
     return uvloop.run(crowd.closed(seconds=seconds, warm_s=warm_s, watch=watch))
 
 

@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bench.load import CUT, LATE, closed_loop, is_chunked, length_of, open_loop, schedule
+from bench.load import CUT, LATE, Connection, closed_loop, is_chunked, length_of, open_loop, schedule
 
 REQUEST = b"POST /predict HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
-BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
 
 AnswerOf = Callable[[int], tuple[float, bytes]]
 """The number of a request -> how long it takes, in s, and what is answered; nothing hangs up."""
 
 
 @contextlib.contextmanager
-def served(answer_of: AnswerOf) -> Iterator[int]:
-    """A server that does one thing at a time, in a thread of its own; its port."""
+def served(answer_of: AnswerOf, used: set[int] | None = None) -> Iterator[int]:
+    """A server that does one thing at a time, in a thread of its own; its port. `used`: by which connections."""
     loop, ready = asyncio.new_event_loop(), threading.Event()
     busy, asked, ports = asyncio.Lock(), list[int](), list[int]()
 
@@ -29,6 +29,8 @@ def served(answer_of: AnswerOf) -> Iterator[int]:
         with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 await reader.readexactly(len(REQUEST))
+                if used is not None:
+                    used.add(id(writer))
                 async with busy:
                     seconds, answer = answer_of(len(asked))
                     asked.append(1)
@@ -91,7 +93,59 @@ def test_what_is_refused_or_cut_off_is_a_failure_and_no_answer() -> None:
         load = open_loop(port, REQUEST, callers=1, per_s=20, seconds=0.5, warm_s=0.0)
 
     assert load.failures == {"503": 1, CUT: 1}
+    assert [refusal.answer for refusal in load.refusals] == [BUSY, b""]
     assert len(load.latencies_s) == load.answered == 8
+
+
+def test_a_refusal_counts_from_when_its_request_was_due() -> None:
+    """Coordinated omission hides here as well: refused late is late, whoever was busy."""
+    with served(lambda number: (0.3, OK) if number == 0 else (0.0, BUSY)) as port:
+        load = open_loop(port, REQUEST, callers=1, per_s=50, seconds=0.5, warm_s=0.0)
+
+    assert len(load.refusals) == load.failures["503"] == 24
+    assert sum(refusal.seconds > 0.1 for refusal in load.refusals) >= 9, "only what was sent has waited"
+    assert {refusal.answer for refusal in load.refusals} == {BUSY}
+
+
+def test_a_refusal_in_pieces_is_kept_whole() -> None:
+    ends = list[tuple[int, bytes]]()
+    connection = Connection(REQUEST, lambda _, __, status, answer: ends.append((status, answer)))
+    connection.ask(1.0)
+    for piece in (BUSY[:9], BUSY[9:-3], BUSY[-3:-1], BUSY[-1:]):
+        connection.data_received(piece)
+    connection.ask(2.0)
+    connection.data_received(OK)
+
+    assert ends == [(503, BUSY), (200, b"")]
+
+
+def test_a_window_opens_once_every_caller_was_answered() -> None:
+    """The first ones of a crowd had a shorter line before them: their waits say nothing."""
+    with served(lambda _: (0.02, OK)) as port:
+        load = closed_loop(port, REQUEST, callers=10, seconds=0.3, warm_s=0.0)
+
+    assert load.latencies_s
+    assert min(load.latencies_s) > 0.15, "nine others were before each"
+
+
+def test_a_caller_is_spread_over_all_connections() -> None:
+    """A server of several processes would answer one connection by one of these alone."""
+    used = set[int]()
+    with served(lambda _: (0.001, OK), used) as port:
+        load = closed_loop(port, REQUEST, callers=1, connections=4, seconds=0.3, warm_s=0.0)
+
+    assert len(used) == 4
+    assert not load.failures
+
+
+def test_who_loses_a_connection_goes_on_over_another_one() -> None:
+    """Else a server that has closed a few would be asked by fewer for the rest of the window."""
+    answers = {0: b"", 1: b""}
+    with served(lambda number: (0.0, answers.get(number, OK))) as port:
+        load = closed_loop(port, REQUEST, callers=1, seconds=0.2, warm_s=0.1)
+
+    assert load.answered > 5
+    assert not load.failures, "both were cut off before the window"
 
 
 def test_what_never_comes_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
