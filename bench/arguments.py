@@ -42,6 +42,14 @@ def service_arguments(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def parse(parser: argparse.ArgumentParser, **when_quick: object) -> argparse.Namespace:
+    """What the command line says; these values instead with --quick."""
+    given = parser.parse_args()
+    if given.quick:
+        vars(given).update(when_quick)
+    return given
+
+
 def tell(figures: Mapping[str, object], arguments: argparse.Namespace, *packages: str) -> None:
     """Print the machine and one JSON object with it and the figures, which goes into the file that was named, too.
 

@@ -98,6 +98,13 @@ def make_bundle(
     return made
 
 
+def make_alone(folder: Path, *, backbone: str, cache_dir: Path) -> Path:
+    """A folder with this model alone, below `folder`: a service loads all that are beside each other."""
+    models = folder / f"alone-{backbone}"
+    make_bundle(models, backbone=backbone, cache_dir=cache_dir)
+    return models
+
+
 def name_of(backbone: str, precision: str, weights: Path | None) -> str:
     """The name that such a model is published under."""
     return "-".join([backbone, precision, *([sha256_of_file(weights)[:8]] if weights else [])])

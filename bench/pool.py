@@ -21,7 +21,7 @@ from typing import Any
 
 import uvloop
 
-from bench.arguments import tell, told_arguments
+from bench.arguments import parse, tell, told_arguments
 from bench.closed_loop import Point, drive, wait_until_quiet
 from bench.drawn import picture_of
 from bench.lane_settings import MODEL, Contender, Setting, adaptive, at_work, fixed_settings
@@ -164,10 +164,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--picture", type=Path, help="default: a drawn JPEG of 320 x 240")
     parser.add_argument("--folder", type=Path, default=Path("cache/bench-models"), help="where models are kept")
     parser.add_argument("--cache-dir", type=Path, default=Path("cache"))
-    given = parser.parse_args()
-    if given.quick:
-        given.models, given.callers, given.seconds, given.rounds = (f"{NANO}-float32",), (1, 4), 0.3, 2
-    return given
+    return parse(parser, models=(f"{NANO}-float32",), callers=(1, 4), seconds=0.3, rounds=2)
 
 
 if __name__ == "__main__":

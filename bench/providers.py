@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.arguments import tell_json, told_arguments
+from bench.arguments import parse, tell_json, told_arguments
 from bench.machine import as_line, describe
 from bench.models import BACKBONES, PRECISIONS, make_bundle
 from bench.providers_served import measure_served, table
@@ -188,10 +188,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--served", action="store_true", help="ask the whole service as well")
     parser.add_argument("--models-dir", type=Path, default=Path("cache/bench-models"))
     parser.add_argument("--cache-dir", type=Path, default=Path("cache"))
-    given = parser.parse_args()
-    if given.quick:
-        given.backbones, given.precisions, given.rounds, given.seconds = ["nano"], ["int8"], 2, 0.3
-    return given
+    return parse(parser, backbones=["nano"], precisions=["int8"], rounds=2, seconds=0.3)
 
 
 if __name__ == "__main__":

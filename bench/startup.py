@@ -18,8 +18,8 @@ from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
 
-from bench.arguments import service_arguments, tell
-from bench.models import make_bundle
+from bench.arguments import parse, service_arguments, tell
+from bench.models import make_alone
 from bench.serving import processor_s, serving
 from bench.spread import spread
 
@@ -30,7 +30,10 @@ _SERVER = "import service.server"
 def main() -> None:
     """Print medians and spread by step for each folder, the costliest imports, and one JSON object at the end."""
     arguments = _arguments()
-    folders = arguments.models or [_made(backbone, arguments) for backbone in arguments.backbones]
+    folders = arguments.models or [
+        make_alone(arguments.folder, backbone=backbone, cache_dir=arguments.cache_dir)
+        for backbone in arguments.backbones
+    ]
     python_s = statistics.median(_bare_python_s() for _ in range(arguments.runs))
     print(f"Python itself: {python_s:.3f} s; imports of the service by library, in ms (traced, which costs some more):")
     print("  " + ", ".join(f"{name} {ms:.0f}" for name, ms in _largest(_imports_ms())))
@@ -69,13 +72,6 @@ def start(models: Path, options: list[str]) -> dict[str, float]:
     }
 
 
-def _made(backbone: str, arguments: argparse.Namespace) -> Path:
-    """A folder with this model alone, since a service loads all that are beside each other."""
-    models: Path = arguments.folder / f"alone-{backbone}"
-    make_bundle(models, backbone=backbone, cache_dir=arguments.cache_dir)
-    return models
-
-
 def _largest(spent: dict[str, float]) -> list[tuple[str, float]]:
     return sorted(spent.items(), key=lambda pair: -pair[1])[:LARGEST]
 
@@ -103,11 +99,8 @@ def _arguments() -> argparse.Namespace:
     parser = service_arguments(__doc__)
     parser.add_argument("models", nargs="*", type=Path, help="folders of models; default: they are made")
     parser.add_argument("--runs", type=int, default=10)
-    given = parser.parse_args()
-    given.backbones = ("mobilenet_v2", "nano")
-    if given.quick:
-        given.runs, given.backbones = 2, ("nano",)
-    return given
+    parser.set_defaults(backbones=("mobilenet_v2", "nano"))
+    return parse(parser, runs=2, backbones=("nano",))
 
 
 if __name__ == "__main__":

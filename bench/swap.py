@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import uvloop
 
-from bench.arguments import service_arguments, tell
+from bench.arguments import parse, service_arguments, tell
 from bench.drawn import picture_of
 from bench.http_client import Ledger, asking, post
 from bench.models import make_bundle
@@ -126,10 +126,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("bundle", nargs="?", type=Path, help="MODELS/NAME; default: one is made")
     parser.add_argument("--swaps", type=int, default=100)
     parser.add_argument("--clients", type=int, default=16)
-    given = parser.parse_args()
-    if given.quick:
-        given.swaps = 10
-    return given
+    return parse(parser, swaps=10)
 
 
 if __name__ == "__main__":
