@@ -20,6 +20,7 @@ const MODELS_KEPT_MS = 300_000;
 let callbacks;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let nextLook;
+let looks = 0;
 let healthThen = "";
 let modelsLookedAt = -Infinity;
 
@@ -39,19 +40,32 @@ export async function lookAtOnce() {
   nextLook = setTimeout(lookAtOnce, service.ready ? LOOK_AGAIN_MS.ready : LOOK_AGAIN_MS.otherwise);
 }
 
+/** Looks may overlap, and an earlier one may be answered later: only the latest says how things are. */
 async function look() {
-  const wasReady = service.ready;
+  const isLatest = begun();
   try {
     const health = await get("health/ready");
     await lookAtModels(JSON.stringify(health.body));
-    service.ready = health.ok;
     const { reason, detail } = health.body;
-    showState(health.ok ? "Ready" : whyNot(reason ?? detail ?? "the service does not say why"));
+    const text = health.ok ? "Ready" : whyNot(reason ?? detail ?? "the service does not say why");
+    if (isLatest()) showReadiness(health.ok, text);
   } catch {
-    service.ready = false;
-    showState(`${navigator.onLine ? "The service cannot be reached" : "This device is offline"}. Looking again…`);
+    const where = navigator.onLine ? "The service cannot be reached" : "This device is offline";
+    if (isLatest()) showReadiness(false, `${where}. Looking again…`);
   }
-  if (service.ready && !wasReady) callbacks.whenReady();
+}
+
+function begun() {
+  const mine = ++looks;
+  return () => mine === looks;
+}
+
+/** @param {boolean} ready @param {string} text */
+function showReadiness(ready, text) {
+  const wasReady = service.ready;
+  service.ready = ready;
+  showState(text);
+  if (ready && !wasReady) callbacks.whenReady();
 }
 
 /** @param {string} health what is told of it: where that is new, so may be what is served */

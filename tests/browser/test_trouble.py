@@ -126,6 +126,24 @@ def test_after_a_blip_only_that_is_asked_again_which_waits_for_the_service(page:
     expect(page.locator(".card").filter(has=page.locator(".said-label"))).to_contain_text("lost.png")
 
 
+def test_a_look_that_is_overtaken_does_not_hide_that_the_service_came_back(page: Page) -> None:
+    """A late "ready" of before the blip would make the one after it no news, and nobody would be asked again."""
+    Refusing(page, None)
+    looks = Held(page, "**/health/ready")
+    drop(page, ("lost.png", "image/png", picture(RED)))
+    looks.wait_for(1)  # since the picture was lost
+    page.evaluate("() => dispatchEvent(new Event('offline'))")
+    looks.wait_for(2)
+    looks.routes.pop().abort()
+    expect(page.locator("#state")).to_contain_text("cannot be reached")
+
+    with page.expect_response("**/health/ready"):
+        looks.let_go()
+    page.evaluate("() => dispatchEvent(new Event('online'))")
+
+    answered(page, 1)
+
+
 def test_what_was_seen_last_is_not_taken_from_the_cache_and_a_page_that_is_seen_again_looks(page: Page) -> None:
     with page.expect_request("**/health/ready") as looked:
         page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
