@@ -1,13 +1,19 @@
 """Training again on a warm cache: from the start of the process to the published bundle, and where the time goes.
 
-    python -m bench.retrain --weights mobilenet_v2.pth                5,000 drawn pictures of 10 classes
+    python -m bench.retrain --weights mobilenet_v2.pth                5,000 drawn photos of 10 classes, 500 x 375
+    python -m bench.retrain --weights mobilenet_v2.pth --size 64 64   the same, small: hardly anything to read and hash
     python -m bench.retrain --weights mobilenet_v2.pth --data DATA    a folder of your own
 
 The first run fills the cache and is not counted. Each counted run is a process of its own, which publishes into a new
-models folder; the bundle counts as published when `current` is written.
+models folder; the bundle counts as published when `current` is written. Features are in the cache in all of them. What
+files hash to is remembered in half of them; in the other half every file is read and hashed again (`--rehash`). They
+take turns in an order that is drawn for each round. "Sweep and fit" is what the trainer shows as its phase `fit head`:
+rows standardised, folds drawn, at least 13 strengths swept over 5 folds, and the head that is measured fitted at the
+chosen one.
 """
 
 import argparse
+import io
 import json
 import resource
 import statistics
@@ -15,59 +21,124 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from bench.arguments import tell, told_arguments
-from bench.spread import spread
+from bench.arguments import parse, tell, told_arguments
+from bench.drawn_pictures import PHOTO, draw
+from bench.spread import spread, turns
 from shared.cores import usable_cores
+from shared.files import write_atomically
 
-CLASSES, SIDE_PX = 10, 64
-TARGET_S = 6.0
+CLASSES, QUALITY = 10, 90
+TARGET_S, SWEEP_TARGET_S = 6.0, 2.0
+READ_ANEW, REMEMBERED = "every file read and hashed again", "hashes remembered"
+_OPTIONS = {READ_ANEW: ("--rehash",), REMEMBERED: ()}
+_SWEEP_AND_FIT = "phase: fit head"
 _TINTS_VARY_BY = 18.0  # grey levels; heads then get most, not all, of the classes right
+_LEVELS = np.arange(256)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        published: seconds from the start of the process until `current` was written.
+        ended: seconds until the process had ended, its report written.
+        processor: seconds of the processor, all in all.
+        featurized: pictures that were not in the cache.
+        accuracy: of the measured head.
+        parts: seconds by step, as in run.json, and by phase, as its log says; phases are parts of steps.
+    """
+
+    published: float
+    ended: float
+    processor: float
+    featurized: int
+    accuracy: float
+    parts: Mapping[str, float]
+
+    @property
+    def words(self) -> str:
+        """For people, on one line."""
+        return (
+            f"published after {self.published:.2f} s, sweep and fit {self.parts[_SWEEP_AND_FIT]:.2f} s, ended after "
+            f"{self.ended:.2f} s, {self.processor:.2f} s of processor; {self.featurized:,} pictures featurised; "
+            f"accuracy {self.accuracy:.3f}"
+        )
 
 
 def main() -> None:
-    """Print one line a run, the medians by step, and one JSON object at the end."""
+    """Print one line a run, medians by step and phase, and one JSON object at the end."""
     arguments = _arguments()
-    with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
-        data = arguments.data or write_pictures(Path(scratch) / "pictures", arguments.pictures)
-        cache = arguments.cache_dir or Path(scratch) / "cache"
-        runs = []
-        for number in range(arguments.runs + 1):
-            run = _train(data, cache, Path(scratch) / f"models-{number}", arguments)
-            print(f"{'first' if number == 0 else number}: {_words(run)}", flush=True)
-            runs.append(run)
-    medians = _medians(runs[1:])
-    for step, seconds in medians.items():
-        print(f"{step:>12}  {seconds:6.2f} s")
-    published = spread([run["published"] for run in runs[1:]])
-    print(f"published after {published:.2f} s; the target is {TARGET_S:g} s")
-    told = {"pictures": arguments.pictures, "threads": arguments.threads, "medians_s": medians}
-    tell({**told, "published_s": published._asdict()}, arguments, "torch", "pyarrow")
+    with tempfile.TemporaryDirectory() as scratch:
+        home = arguments.folder or Path(scratch)
+        size = tuple(arguments.size)
+        drawn = home / f"pictures-{size[0]}x{size[1]}-{arguments.pictures}"
+        data = arguments.data or write_pictures(drawn, arguments.pictures, size)
+        files = [path for path in data.rglob("*") if path.is_file()]
+        print(f"{len(files):,} files, {sum(path.stat().st_size for path in files) / 1e6:,.0f} MB", flush=True)
+        print(f"first: {_train(data, home / 'cache', Path(scratch) / 'first', (), arguments).words}", flush=True)
+        found: dict[str, list[Run]] = {name: [] for name in _OPTIONS}
+        for number, order in enumerate(turns(list(_OPTIONS), arguments.rounds)):
+            for name in order:
+                models = Path(scratch) / f"{number}-{len(found[name])}-{len(_OPTIONS[name])}"
+                found[name].append(_train(data, home / "cache", models, _OPTIONS[name], arguments))
+                print(f"{name}: {found[name][-1].words}", flush=True)
+    _report(found)
+    runs = {name: [asdict(run) for run in of_one] for name, of_one in found.items()}
+    figures = {"files": len(files), "size": size, "threads": arguments.threads, "runs": runs}
+    tell(figures, arguments, "torch", "pyarrow")
 
 
-def write_pictures(folder: Path, count: int) -> Path:
-    """Small JPEGs of grey noise, no two alike, in CLASSES classes that differ in their tint."""
+def write_pictures(folder: Path, count: int, size: tuple[int, int]) -> Path:
+    """Drawn JPEGs in grey, no two alike, in CLASSES classes that differ in their tint; those that are there are kept.
+
+    Args:
+        folder: has a folder for each class afterwards.
+        count: how many pictures there are to be.
+        size: width and height in px.
+    """
     random = np.random.default_rng(0)
     tints = random.uniform(-50, 50, (CLASSES, 3))
-    for number in range(count):
-        of_class = number % CLASSES
-        tint = tints[of_class] + random.normal(0, _TINTS_VARY_BY, 3)
-        pixels = np.clip(random.uniform(60, 195, (8, 8, 1)) + tint - tint.mean(), 0, 255)
-        path = folder / f"class-{of_class}" / f"{number:06}.jpg"
+    varied = random.normal(0, _TINTS_VARY_BY, (count, 3))
+
+    def write(number: int) -> None:
+        path = folder / f"class-{number % CLASSES}" / f"{number:06}.jpg"
+        if path.exists():
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture = Image.fromarray(pixels.astype(np.uint8)).resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC)
-        picture.save(path, quality=85)
+        tint = tints[number % CLASSES] + varied[number]
+        file = io.BytesIO()
+        tinted(draw(number, size).convert("L"), tint - tint.mean()).save(file, "JPEG", quality=QUALITY)
+        write_atomically(path, file.getvalue())  # for a folder is gone on with
+
+    with ThreadPoolExecutor(usable_cores()) as threads:
+        list(threads.map(write, range(count)))
     return folder
 
 
-def _train(data: Path, cache: Path, models: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of one run: on the wall until `current` was written, of the processor, and by step."""
-    command = [sys.executable, "-m", "trainer", "train", str(data), "--name", "bench", "--json"]
+def tinted(grey: Image.Image, tint: NDArray[np.float64]) -> Image.Image:
+    """A grey picture in colour: each channel lighter or darker by so many levels."""
+    channels = [grey.point(np.clip(_LEVELS + shift, 0, 255).astype(int).tolist()) for shift in tint]
+    return Image.merge("RGB", channels)
+
+
+def phases(log: str) -> dict[str, float]:
+    """How long each phase of a run lasted, in s, from the JSON lines that it wrote."""
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    return {line["phase"]: line["elapsed_s"] for line in lines if line["event"] == "progress"}
+
+
+def _train(data: Path, cache: Path, models: Path, options: tuple[str, ...], arguments: argparse.Namespace) -> Run:
+    command = [sys.executable, "-m", "trainer", "train", str(data), "--name", "bench", "--json", *options]
     command += ["--cache-dir", str(cache), "--models-dir", str(models), "--threads", str(arguments.threads)]
     command += ["--weights", str(arguments.weights)] if arguments.weights else []
     used, started = _processor_s(), time.time()
@@ -77,15 +148,15 @@ def _train(data: Path, cache: Path, models: Path, arguments: argparse.Namespace)
         raise SystemExit(done.stderr)
     result = json.loads(done.stdout)
     record = json.loads((Path(result["bundle"]) / "run.json").read_bytes())
-    published = (models / "bench" / "current").stat().st_mtime
-    return {
-        "published": published - started,
-        "ended": ended - started,
-        "processor": _processor_s() - used,
-        "featurized": result["featurized"],
-        "accuracy": result["metrics"]["accuracy"],
-        "steps": record["seconds"],
-    }
+    steps = {f"step: {name}": seconds for name, seconds in record["seconds"].items()}
+    return Run(
+        published=(models / "bench" / "current").stat().st_mtime - started,
+        ended=ended - started,
+        processor=_processor_s() - used,
+        featurized=result["featurized"],
+        accuracy=result["metrics"]["accuracy"],
+        parts=steps | {f"phase: {name}": seconds for name, seconds in phases(done.stderr).items()},
+    )
 
 
 def _processor_s() -> float:
@@ -93,34 +164,29 @@ def _processor_s() -> float:
     return of_children.ru_utime + of_children.ru_stime
 
 
-def _words(run: dict[str, Any]) -> str:
-    return (
-        f"published after {run['published']:.2f} s, ended after {run['ended']:.2f} s, {run['processor']:.2f} s of "
-        f"processor; {run['featurized']:,} pictures featurised; accuracy {run['accuracy']:.3f}"
-    )
-
-
-def _medians(runs: list[dict[str, Any]]) -> dict[str, float]:
-    """By step; what is not in a step is the start of the process, its imports and its end."""
-    totals = {name: [run[name] for run in runs] for name in ("published", "ended", "processor")}
-    steps = {step: [run["steps"][step] for run in runs] for step in runs[0]["steps"]}
-    other = {"other": [run["ended"] - sum(run["steps"].values()) for run in runs]}
-    return {name: round(statistics.median(values), 2) for name, values in (totals | steps | other).items()}
+def _report(found: Mapping[str, list[Run]]) -> None:
+    for name, runs in found.items():
+        print(f"\n{name}, {len(runs)} runs, medians and quartiles in s:")
+        print(f"{'published':<28} {spread([run.published for run in runs]):.2f}  (target: {TARGET_S:g})")
+        swept = spread([run.parts[_SWEEP_AND_FIT] for run in runs])
+        print(f"{'sweep and fit':<28} {swept:.2f}  (target: {SWEEP_TARGET_S:g})")
+        print(f"{'ended':<28} {spread([run.ended for run in runs]):.2f}")
+        print(f"{'of the processor':<28} {spread([run.processor for run in runs]):.2f}")
+        # What is in no step is the start of the process, its imports and its end.
+        for part in [part for part in runs[0].parts if all(part in run.parts for run in runs)]:
+            print(f"{part:<28} {statistics.median(run.parts[part] for run in runs):.2f}")
 
 
 def _arguments() -> argparse.Namespace:
-    parser = told_arguments(__doc__, quick="one run on 500 pictures")
+    parser = told_arguments(__doc__, quick="one round on 500 pictures")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--pictures", type=int, default=5000)
+    parser.add_argument("--size", type=int, nargs=2, default=PHOTO, metavar=("WIDTH", "HEIGHT"), help="in px")
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=usable_cores())
-    parser.add_argument("--cache-dir", type=Path)
-    parser.add_argument("--scratch", type=Path)
-    arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.pictures, arguments.runs = 500, 1
-    return arguments
+    parser.add_argument("--folder", type=Path, help="keeps drawn pictures and the cache; default: neither is kept")
+    return parse(parser, pictures=500, rounds=1)
 
 
 if __name__ == "__main__":

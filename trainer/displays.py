@@ -125,6 +125,7 @@ def _progress_line(stretch: Stretch, done: int, pace: Pace) -> dict[str, Any]:
         "phase": stretch.name,
         "done": done,
         "total": stretch.total,
+        "elapsed_s": round(pace.elapsed_s, 2),
         "rate_per_s": None if pace.per_s is None else round(pace.per_s, 2),
         "left_s": None if left is None else round(left, 1),
     }

@@ -36,6 +36,11 @@ class Pace:
             self._marks.popleft()
 
     @property
+    def elapsed_s(self) -> float:
+        """Seconds since it was started."""
+        return self._clock() - self.started
+
+    @property
     def per_s(self) -> float | None:
         """Steps a second; None before there is anything to tell it from."""
         (before, since), (done, now) = self._marks[0], self._now

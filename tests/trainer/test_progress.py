@@ -49,6 +49,7 @@ def test_elsewhere_than_on_a_terminal_each_second_is_one_json_line() -> None:
         "phase": "featurize",
         "done": 4,
         "total": 10,
+        "elapsed_s": 1.0,
         "rate_per_s": 4.0,
         "left_s": 1.5,
     }
@@ -133,6 +134,16 @@ def test_a_phase_that_is_interrupted_says_how_far_it_came() -> None:
         raise KeyboardInterrupt
 
     assert [(line["done"], line["rate_per_s"], line["left_s"]) for line in lines(stream)] == [(2, None, None)]
+
+
+def test_the_line_that_ends_a_phase_says_how_long_it_has_lasted() -> None:
+    """Also where no step is counted: what a run was doing all the time can be read from its log."""
+    stream, clock = io.StringIO(), Clock()
+
+    with Progress(JsonLines(stream, clock=clock)).phase("write report"):
+        clock.now += 2.25
+
+    assert [(line["phase"], line["elapsed_s"]) for line in lines(stream)] == [("write report", 2.25)]
 
 
 def test_sentences_and_warnings_carry_their_facts() -> None:
