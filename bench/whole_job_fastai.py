@@ -6,39 +6,37 @@ one of everything. Prints one JSON object: what was reached when.
 """
 
 import importlib
-import json
-import time
 from typing import Any
 
-from bench.whole_job_side import Clock, Side, side_arguments
+from bench.whole_job_side import Clock, Task, task_arguments
 from trainer.backbones import build_classifier, choose_backbone, find_weights
 
 
 def main() -> None:
     """Learn as told, and measure after each epoch."""
-    side = side_arguments(__doc__)
+    task = task_arguments(__doc__)
     vision: Any = importlib.import_module("fastai.vision.all")
-    vision.set_seed(side.seed, reproducible=True)
-    clock = Clock(side.started)
-    learner = _learner(vision, side, clock)
+    vision.set_seed(task.seed, reproducible=True)
+    clock = Clock(task.started)
+    learner = _learner(vision, task, clock)
     with learner.no_bar(), learner.no_logging():
-        if side.fine_tune:
-            learner.fine_tune(side.epochs)
+        if task.fine_tune:
+            learner.fine_tune(task.epochs)
         else:
-            learner.fit_one_cycle(side.epochs)
-    print(json.dumps({"points": clock.points, "ended": time.time() - side.started}))
+            learner.fit_one_cycle(task.epochs)
+    clock.tell()
 
 
-def _learner(vision: Any, side: Side, clock: Clock) -> Any:
-    entry, _ = choose_backbone(side.backbone, side.weights)
-    weights = find_weights(entry, side.weights, download=False)
+def _learner(vision: Any, task: Task, clock: Clock) -> Any:
+    entry, _ = choose_backbone(task.backbone, task.weights)
+    weights = find_weights(entry, task.weights, download=False)
     loaders = vision.ImageDataLoaders.from_folder(
-        side.train.parent,
-        train=side.train.name,
-        valid=side.test.name,
+        task.train.parent,
+        train=task.train.name,
+        valid=task.test.name,
         item_tfms=vision.Resize(224),
-        bs=side.batch,
-        num_workers=side.threads,
+        bs=task.batch,
+        num_workers=task.threads,
     )
 
     def architecture(pretrained: bool) -> Any:  # noqa: FBT001 -- fastai calls it so

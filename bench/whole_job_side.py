@@ -2,14 +2,31 @@
 
 import argparse
 import contextlib
+import json
+import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+
+class Reached(NamedTuple):
+    """How good a side was, and what it had spent by then.
+
+    Attributes:
+        seconds: since its process was started.
+        processor_s: of the processor, in it and in processes that it has waited for.
+        accuracy: on the held-out pictures.
+    """
+
+    seconds: float
+    processor_s: float
+    accuracy: float
 
 
 @dataclass(frozen=True)
-class Side:
+class Task:
     """What a side is told.
 
     Attributes:
@@ -37,34 +54,54 @@ class Side:
     fine_tune: bool
 
 
-class Clock:
-    """Seconds since the process was started, less those that were spent on measuring."""
+def processor_s() -> float:
+    """Of this process and of those that it has waited for, as those are that load pictures."""
+    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
 
-    def __init__(self, started: float) -> None:
-        self._started, self._stood = started, 0.0
-        self.points: list[tuple[float, float]] = []
-        """Seconds, and the accuracy on the test pictures by then."""
+
+class Clock:
+    """Time since the process was started, less what was spent on measuring.
+
+    Args:
+        started: when that was.
+        now: the time of day, in seconds since 1970.
+        used: seconds of the processor so far.
+    """
+
+    def __init__(
+        self, started: float, *, now: Callable[[], float] = time.time, used: Callable[[], float] = processor_s
+    ) -> None:
+        self._started, self._now, self._used = started, now, used
+        self._stood = self._measuring_s = 0.0
+        self.reached: list[Reached] = []
 
     @property
     def seconds(self) -> float:
         """By now."""
-        return time.time() - self._started - self._stood
+        return self._now() - self._started - self._stood
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
         """What is done within costs no time."""
-        since = time.time()
+        since, used = self._now(), self._used()
         try:
             yield
         finally:
-            self._stood += time.time() - since
+            self._stood += self._now() - since
+            self._measuring_s += self._used() - used
 
     def note(self, accuracy: float) -> None:
         """That this accuracy is reached."""
-        self.points.append((round(self.seconds, 2), accuracy))
+        spent = self._used() - self._measuring_s
+        self.reached.append(Reached(round(self.seconds, 2), round(spent, 2), accuracy))
+
+    def tell(self) -> None:
+        """Print one JSON object: what was reached when, and when it ended."""
+        print(json.dumps({"reached": self.reached, "ended": self._now() - self._started}))
 
 
-def side_arguments(description: str | None) -> Side:
+def task_arguments(description: str | None) -> Task:
     """Read from the command line; `bench.whole_job` writes it."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("train", type=Path)
@@ -78,4 +115,4 @@ def side_arguments(description: str | None) -> Side:
     parser.add_argument("--started", type=float, default=time.time())
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fine-tune", action="store_true")
-    return Side(**vars(parser.parse_args()))
+    return Task(**vars(parser.parse_args()))

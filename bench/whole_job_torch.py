@@ -5,15 +5,12 @@ last layer, SGD of 0.001 with momentum 0.9, a tenth of it from the eighth epoch 
 loading in worker processes. Only the last layer has gradients. Prints one JSON object: what was reached when.
 """
 
-import json
-import time
-
 import torch
 from torch import nn, optim
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from bench.whole_job_side import Clock, Side, side_arguments
+from bench.whole_job_side import Clock, Task, task_arguments
 from trainer.backbones import build_classifier, choose_backbone, find_weights
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -24,30 +21,30 @@ _LAST = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
 
 def main() -> None:
     """Learn until the epochs or the seconds are through."""
-    side = side_arguments(__doc__)
-    torch.manual_seed(side.seed)
-    learned = datasets.ImageFolder(side.train, transforms.Compose(_LEARNED + _LAST))
-    measured = datasets.ImageFolder(side.test, transforms.Compose(_MEASURED + _LAST))
-    loader = DataLoader(learned, batch_size=side.batch, shuffle=True, num_workers=side.threads)
-    network, last = _frozen(side, len(learned.classes))
+    task = task_arguments(__doc__)
+    torch.manual_seed(task.seed)
+    learned = datasets.ImageFolder(task.train, transforms.Compose(_LEARNED + _LAST))
+    measured = datasets.ImageFolder(task.test, transforms.Compose(_MEASURED + _LAST))
+    loader = DataLoader(learned, batch_size=task.batch, shuffle=True, num_workers=task.threads)
+    network, last = _frozen(task, len(learned.classes))
     optimiser = optim.SGD(last.parameters(), lr=0.001, momentum=0.9)
     schedule = optim.lr_scheduler.StepLR(optimiser, step_size=7, gamma=0.1)
-    clock = Clock(side.started)
-    for _ in range(side.epochs):
+    clock = Clock(task.started)
+    for _ in range(task.epochs):
         _run_epoch(network, loader, optimiser)
         schedule.step()
         with clock.stopped():
-            accuracy = _accuracy(network, DataLoader(measured, batch_size=32, num_workers=side.threads))
+            accuracy = _accuracy(network, DataLoader(measured, batch_size=32, num_workers=task.threads))
         clock.note(accuracy)
-        if clock.seconds > side.limit_s:
+        if clock.seconds > task.limit_s:
             break
-    print(json.dumps({"points": clock.points, "ended": time.time() - side.started}))
+    clock.tell()
 
 
-def _frozen(side: Side, classes: int) -> tuple[nn.Module, nn.Module]:
+def _frozen(task: Task, classes: int) -> tuple[nn.Module, nn.Module]:
     """The network with a new last layer, and that layer."""
-    entry, _ = choose_backbone(side.backbone, side.weights)
-    network = build_classifier(entry, find_weights(entry, side.weights, download=False))
+    entry, _ = choose_backbone(task.backbone, task.weights)
+    network = build_classifier(entry, find_weights(entry, task.weights, download=False))
     for parameter in network.parameters():
         parameter.requires_grad = False
     before = network.get_submodule(entry.last_layer)
