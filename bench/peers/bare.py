@@ -1,21 +1,29 @@
-"""The limit: the same decoder and graph in a loop, without HTTP, on as many threads as there are cores.
+"""The limit: the same decoder and graph in a loop, without HTTP, on as many threads or processes as there are cores.
 
-One caller: a session on all cores, whose idle threads spin, as nobody else needs them. More: a thread for each core,
-each picture on one of them with a session of one thread. Callers stand in a line, first come first served, so latencies
-are those of callers who wait for each other. It takes orders on standard input, one JSON object a line, and answers
-each with one.
+Two of them are measured, and the limit of a point is the faster one, by the median of its rounds:
+
+* threads of one interpreter: for one caller a session on all cores, whose idle threads spin, as nobody else needs them;
+  for more a thread for each caller up to the number of cores, all with one session of one thread;
+* `--processes`: a process for each caller up to the number of cores, each with a session of one thread. They share no
+  interpreter, no heap and no session, as servers with a process for each core do.
+
+The picture's bytes are read once and stay in memory, and no JSON is written: both are cheap, and both are on the
+servers' side of the ratio. A window opens after a warm-up, once every caller has been answered, and what *ends* within
+it counts, begun before or not. It takes orders on standard input, one JSON object a line, and answers each with one.
 """
 
 import json
-import queue
 import sys
-import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
+from bench.peers.bare_crews import Crew, Processes, Threads, latencies
 from bench.peers.model import Answer, Model, peer_arguments
 from shared.cores import usable_cores
+
+WARM_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -30,16 +38,25 @@ class Order:
 
 @dataclass(frozen=True)
 class Done:
-    """What was reached; `latencies_s` of what was begun and ended within the time, waiting included."""
+    """What was reached in a window of `seconds`; `latencies_s` of all that ended in it, waiting included."""
 
-    answered: int
     seconds: float
     processor_s: float
     latencies_s: list[float]
 
 
-class Bare:
-    """The loop; sessions are opened once.
+class Loop(Protocol):
+    """One of the two."""
+
+    def predict(self, data: bytes) -> Answer:
+        """One picture, to compare its answer."""
+
+    def crew(self, callers: int) -> Crew:
+        """Those who work for so many callers."""
+
+
+class ThreadLoop:
+    """Threads of this interpreter; sessions are opened once.
 
     Args:
         bundle: the folder of a version.
@@ -50,55 +67,66 @@ class Bare:
         self._wide = Model(bundle, threads=usable_cores(), spinning=True)
 
     def predict(self, data: bytes) -> Answer:
-        """One picture, to compare its answer."""
+        """See `Loop`."""
         return self._narrow.predict(data)
 
-    def run(self, order: Order) -> Done:
-        """Do as ordered."""
-        data = Path(order.picture).read_bytes()
-        model = self._wide if order.callers == 1 else self._narrow
-        self._loop(model, data, order.callers, order.warm_s)
-        return self._loop(model, data, order.callers, order.seconds)
+    def crew(self, callers: int) -> Crew:
+        """See `Loop`."""
+        return Threads((self._wide if callers == 1 else self._narrow).predict)
 
-    @staticmethod
-    def _loop(model: Model, data: bytes, callers: int, seconds: float) -> Done:
-        line = queue.SimpleQueue[float]()
-        begun, used = time.monotonic(), time.process_time()
-        over = begun + seconds
-        latencies: list[float] = []
-        for _ in range(callers):
-            line.put(begun)
 
-        def work() -> None:
-            while (asked := line.get()) < over:
-                model.predict(data)
-                now = time.monotonic()
-                if now < over:
-                    latencies.append(now - asked)
-                line.put(now)
-            line.put(asked)
+class ProcessLoop:
+    """Processes with a session each.
 
-        threads = [threading.Thread(target=work) for _ in range(min(callers, usable_cores()))]
-        for thread in threads:
-            thread.start()
-        time.sleep(max(0.0, over - time.monotonic()))
-        processor_s = time.process_time() - used
-        for thread in threads:
-            thread.join()
-        return Done(len(latencies), seconds, processor_s, latencies)
+    Args:
+        bundle: the folder of a version.
+    """
+
+    def __init__(self, bundle: Path) -> None:
+        self._processes = Processes(bundle, usable_cores())
+        self._model = Model(bundle, threads=1)
+
+    def predict(self, data: bytes) -> Answer:
+        """See `Loop`."""
+        return self._model.predict(data)
+
+    def crew(self, callers: int) -> Crew:  # noqa: ARG002 -- the same for all
+        """See `Loop`."""
+        return self._processes
+
+
+def run(crew: Crew, order: Order) -> Done:
+    """Do as ordered.
+
+    Raises:
+        TimeoutError: the first answers do not come.
+    """
+    begun_s = time.monotonic()
+    crew.begin(Path(order.picture), min(order.callers, usable_cores()))
+    while crew.answered() < order.callers or time.monotonic() < begun_s + order.warm_s:
+        if time.monotonic() > begun_s + order.warm_s + WARM_WITHIN_S:
+            raise TimeoutError(f"{crew.answered()} answers within {WARM_WITHIN_S:g} s")
+        time.sleep(0.002)
+    opens_s, used_s = time.monotonic(), crew.processor_s()
+    time.sleep(order.seconds)
+    closes_s, used_s = time.monotonic(), crew.processor_s() - used_s
+    runs = crew.stop()
+    waited = latencies(runs, callers=order.callers, opens_s=opens_s, closes_s=closes_s)
+    return Done(closes_s - opens_s, used_s, waited)
 
 
 def main() -> None:
     """Take orders until there are no more."""
     parser = peer_arguments(__doc__)
-    bare = Bare(parser.parse_args().bundle)
+    parser.add_argument("--processes", action="store_true", help="one for each core, instead of threads")
+    given = parser.parse_args()
+    loop: Loop = ProcessLoop(given.bundle) if given.processes else ThreadLoop(given.bundle)
     for line in sys.stdin:
         order = json.loads(line)
-        found = (
-            bare.predict(Path(order["predict"]).read_bytes())
-            if "predict" in order
-            else asdict(bare.run(Order(**order)))
-        )
+        if "predict" in order:
+            found = loop.predict(Path(order["predict"]).read_bytes())
+        else:
+            found = asdict(run(loop.crew(order["callers"]), Order(**order)))
         print(json.dumps(found), flush=True)
 
 

@@ -1,6 +1,7 @@
-"""The contest of servers: what counts as the same answer, how ratios are made, and one small round of it."""
+"""The contest of servers: what counts as the same answer, how ratios are made, and small rounds of it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,15 @@ from typing import Any
 import pytest
 
 from bench.contest import Figures, Point
-from bench.predict_tables import tables
-from bench.sides import SIDES, LeftOut, Setting, post_base64, require, same_answer
+from bench.predict import other_versions
+from bench.predict_tables import limits, tables
+from bench.sides import SIDES, LeftOut, Setting, command_of, post_base64, require, same_answer
+from shared.cores import usable_cores
 from tests.service.bundles import publish_bundle
 
 ROOT = Path(__file__).parents[2]
+WHERE = "FINIAL_PEERS_PYTHON"
+PEERS = [side.name for side in SIDES if side.of_peers]
 
 
 def answer(*scores: float, labels: str = "ab") -> dict[str, Any]:
@@ -42,17 +47,57 @@ def test_a_ratio_is_taken_within_its_round() -> None:
     assert "| finial |" not in ratio
 
 
+def test_a_round_that_one_side_has_not_is_in_no_ratio() -> None:
+    ours = [figures("finial", number, 100 * (number + 1)) for number in range(3)]
+    made = tables([*ours, figures("it", 0, 50), figures("it", 2, 100)])
+
+    (ratio,) = [table for table in made if table.startswith("| finial against each")]
+    assert "| it | 2.50 [2.00, 3.00] |" in ratio
+
+
+def test_the_limit_is_the_bare_loop_that_is_faster_at_that_point_by_the_median_of_its_rounds() -> None:
+    """A single round in which the other one was faster does not make it the limit of that round."""
+    threads = [figures("bare", number, per_s) for number, per_s in enumerate((90, 100, 300))]
+    processes = [figures("bare-processes", number, per_s) for number, per_s in enumerate((110, 120, 130))]
+    alone = [figures("bare", 0, 80, clients=1), figures("bare-processes", 0, 70, clients=1)]
+    ours = [figures("finial", number, 100) for number in range(3)] + [figures("finial", 0, 60, clients=1)]
+
+    found = limits([*threads, *processes, *alone, *ours])
+
+    assert {each.side for each in found} == {"the limit"}
+    assert sorted((each.point.clients, each.per_s) for each in found) == [(1, 80), (8, 110), (8, 120), (8, 130)]
+    (ratio,) = [table for table in tables([*threads, *processes, *ours]) if "each, answers a second" in table]
+    assert "| the limit | 0.83 [0.77, 0.91] |" in ratio
+
+
 def test_a_side_that_was_not_measured_at_a_point_has_no_figure_there() -> None:
     made = tables([figures("finial", 0, 100), figures("finial", 0, 90, clients=64), figures("it", 0, 50)])
 
     assert "| answers a second (500x375, closed loop, clients) | 8 | 64 |" in made[0]
-    assert "| it | 50.0 [50.0, 50.0] | - |" in made[0]
+    assert "| it | 50.0 | - |" in made[0]
+
+
+def test_where_nothing_was_answered_there_is_no_percentile() -> None:
+    silent = Figures("it", Point("500x375", 8), 0, 0.0, None, None, 0.0, 0.0, 100.0, failures={"late": 8})
+    made = tables([figures("finial", 0, 100), silent])
+
+    (latency,) = [table for table in made if table.startswith("| 99th percentile")]
+    assert "| it |" not in latency
+    (failed,) = [table for table in made if table.startswith("| requests that failed")]
+    assert "| it | 8 |" in failed
+
+
+def test_spread_is_from_the_least_to_the_most() -> None:
+    """Of two or three rounds a quartile would be made up between two numbers."""
+    made = tables([figures("finial", number, per_s) for number, per_s in enumerate((100, 50, 90))])
+
+    assert "| finial | 90.0 [50.0, 100.0] |" in made[0]
 
 
 def test_higher_is_better_in_both_ratios() -> None:
     made = tables([figures("finial", 0, 100, p99_ms=10), figures("it", 0, 50, p99_ms=30)])
 
-    assert "| it | 3.00 [3.00, 3.00] |" in made[-1]
+    assert "| it | 3.00 |" in made[-1]
 
 
 def test_a_side_that_is_not_installed_is_left_out_with_the_reason(tmp_path: Path) -> None:
@@ -66,6 +111,28 @@ def test_a_side_that_is_not_installed_is_left_out_with_the_reason(tmp_path: Path
         require(mosec, without_it)
 
 
+def test_a_side_is_started_with_the_bundle_and_its_own_options(tmp_path: Path) -> None:
+    setting = Setting(tmp_path / "models/colours/1", tmp_path / "w.pth", tmp_path / "peers/python", tmp_path)
+    of = {side.name: command_of(side, setting, 8001)[1:] for side in SIDES}
+
+    folder, models = str(setting.bundle), str(tmp_path / "models")
+    quiet = ["-m", "service", "--models-dir", models, "--models", "colours", "--port", "8001", "--no-access-log"]
+    assert of["finial-quiet"] == quiet
+    assert of["bare-processes"] == ["-m", "bench.peers.bare", folder, "--port", "8001", "--processes"]
+    weights = ["--weights", str(tmp_path / "w.pth")]
+    assert of["torch"] == ["-m", "bench.peers.tutorial_torch", folder, "--port", "8001", *weights]
+    mosec = next(side for side in SIDES if side.name == "mosec")
+    assert command_of(mosec, setting, 1)[0] == str(setting.peers_python)
+
+
+def test_other_versions_of_what_computes_are_named() -> None:
+    ours = {"onnxruntime": "1.31.1", "numpy": "2.4.6", "pillow": "13.0.0"}
+
+    assert other_versions(ours, ours | {"ray": "2.60.0"}) == []
+    assert other_versions(ours, {}) == []
+    assert other_versions(ours, ours | {"numpy": "2.4.5"}) == ["the peers have numpy 2.4.5, we 2.4.6"]
+
+
 def test_a_picture_in_json_is_base64() -> None:
     head, _, body = post_base64(b"\xff\xd8").partition(b"\r\n\r\n")
 
@@ -75,14 +142,51 @@ def test_a_picture_in_json_is_base64() -> None:
 
 @pytest.mark.slow
 def test_a_quick_round_measures_every_side(tmp_path: Path) -> None:
-    bundle, found = publish_bundle(tmp_path / "models"), tmp_path / "figures.json"
-    command = [sys.executable, "-m", "bench.predict", "--quick", "--bundle", str(bundle.path), "--json", str(found)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    run, told = predict(tmp_path, "--quick", "--open", "0.3")
 
     assert run.returncode == 0, run.stderr
-    told = json.loads(found.read_text())
     assert told["left_out"] == {}
-    measured = {each["side"] for each in told["figures"]}
-    assert measured == {"finial", "bare", "bare beside client", "tutorial"}
-    assert all(each["per_s"] > 0 and not each["failures"] for each in told["figures"])
-    assert all(each["processor_ms"] > 0 and each["memory_mb"] > 10 for each in told["figures"])
+    assert told["troubles"] == []
+    closed = [each for each in told["figures"] if each["point"]["share"] is None]
+    assert {each["side"] for each in closed} == {"finial", "bare", "bare-processes", "tutorial"}
+    in_time = [each for each in told["figures"] if each["point"]["share"] is not None]
+    assert {each["side"] for each in in_time} == {"finial", "tutorial"}
+    for each in told["figures"]:
+        assert each["answers"] > 0
+        assert not each["failures"]
+        assert 0 < each["processor_ms"] * each["per_s"] / 1000 < usable_cores() * 1.5
+        assert each["memory_mb"] > 10
+    ours = [each for each in told["figures"] if each["side"] == "finial"]
+    assert all(0 < each["threads_ms"]["main"] < each["processor_ms"] for each in ours)
+
+
+@pytest.mark.slow
+def test_a_peer_that_does_not_start_is_told_by_the_exit_code(tmp_path: Path) -> None:
+    """The others are measured all the same; but a contest without peers must not look like one."""
+    few = ["--clients", "1", "--rounds", "1", "--seconds", "0.2", "--peers-python", str(tmp_path / "none")]
+    run, told = predict(tmp_path, "--sides", "finial,mosec", *few)
+
+    assert run.returncode == 1
+    assert list(told["left_out"]) == ["mosec"]
+    assert {each["side"] for each in told["figures"]} == {"finial"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PEERS)
+def test_a_peer_is_started_asked_and_gives_the_same_answer(name: str, tmp_path: Path) -> None:
+    if not (python := os.environ.get(WHERE)):
+        pytest.skip(f"{WHERE} names no environment with requirements/core, onnxruntime and bench")
+    few = ["--clients", "1,4", "--sizes", "500x375,4000x3000", "--rounds", "1", "--seconds", "0.5", "--warm-s", "0.2"]
+    run, told = predict(tmp_path, "--sides", f"finial,{name}", *few, "--peers-python", python)
+
+    assert run.returncode == 0, run.stdout
+    assert {each["side"] for each in told["figures"]} == {"finial", name}
+    assert all(each["answers"] and not each["failures"] for each in told["figures"])
+
+
+def predict(tmp_path: Path, *arguments: str) -> tuple["subprocess.CompletedProcess[str]", dict[str, Any]]:
+    """A contest on a tiny model, and what it has written."""
+    bundle, found = publish_bundle(tmp_path / "models"), tmp_path / "figures.json"
+    command = [sys.executable, "-m", "bench.predict", "--bundle", str(bundle.path), "--json", str(found), *arguments]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    return run, json.loads(found.read_text()) if found.exists() else {}

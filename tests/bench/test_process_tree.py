@@ -1,0 +1,102 @@
+"""A process and what it has started, as /proc tells of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.process_tree import end, freeze, processor_s, tells_children, thaw, threads_s, tree
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def stat(pid: int, name: str, *, user_s: float = 0, system_s: float = 0, children_s: float = 0) -> str:
+    """A line as in proc(5), with what counts here in its fields 14 to 16."""
+    times = " ".join(str(int(seconds * TICKS)) for seconds in (user_s, system_s, children_s, 0))
+    return f"{pid} ({name}) S 1 1 1 0 -1 4194304 0 0 0 0 {times} 20 0 1 0 100 0 0\n"
+
+
+def add(proc: Path, pid: int, told: str, *, children: str = "", threads: dict[int, str] | None = None) -> None:
+    """A process with its threads; the first one has started its children."""
+    (proc / f"{pid}").mkdir(parents=True)
+    (proc / f"{pid}/stat").write_text(told)
+    for tid, line in {pid: told, **(threads or {})}.items():
+        (proc / f"{pid}/task/{tid}").mkdir(parents=True)
+        (proc / f"{pid}/task/{tid}/stat").write_text(line)
+        (proc / f"{pid}/task/{tid}/children").write_text(children if tid == pid else "")
+
+
+def test_a_tree_is_the_process_and_all_that_come_from_it(tmp_path: Path) -> None:
+    add(tmp_path, 1, stat(1, "front"), children="2 3 ")
+    add(tmp_path, 2, stat(2, "worker"), children="4 ")
+    add(tmp_path, 4, stat(4, "helper"))
+    add(tmp_path, 5, stat(5, "stranger"))
+
+    assert tree(1, tmp_path) == [1, 2, 3, 4], "3 has ended meanwhile, and has no children"
+
+
+def test_processor_time_is_that_of_all_with_children_that_have_ended(tmp_path: Path) -> None:
+    add(tmp_path, 1, stat(1, "a) S 9 (b", user_s=1, system_s=2, children_s=4))
+    add(tmp_path, 2, stat(2, "worker", user_s=8))
+
+    assert processor_s([1, 2, 3], tmp_path) == 15.0, "3 is gone"
+
+
+def test_threads_are_told_apart_by_name_and_the_first_one_is_main(tmp_path: Path) -> None:
+    threads = {11: stat(11, "lane", user_s=2), 12: stat(12, "lane", system_s=3), 13: stat(13, "log", user_s=0.5)}
+    add(tmp_path, 10, stat(10, "python", user_s=1, children_s=7), threads=threads)
+
+    assert threads_s(10, tmp_path) == {"main": 1.0, "lane": 5.0, "log": 0.5}
+    assert threads_s(99, tmp_path) == {}
+
+
+def test_a_system_that_does_not_tell_of_children_is_noticed(tmp_path: Path) -> None:
+    assert not tells_children(tmp_path)
+    (tmp_path / "self/task/1").mkdir(parents=True)
+    (tmp_path / "self/task/1/children").write_text("")
+    assert tells_children(tmp_path)
+
+
+def test_a_process_is_frozen_and_goes_on() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            freeze([process.pid])
+            wait_until(lambda: state_of(process.pid) == "T")
+            thaw([process.pid])
+            wait_until(lambda: state_of(process.pid) == "S")
+        finally:
+            process.kill()
+
+
+def test_what_does_not_end_by_itself_is_killed_with_all_that_it_has_started() -> None:
+    """Frozen or not: what is left over would take a core from the next measurement."""
+    child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "1\n"
+        pids = tree(process.pid)
+        freeze(pids)
+
+        end(process.pid, within_s=0.2)
+
+        assert len(pids) == 2
+        assert process.wait(5) == -signal.SIGTERM
+        wait_until(lambda: not Path(f"/proc/{pids[1]}").exists() or state_of(pids[1]) == "Z")
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 5
+    while not happened():
+        if time.monotonic() > give_up:
+            pytest.fail("it did not happen within 5 s")
+        time.sleep(0.01)
