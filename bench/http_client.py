@@ -9,7 +9,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 REFUSED, CUT = "refused", "cut"
@@ -126,14 +126,18 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
     Raises:
         ConnectionError, asyncio.IncompleteReadError: the connection ended before it was whole.
     """
-    head = await reader.readuntil(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")[:-2]
-    status = int(first.split(" ", 2)[1])
-    if status == 100:
+    head = parse_answer(await reader.readuntil(b"\r\n\r\n"))
+    if head.status == 100:
         return await read_answer(reader)
+    return replace(head, body=await reader.readexactly(int(head.headers["content-length"])))
+
+
+def parse_answer(answer: bytes) -> Answer:
+    """An answer as it came, head and body."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    body = await reader.readexactly(int(headers["content-length"]))
-    return Answer(status, headers, body)
+    return Answer(int(first.split(" ", 2)[1]), headers, body)
 
 
 @contextlib.asynccontextmanager
@@ -168,27 +172,6 @@ async def asking(
             yield ledger
         finally:
             enough.set()
-
-
-async def arriving(port: int, request: bytes, *, per_s: float, seconds: float) -> Ledger:
-    """Requests that arrive at a steady rate, whether or not earlier ones have been answered (an open loop)."""
-    ledger, idle = Ledger(), list[Line]()
-
-    async def ask_once() -> None:
-        line = idle.pop() if idle else Line(port)
-        ledger.asked.append(await line.ask(request))
-        idle.append(line)
-
-    begun_at = time.monotonic()
-    async with asyncio.TaskGroup() as tasks:
-        while (elapsed := time.monotonic() - begun_at) < seconds:
-            while ledger.begun < elapsed * per_s:
-                ledger.begun += 1
-                tasks.create_task(ask_once())
-            await asyncio.sleep(0.002)
-    for line in idle:
-        line.close()
-    return ledger
 
 
 def post(body: bytes, *headers: str, path: str = "/predict", content_type: str = "image/*") -> bytes:
