@@ -1,31 +1,27 @@
 """Alerts and dashboard ask for what there is, and say what they mean; Prometheus' own programs agree."""
 
-import contextlib
 import json
 import re
-import socket
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 
 from shared.bundle import Bundle
+from tests.deploy.prometheus import DEPLOY, NAME, run, running_prometheus
 from tests.deploy.told import REFERENCE, Told
 from tests.service.bundles import publish_bundle
 from tests.service.pictures import RED, picture
 from tests.service.running import running_process
 from tests.service.waiting import until
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 RULES, TESTS = DEPLOY / "prometheus" / "alerts.yml", DEPLOY / "prometheus" / "alerts_test.yml"
 DASHBOARD = json.loads((DEPLOY / "grafana" / "finial.json").read_text("utf-8"))
 OPERATIONS = (DEPLOY.parent / "docs" / "operations.md").read_text("utf-8")
+SCALING = (DEPLOY.parent / "docs" / "scaling.md").read_text("utf-8")
 OF_PROMETHEUS_ITSELF = {"up"}
-NAME = re.compile(r"\b(?:finial|process)_[a-z0-9_]+\b|\bup\b")
 
 
 def alerts() -> dict[str, str]:
@@ -44,55 +40,22 @@ def queries() -> dict[str, str]:
     return {where: re.sub(r"\$\w+", ".*", expr.replace("$__rate_interval", "5m")) for where, expr in found.items()}
 
 
-@contextlib.contextmanager
-def running_prometheus(program: str, folder: Path, port: int) -> Iterator[Callable[[str], list[float]]]:
-    """Prometheus on the example's configuration, in a hurry; yields what asks it for the values of an expression."""
-    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text("utf-8"))
-    config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms", "scrape_timeout": "500ms"}
-    config["rule_files"] = [str(RULES)]
+def example(port: int) -> dict[str, Any]:
+    """The example's configuration, for a service on a port of this machine."""
+    config: dict[str, Any] = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text("utf-8"))
     config["scrape_configs"][0]["static_configs"] = [{"targets": [f"127.0.0.1:{port}"]}]
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    options = {"config.file": "prometheus.yml", "storage.tsdb.path": "data", "web.listen-address": address}
-    command = [program, *(f"--{name}={value}" for name, value in options.items())]
-    with (
-        subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as process,
-        httpx.Client(base_url=f"http://{address}", trust_env=False, timeout=30) as client,
-    ):
-        try:
-            until(lambda: answers(client), within_s=30)
-            yield lambda expression: values(client.get("/api/v1/query", params={"query": expression}))
-        finally:
-            process.terminate()
-
-
-def answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/-/ready").is_success
-    except httpx.TransportError:
-        return False
-
-
-def values(answer: httpx.Response) -> list[float]:
-    found = answer.raise_for_status().json()["data"]["result"]
-    return [float(one["value"][1]) for one in found]
+    return config
 
 
 def promql_of_the_docs() -> list[str]:
-    return re.findall(r"```promql\n(.*?)```", OPERATIONS, re.DOTALL)
-
-
-def run(*command: str | Path, given: str | None = None) -> None:
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    return [found for page in (OPERATIONS, SCALING) for found in re.findall(r"```promql\n(.*?)```", page, re.DOTALL)]
 
 
 @pytest.mark.anyio
 async def test_every_metric_that_is_asked_for_is_told(told: Told) -> None:
     """A renamed metric would leave an alert that never fires."""
-    for where, expression in (alerts() | queries()).items():
+    of_the_docs = {f"docs {number}": expression for number, expression in enumerate(promql_of_the_docs())}
+    for where, expression in (alerts() | queries() | of_the_docs).items():
         assert set(NAME.findall(expression)) <= told.series | OF_PROMETHEUS_ITSELF, where
 
 
@@ -171,7 +134,7 @@ def test_prometheus_itself_sees_a_service_its_drift_and_an_alert(
     distance, *_ = promql_of_the_docs()
     with (
         running_process(models_dir, "--workers", "2") as service,
-        running_prometheus(prometheus, tmp_path, service.port) as ask,
+        running_prometheus(prometheus, tmp_path, example(service.port), rules=[RULES]) as ask,
     ):
         service.wait_until_ready()
         until(lambda: ask("sum(finial_predictions_total)") == [0.0])
