@@ -42,7 +42,7 @@ def drawn_pictures(folder: Path, count: int, *, size: tuple[int, int] = PHOTO) -
         _finish(pool.map(lambda one: _write(one[1], draw(one[0], size)), lacking))
         digests = pool.map(sha256_of_file, paths)
         return [
-            Sample(path, path.name, f"label-{number % LABELS}", digest, None)
+            Sample(str(path), path.name, f"label-{number % LABELS}", digest, None)
             for number, (path, digest) in enumerate(zip(paths, digests, strict=True))
         ]
 

@@ -3,16 +3,16 @@
     python -m bench.memory                       1,000 against 20,000 small pictures, the embedded backbone
     python -m bench.memory --weights mobilenet_v2.pth --large 100000
 
-Everything before the head is the trainer's own: manifest with hashes, cache, decoding, statistics, the graph. The graph
-is exported beforehand, so that torch does not hide the rest. The peak is the kernel's (VmHWM), read when the last
-picture has been computed, and again when features and statistics have been handed over, which the head needs anyway.
+Everything before the head is the trainer's own: manifest with hashes, its audit, cache, decoding, statistics, the
+graph. That is exported beforehand, so that torch does not hide the rest. The peak is the kernel's (VmHWM), read when
+the last picture has been computed, and again when features and statistics have been handed over, which the head needs
+anyway.
 """
 
 import argparse
 import contextlib
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from shared.cores import usable_cores
+from bench.arguments import tell, tell_json, told_arguments
 from shared.preprocess import PreprocessSpec
+from trainer.audit import audit_manifest
 from trainer.featurize import featurize
 from trainer.manifest import read_manifest
 from trainer.progress import Phase, Progress, Stretch
@@ -36,7 +37,7 @@ def main() -> None:
     """Print one line a run, the growth, and one JSON object at the end."""
     arguments = _arguments()
     if arguments.measure is not None:
-        print(json.dumps(_measure(arguments.measure, arguments.threads)))
+        tell_json(_measure(arguments.measure, arguments.threads), arguments)
         return
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
         graph = Path(scratch) / "graph.onnx"
@@ -50,10 +51,8 @@ def main() -> None:
     few, many = runs.values()
     growth = {name: round(many[name] - few[name], 1) for name in few}
     print(f"growth: {_words(growth)}")
-    print(
-        f"machine: {platform.processor() or platform.machine()}, {usable_cores()} cores, load {os.getloadavg()[0]:.1f}"
-    )
-    print(json.dumps({"backbone": backbone, "threads": arguments.threads, "runs": runs, "growth_mb": growth}))
+    found = {"backbone": backbone, "threads": arguments.threads, "runs": runs, "growth_mb": growth}
+    tell(found, arguments, "pyarrow")
 
 
 def _words(run: dict[str, float]) -> str:
@@ -105,7 +104,9 @@ def _measure(folder: Path, threads: int) -> dict[str, float]:
     """Featurise the pictures of a folder in this process; peaks in MB (10^6 bytes)."""
     peaks = _Peaks()
     progress = Progress(peaks)
-    manifest = read_manifest(folder / "pictures", cache_dir=folder / "cache", progress=progress)
+    manifest = audit_manifest(
+        read_manifest(folder / "pictures", cache_dir=folder / "cache", progress=progress)
+    ).manifest
     spec = PreprocessSpec.model_validate_json((folder / "graph.json").read_bytes())
     graph = (folder / "graph.onnx").read_bytes()
     found = featurize(
@@ -142,7 +143,7 @@ def peak_mb() -> float:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = told_arguments(__doc__, quick="200 against 2,000 pictures")
     parser.add_argument("--small", type=int, default=1_000)
     parser.add_argument("--large", type=int, default=20_000)
     parser.add_argument("--backbone")
@@ -150,7 +151,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--scratch", type=Path, help="where the pictures are written; default: the system's")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.quick:
+        given.small, given.large = min(given.small, 200), min(given.large, 2_000)
+    return given
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def examine_manifest(manifest: Manifest) -> Audit:
     A named test set is looked at by itself: what it shares with the rest is for `twins` to tell.
     """
     parts = [[one for one in manifest.samples if manifest.is_test(one.name) == part] for part in manifest.parts]
-    together = [tuple(same) for samples in parts for same in _by_digest(samples).values() if len(same) > 1]
+    together = [tuple(same) for samples in parts for same in _copies_in(samples).values()]
     conflicts = tuple(samples for samples in together if _conflict(samples))
     kept = manifest.without([sample.name for samples in conflicts for sample in samples])
     return Audit(
@@ -101,10 +101,13 @@ def _too_many_conflicts(audit: Audit, max_conflicting: float) -> Iterator[Confli
             yield ConflictingLabels(dropped, total=total, max_conflicting=max_conflicting)
 
 
-def _by_digest(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+def _copies_in(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+    """Samples whose bytes others have too."""
+    times = Counter(sample.digest for sample in samples)
+    times.pop(_OF_AN_EMPTY_FILE, None)  # empty files are alike, but no picture; featurize names them
     together: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
-        if sample.digest != _OF_AN_EMPTY_FILE:  # empty files are alike, but no picture; featurize names them
+        if times[sample.digest] > 1:
             together[sample.digest].append(sample)
     return together
 

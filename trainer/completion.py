@@ -56,11 +56,12 @@ class Caches:
         plain = self.features.known(digests)
         of_views: Mapping[str, Collection[str]] = self.augmented.known_views(digests) if views else {}
         found: dict[str, tuple[Rendering, ...]] = {}
+        same: dict[tuple[Rendering, ...], tuple[Rendering, ...]] = {}  # most pictures lack the same, which is held once
         for digest in digests:
             known = of_views.get(digest, ())
             lacking = [index for index in views if str(index) not in known]
             if renderings := (*(() if digest in plain else (PLAIN,)), *lacking):
-                found[digest] = renderings
+                found[digest] = same.setdefault(renderings, renderings)
         return found
 
     def tidy(self, backbone: str) -> None:
@@ -144,9 +145,10 @@ def complete(
         on_metrics: told of each picture that is featurised.
     """
     missing = caches.missing(pictures, views)
-    unmeasured = pictures.keys() - caches.statistics.known(pictures) if caches.statistics else set()
+    # What is known, not what is lacking: few digests where much is to be done, and the other way round.
+    measured = caches.statistics.known(pictures) if caches.statistics else pictures.keys()
     # By digest, that is in no order: the first pictures then tell how long the others will take.
-    lacking = [pictures[one] for one in sorted(missing.keys() | unmeasured)]
+    lacking = [pictures[one] for one in sorted(one for one in pictures if one in missing or one not in measured)]
     if not lacking:
         return Done(frozenset(), 0, {})
     wanted = _wanted_of(missing)
@@ -156,7 +158,7 @@ def complete(
     with progress.phase(phase_name, total=len(lacking), already=len(first)) as phase:
         done = _teller(phase, on_metrics, already=len(first), of=missing)
         together = zip(lacking, chain(first, rows), strict=True)
-        return _store(together, caches, missing=missing, unmeasured=unmeasured, done=done)
+        return _store(together, caches, missing=missing, measured=measured, done=done)
 
 
 def _wanted_of(missing: Mapping[str, Sequence[Rendering]]) -> Callable[[Sample], Sequence[Rendering]]:
@@ -186,23 +188,23 @@ def _store(
     caches: Caches,
     *,
     missing: Mapping[str, Sequence[Rendering]],
-    unmeasured: Collection[str],
+    measured: Set[str],
     done: Callable[[Sample], None],
 ) -> Done:
     """Store rows as they come, statistics only of pictures that lack them."""
-    computed, rendered, refused = set[str](), 0, dict[str, str]()
+    rendered, refused = 0, dict[str, str]()
     with _open_writers(caches, views=any(renderings[-1] is not PLAIN for renderings in missing.values())) as writers:
         for sample, row in rows:
             if reason := _refusal(row):
                 refused[sample.digest] = reason
             elif isinstance(row, PictureRow):
-                if sample.digest in unmeasured:
+                if sample.digest not in measured:
                     writers.add_statistics(sample.digest, row)
                 if row.features is not None:
                     writers.add_features(sample.digest, missing[sample.digest], row.features)
-                    computed.add(sample.digest)
                     rendered += len(row.features)
             done(sample)
+    computed = missing.keys() - refused.keys() if refused else missing.keys()
     return Done(computed, rendered, refused)
 
 

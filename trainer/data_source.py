@@ -68,7 +68,9 @@ def local_data(location: str, *, cache_dir: Path, progress: Progress, rehash: bo
         raise DataUnreachable(shown(location), detail)
     if not archive_suffix(path.name) or not path.is_file():
         return LocalData(path)
-    (digest,) = hash_files([path], StatCache(cache_dir, path, warn=progress.warn), rehash=rehash, progress=progress)
+    (digest,) = hash_files(
+        [str(path)], StatCache(cache_dir, path, warn=progress.warn), rehash=rehash, progress=progress
+    )
     if isinstance(digest, Unreadable):
         raise DataUnreachable(str(path), digest.reason)
     return unpacked(digest, cache_dir) or unpack_once(path, digest, location, cache_dir=cache_dir, progress=progress)

@@ -21,7 +21,7 @@ class Unreadable:
     reason: str
 
 
-def hash_files(paths: Sequence[Path], cache: StatCache, *, rehash: bool, progress: Progress) -> list[str | Unreadable]:
+def hash_files(paths: Sequence[str], cache: StatCache, *, rehash: bool, progress: Progress) -> list[str | Unreadable]:
     """SHA-256 of each file's bytes, as 64 hex digits, in the order of `paths`.
 
     Args:
@@ -36,7 +36,7 @@ def hash_files(paths: Sequence[Path], cache: StatCache, *, rehash: bool, progres
     return [next(hashed) if digest is None else digest for digest in known]
 
 
-def _hash_all(paths: Sequence[Path], cache: StatCache, progress: Progress) -> list[str | Unreadable]:
+def _hash_all(paths: Sequence[str], cache: StatCache, progress: Progress) -> list[str | Unreadable]:
     results: list[str | Unreadable] = []
     try:
         with progress.phase("hash", total=len(paths)) as phase, ThreadPoolExecutor(_READERS) as readers:
@@ -52,16 +52,16 @@ def _hash_all(paths: Sequence[Path], cache: StatCache, progress: Progress) -> li
     return results
 
 
-def _remembered(path: Path, cache: StatCache) -> str | None:
+def _remembered(path: str, cache: StatCache) -> str | None:
     try:
-        return cache.digest(path, path.stat())
+        return cache.digest(path, Path(path).stat())
     except OSError:
         return None
 
 
-def _hash(path: Path) -> tuple[os.stat_result | None, str | Unreadable]:
+def _hash(path: str) -> tuple[os.stat_result | None, str | Unreadable]:
     """The file's stat before it was read, and its digest."""
     try:
-        return path.stat(), sha256_of_file(path)
+        return Path(path).stat(), sha256_of_file(Path(path))
     except OSError as error:
         return None, Unreadable(f"cannot be read ({error.strerror or type(error).__name__})")

@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trainer.data_source import local_data
@@ -63,19 +63,16 @@ def read_manifest(
     _require_few_missing(reading, max_missing)
     cache = StatCache(cache_dir, local.path, warn=progress.warn)
     groups = _groups(reading, group_by, may_be_one=as_test)
-    wanted = [
-        (file, label, split, group)
-        for file, label, split, group in zip(reading.pictures, reading.label_of, reading.split_of, groups, strict=True)
-        if label is not None
-    ]
-    hashes = hash_files([file.path for file, *_ in wanted], cache, rehash=rehash, progress=progress)
+    hashes = hash_files(
+        [file.location for file, *_ in _labelled(reading, groups)], cache, rehash=rehash, progress=progress
+    )
     samples: list[Sample] = []
     unreadable: list[PassedOver] = []
-    for (file, label, split, group), hashed in zip(wanted, hashes, strict=True):
+    for (file, label, split, group), hashed in zip(_labelled(reading, groups), hashes, strict=True):
         if isinstance(hashed, Unreadable):
             unreadable.append(PassedOver(file.name, hashed.reason))
         else:
-            samples.append(Sample(file.path, file.name, label, hashed, split, group))
+            samples.append(Sample(file.location, file.name, label, hashed, split, group))
     return Manifest(
         samples=tuple(sorted(samples, key=lambda sample: sample.name)),
         labels=reading.labels,
@@ -101,6 +98,15 @@ def _read_labels(data: Path, labels: str) -> tuple[Reading, str, tuple[PassedOve
         raise LabelsFromDataTable(data, labels)
     reading = read_by_table(data, data.parent)
     return reading, reading.origin, (), ()
+
+
+def _labelled(
+    reading: Reading, groups: Sequence[str | None]
+) -> Iterator[tuple[FoundFile, str, Split | None, str | None]]:
+    """Files that have a label, each with what is known of it. Twice walked rather than held: there may be many."""
+    for file, label, split, group in zip(reading.pictures, reading.label_of, reading.split_of, groups, strict=True):
+        if label is not None:
+            yield file, label, split, group
 
 
 def _groups(reading: Reading, group_by: str | None, *, may_be_one: bool) -> tuple[str | None, ...]:

@@ -3,8 +3,8 @@
 import os
 import re
 import stat
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -21,10 +21,15 @@ _LIKE_AN_ESCAPE = re.compile(r"\\x[89a-f][0-9a-f]")  # as an undecodable byte is
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file in the data folder, and its name there."""
+    """A file in the data folder: its path, as text for the reason that `Sample` gives, and its name there."""
 
-    path: Path
+    location: str
     name: str
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return Path(self.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ def find_files(folder: Path) -> FoundFiles:
     walked = list(_walk(folder))
     folders = tuple(entry.name for entry in walked if isinstance(entry, _FoundFolder))
     entries = [entry for entry in walked if not isinstance(entry, _FoundFolder)]
-    around = _folder_around([entry.name for entry in entries if isinstance(entry, FoundFile)])
+    around = _folder_around(entry.name for entry in entries if isinstance(entry, FoundFile))
     pictures: list[FoundFile] = []
     tables: list[FoundFile] = []
     passed_over: list[PassedOver] = []
@@ -99,11 +104,10 @@ def readable_name(path: str) -> str:
     return data.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
-def _folder_around(names: Sequence[str]) -> str:
+def _folder_around(names: Iterable[str]) -> str:
     """The innermost folder that holds all files; "" for the data folder itself, as where archives have none in them."""
-    if len(names) < 2:
-        return ""
-    return os.path.commonpath([os.path.dirname(name) for name in names])  # noqa: PTH120 (names, not paths)
+    files_in = Counter(os.path.dirname(name) for name in names)  # noqa: PTH120 (names, not paths)
+    return os.path.commonpath(list(files_in)) if files_in.total() > 1 else ""
 
 
 def _walk(folder: Path) -> Iterator[FoundFile | PassedOver | _FoundFolder]:
@@ -115,7 +119,7 @@ def _walk(folder: Path) -> Iterator[FoundFile | PassedOver | _FoundFolder]:
         place, prefix = waiting.popleft() if waiting else linked.popleft()
         try:
             identity = _identity(Path(place).stat())
-            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+            entries = sorted(os.scandir(place), key=lambda entry: entry.name, reverse=True)
         except OSError as error:
             yield PassedOver(readable_name(prefix or "."), f"folder cannot be read ({_reason(error)})")
             continue
@@ -125,7 +129,8 @@ def _walk(folder: Path) -> Iterator[FoundFile | PassedOver | _FoundFolder]:
         seen.add(identity)
         if prefix:
             yield _FoundFolder(readable_name(prefix.rstrip("/")))
-        for entry in entries:
+        while entries:
+            entry = entries.pop()  # it holds what was asked of the file, and a folder may hold many
             found = _look_at(entry, readable_name(prefix + entry.name))
             if not isinstance(found, os.DirEntry):
                 yield found
@@ -141,13 +146,13 @@ def _look_at(entry: "os.DirEntry[str]", name: str) -> "FoundFile | PassedOver | 
         mode = entry.stat().st_mode
     except OSError as error:
         if is_named_like_a_picture(entry.name):
-            return FoundFile(Path(entry.path), name)
+            return FoundFile(entry.path, name)
         return PassedOver(name, f"cannot be read ({_reason(error)})")
     if stat.S_ISDIR(mode):
         return entry
     if not stat.S_ISREG(mode):
         return PassedOver(name, "neither a file nor a folder")  # opening a pipe would wait for ever
-    return FoundFile(Path(entry.path), name)
+    return FoundFile(entry.path, name)
 
 
 def _why_no_picture(path: Path) -> str | None:

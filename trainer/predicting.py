@@ -117,11 +117,13 @@ def _pictures_under(given: str, cache_dir: Path, progress: Progress) -> Iterator
     except OSError as error:
         raise NothingToPredict(f"{place}: cannot be read ({error.strerror}). Name pictures or folders.") from error
     if is_file:
-        yield FoundFile(path, readable_name(place))
+        yield FoundFile(str(path), readable_name(place))
     elif is_folder:
         found = find_files(path)
         name_each(progress, f"passed over in {place}", [f"{one.name} ({one.reason})" for one in found.passed_over])
-        yield from (FoundFile(file.path, f"{readable_name(place.rstrip('/'))}/{file.name}") for file in found.pictures)
+        yield from (
+            FoundFile(file.location, f"{readable_name(place.rstrip('/'))}/{file.name}") for file in found.pictures
+        )
     else:
         raise NothingToPredict(f"{place}: no such file or folder. Name pictures or folders that hold some.")
 

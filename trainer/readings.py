@@ -130,7 +130,7 @@ def read_by_table(table: Path, folder: Path, pictures: Iterable[FoundFile] = ())
         if path is None:
             missing.append(row.path)
             continue
-        found = FoundFile(path, _name_in(folder, path))
+        found = FoundFile(str(path), _name_in(folder, path))
         _, first = listed.setdefault(found.name, (found, row))
         if first is not row:
             _require_agreement(table, first, row)

@@ -15,7 +15,7 @@ class Sample:
     """One picture file and its label.
 
     Attributes:
-        path: where the file is.
+        location: the path of the file. As text: 100,000 of a manifest are 10 MB, and as `Path` objects 70.
         name: its path relative to the data folder, with forward slashes; unique, and always valid Unicode. One of a
             named test set has that set's mark before it.
         label: the class name.
@@ -24,12 +24,17 @@ class Sample:
         group: what `--group-by` calls its group, None if it says nothing.
     """
 
-    path: Path
+    location: str
     name: str
     label: str
     digest: str
     split: Split | None
     group: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return Path(self.location)
 
 
 @dataclass(frozen=True, slots=True)

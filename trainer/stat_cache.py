@@ -6,7 +6,7 @@ Two runs may write it at once: each writes it whole, the last one stays, and wha
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from shared.files import sha256_of, write_atomically
@@ -35,32 +35,34 @@ class StatCache:
         self._clock_ns = clock_ns
         self._warn = warn
         self._known = _Lines(self._read())
-        self._new: list[str] = []
+        self._new = bytearray()  # lines; 100,000 of them as objects would stay with the program when they are gone
 
-    def digest(self, path: Path, found: os.stat_result) -> str | None:
+    def digest(self, path: str | Path, found: os.stat_result) -> str | None:
         """The digest of a file whose stat is `found`, if it was hashed before and is the same file still."""
         return self._known.digest(_subject(path, found))
 
-    def remember(self, path: Path, found: os.stat_result, digest: str) -> None:
+    def remember(self, path: str | Path, found: os.stat_result, digest: str) -> None:
         """Keep a digest; `found` was taken before the file was read, so a change while reading shows."""
         if self._clock_ns() - found.st_mtime_ns > _COARSEST_MTIME_NS:
-            self._new.append(f"{digest} {_subject(path, found)}")
+            self._new += f"{digest} {_subject(path, found)}\n".encode()
 
     def save(self) -> None:
         """Write what is new, if anything; a folder that cannot be written is told of, not an error."""
         if not self._new:
             return
-        body = "\n".join({_path_in(line): line for line in (*self._kept(), *self._new)}.values()).encode()
+        body = self._kept() + self._new
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._file, f"{_FORMAT} {sha256_of(body)}\n".encode() + body)
         except OSError as error:
             self._warn(f"{self._file}: hashes cannot be remembered ({error}); the next run reads every file again.")
 
-    def _kept(self) -> list[str]:
-        """What any run wrote meanwhile, without files that are gone."""
-        lines = self._read().decode().split("\n")
-        return [line for line in lines if line and os.path.lexists(json.loads(_path_in(line)))]
+    def _kept(self) -> bytes:
+        """What any run wrote meanwhile, without what is new of the same files and without files that are gone."""
+        before = self._read()
+        new = {_path_in(line) for line in _lines_of(self._new)} if before else set()
+        paths = ((line, _path_in(line)) for line in _lines_of(before))
+        return b"".join(line + b"\n" for line, path in paths if path not in new and os.path.lexists(json.loads(path)))
 
     def _read(self) -> bytes:
         try:
@@ -95,13 +97,7 @@ class _Lines:
 
     def __init__(self, body: bytes) -> None:
         self._body = body
-        self._starts: dict[int, int] = {}
-        start = 0
-        while start < len(body):
-            end = body.find(b"\n", start)
-            end = len(body) if end < 0 else end
-            self._starts[hash(body[start + 65 : end])] = start
-            start = end + 1
+        self._starts = {hash(body[start + 65 : end]): start for start, end in _places_of_lines(body)}
 
     def digest(self, subject: str) -> str | None:
         wanted = subject.encode()
@@ -111,11 +107,26 @@ class _Lines:
         return self._body[start : start + 64].decode()
 
 
-def _subject(path: Path, found: os.stat_result) -> str:
+def _subject(path: str | Path, found: os.stat_result) -> str:
     """What a digest is about: size in bytes, mtime in ns, inode, and the path in JSON, which any name fits in."""
     absolute = os.path.abspath(path)  # noqa: PTH100 (a link keeps its own name)
     return f"{found.st_size} {found.st_mtime_ns} {found.st_ino} {json.dumps(absolute)}"
 
 
-def _path_in(line: str) -> str:
-    return line.split(" ", 4)[4]
+def _lines_of(body: bytes | bytearray) -> Iterator[bytes]:
+    """One after the other, without their ends."""
+    return (bytes(body[start:end]) for start, end in _places_of_lines(body))
+
+
+def _places_of_lines(body: bytes | bytearray) -> Iterator[tuple[int, int]]:
+    """Where each begins and ends; the last one may have no end of line."""
+    start = 0
+    while start < len(body):
+        end = body.find(b"\n", start)
+        end = len(body) if end < 0 else end
+        yield start, end
+        start = end + 1
+
+
+def _path_in(line: bytes) -> bytes:
+    return line.split(b" ", 4)[4]

@@ -70,7 +70,7 @@ def digest_of(found: Features) -> str:
 
 
 def run(data: Path, cache: Path, display: Eventful) -> dict[str, Any]:
-    samples = [Sample(path, path.name, "one", sha256_of_file(path), split=None) for path in sorted(data.iterdir())]
+    samples = [Sample(str(path), path.name, "one", sha256_of_file(path), split=None) for path in sorted(data.iterdir())]
     found = featurize(samples, tiny_graph(), TINY_SPEC, cache_dir=cache, threads=2, progress=Progress(display))
     return {
         "featurized": found.featurized,

@@ -1,7 +1,5 @@
 """trainer/audit.py: what contradicts itself is named and dropped, what is too little is refused."""
 
-from pathlib import Path
-
 import pytest
 
 from shared.files import sha256_of
@@ -11,7 +9,7 @@ from trainer.manifest import Manifest, Sample, Split
 
 
 def sample(name: str, content: str, split: Split | None = None) -> Sample:
-    return Sample(path=Path(name), name=name, label=name.split("/")[0], digest=sha256_of(content.encode()), split=split)
+    return Sample(name, name=name, label=name.split("/")[0], digest=sha256_of(content.encode()), split=split)
 
 
 def manifest_of(*samples: Sample) -> Manifest:

@@ -1,7 +1,5 @@
 """trainer/class_balance.py: few pictures, and far fewer than others."""
 
-from pathlib import Path
-
 from trainer.class_balance import find_imbalance
 from trainer.findings import Kind
 from trainer.samples import Sample
@@ -12,7 +10,7 @@ def named(counts: dict[str, int], groups: dict[str, int] | None = None) -> dict[
     samples, group_of = [], []
     for label, count in counts.items():
         for number in range(count):
-            samples.append(Sample(Path("x"), f"{label}/{number}", label, f"{label}{number}", None))
+            samples.append(Sample("x", f"{label}/{number}", label, f"{label}{number}", None))
             group_of.append(f"{label} {number % (groups or counts).get(label, count)}")
     return {
         finding.kind: [(mention.names[0], mention.detail) for mention in finding.mentions]

@@ -1,7 +1,5 @@
 """trainer/data_findings.py: what a training says about its pictures."""
 
-from pathlib import Path
-
 from trainer.data_findings import doubted_labels, tell_worth_a_look
 from trainer.finding_words import tell
 from trainer.findings import Kind, Mention
@@ -31,7 +29,7 @@ def test_a_training_says_a_sentence_about_each_kind_of_thing_to_look_at() -> Non
 
 def test_likely_wrong_labels_are_in_the_order_of_the_figure_that_they_show() -> None:
     """By the margin, which is not shown, a reader saw 93, 87, 90 and 85 %."""
-    samples = [Sample(Path(f"{row}.jpg"), f"{row}.jpg", "cat", f"{row}", None) for row in range(4)]
+    samples = [Sample(f"{row}.jpg", f"{row}.jpg", "cat", f"{row}", None) for row in range(4)]
     errors = tuple(LabelError(row, 0, 1, confidence) for row, confidence in enumerate((0.93, 0.85, 0.9, 0.85)))
 
     told = list(doubted_labels(samples, ["cat", "dog"], LabelAudit(errors, 0.9)))

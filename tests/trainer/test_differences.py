@@ -24,7 +24,7 @@ def earlier(tmp_path: Path) -> Earlier:
 
 
 def sample(name: str, label: str, digest: str) -> Sample:
-    return Sample(Path(name), name, label, digest * 64, None)
+    return Sample(name, name, label, digest * 64, None)
 
 
 def test_settings_are_taken_over_unless_they_were_given(earlier: Earlier) -> None:

@@ -1,7 +1,6 @@
 """`--epochs-by validation` reaches the fit: of the model, and of each nested fold."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ FEATURES, TARGETS, GROUPS = make_blobs(120, features=20, classes=2, distance=0.4
 LABELS = ("ant", "bee")
 VALIDATION = np.arange(60, 90)
 SPLITS = ("train",) * 60 + ("validation",) * 30 + ("test",) * 30
-SAMPLES = tuple(Sample(Path(f"{row}.png"), f"{row}.png", LABELS[TARGETS[row]], GROUPS[row], None) for row in range(120))
+SAMPLES = tuple(Sample(f"{row}.png", f"{row}.png", LABELS[TARGETS[row]], GROUPS[row], None) for row in range(120))
 PLAN = Plan((Candidate(Recipe(FeatureChoice(PreprocessSpec()), "sgd"), "sgd"),), lambda _recipe: plain_rows(FEATURES))
 SETTINGS = TrainSettings.model_validate(
     {

@@ -40,7 +40,7 @@ def write_picture(path: Path, shade: int) -> Sample:
 
 def sample_of(path: Path) -> Sample:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Sample(path=path, name=path.name, label=path.parent.name, digest=digest, split=None)
+    return Sample(str(path), name=path.name, label=path.parent.name, digest=digest, split=None)
 
 
 @pytest.fixture

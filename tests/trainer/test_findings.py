@@ -17,7 +17,7 @@ from trainer.samples import Manifest, PassedOver, Sample, Split
 
 
 def sample(name: str, digest: str | None = None, split: Split | None = None) -> Sample:
-    return Sample(Path(name), name, name.split("/")[0], digest or name, split)
+    return Sample(name, name, name.split("/")[0], digest or name, split)
 
 
 def manifest_of(*samples: Sample) -> Manifest:

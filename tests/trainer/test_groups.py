@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,7 +30,7 @@ NAMES = ["cat/anna_1.jpg", "cat/anna_2.jpg", "dog/bert_1.jpg", "dog/stray.jpg"]
 
 def sample(content: str, label: str = "cat", group: str | None = None) -> Sample:
     digest = sha256_of(content.encode())
-    return Sample(Path(content), name=f"{label}/{content}", label=label, digest=digest, split=None, group=group)
+    return Sample(content, name=f"{label}/{content}", label=label, digest=digest, split=None, group=group)
 
 
 def manifest_of(samples: list[Sample]) -> Manifest:

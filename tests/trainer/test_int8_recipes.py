@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -32,7 +31,7 @@ def rows_of(recipe: Recipe) -> FeatureRows:
 
 PLAN = Plan((PRESET, LARGER), rows_of)
 SAMPLES = tuple(
-    Sample(Path(f"{row}.png"), f"{row}.png", LABELS[target], group, None)
+    Sample(f"{row}.png", f"{row}.png", LABELS[target], group, None)
     for row, (target, group) in enumerate(zip(TARGETS, GROUPS, strict=True))
 )
 TRAINING = Training(SAMPLES, LABELS, FEATURES, TARGETS, tuple(GROUPS), ("train",) * len(TARGETS))

@@ -18,9 +18,7 @@ from trainer.settings import TrainSettings
 def test_a_picture_that_cannot_be_decoded_takes_no_other_of_its_name_with_it() -> None:
     """Rows of features and samples must stay together, whatever two files are called."""
     samples = tuple(
-        Sample(
-            Path(f"{row}.jpg"), "one name.jpg" if row < 2 else f"{row}.jpg", "cat" if row % 2 else "dog", f"{row}", None
-        )
+        Sample(f"{row}.jpg", "one name.jpg" if row < 2 else f"{row}.jpg", "cat" if row % 2 else "dog", f"{row}", None)
         for row in range(10)
     )
     audit = audit_manifest(Manifest(samples, ("cat", "dog"), (), (), "folders"))

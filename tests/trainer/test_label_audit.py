@@ -1,7 +1,6 @@
 """trainer/label_audit.py: labels judged by heads that had not seen the pictures."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,7 +133,7 @@ def test_the_closer_look_finds_flips_that_the_first_one_learned_from() -> None:
 def training_of(features: NDArray[np.float32], given: NDArray[np.int64], groups: list[str]) -> Training:
     """A third of the rows is in each split."""
     splits: list[Split] = [("train", "validation", "test")[row // 3 % 3] for row in range(len(given))]
-    samples = tuple(Sample(Path(group), group, str(k), group, None) for group, k in zip(groups, given, strict=True))
+    samples = tuple(Sample(group, group, str(k), group, None) for group, k in zip(groups, given, strict=True))
     return Training(samples, ("0", "1", "2"), features, given, tuple(groups), tuple(splits))
 
 

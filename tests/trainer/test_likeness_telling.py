@@ -1,7 +1,6 @@
 """trainer/likeness_telling.py: what contradicts the data is named, what is kept together is counted."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +16,7 @@ NOTHING = Likeness((), threshold=0.9, groups=(), oversized=(), note=None)
 
 def samples_of(*wanted: tuple[str, Split | None]) -> list[Sample]:
     return [
-        Sample(Path(name), name=name, label=name.partition("/")[0], digest=f"{row:064d}", split=split)
+        Sample(name, name=name, label=name.partition("/")[0], digest=f"{row:064d}", split=split)
         for row, (name, split) in enumerate(wanted)
     ]
 

@@ -1,14 +1,23 @@
-"""Featurising holds few pictures at once: its memory does not grow with their number."""
+"""Featurising holds few pictures at once: its memory does not grow with their number, but for their names."""
 
+import contextlib
+import os
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.memory import run, write_pictures
 from tests.trainer.tiny_graph import TINY_SPEC, tiny_graph
+from trainer.audit import audit_manifest
+from trainer.manifest import Manifest, read_manifest
+from trainer.picture_files import find_files
 
 FEW, MANY = 500, 6_000
-MOST_GROWTH_MB = 30.0  # the promise is 100 MB for 19,000 more pictures; a leaked picture is 28 kB
+MOST_GROWTH_MB = 30.0  # the promise is 100 MB for 99,000 more pictures; a leaked picture is 28 kB
+MOST_OF_A_SAMPLE_BYTES = 420.0  # its texts and the places that hold them; with a `Path` in each it is 530 at least
+MOST_WHILE_FINDING_BYTES = 300.0  # more where what was asked of a folder's files is kept until all are known
 
 
 @pytest.mark.slow
@@ -22,3 +31,49 @@ def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path: Path) -> Non
         peaks[count] = run(tmp_path / str(count), tmp_path / "graph.onnx", 2)["computing"]
 
     assert peaks[MANY] - peaks[FEW] < MOST_GROWTH_MB
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """2,000 files that begin like pictures, by a short relative path: how long it is counts."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(2_000):
+        path = Path("pictures") / f"class-{number % 4}" / f"{number:06}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\xff\xd8\xff" + number.to_bytes(2, "big"))
+        os.utime(path, (0, 0))  # long ago, so that its digest is remembered
+    return Path("pictures")
+
+
+def test_a_sample_takes_little_more_than_its_texts(pictures: Path) -> None:
+    """What a run holds of each picture, from its beginning to its end."""
+    read_and_audit(pictures)  # whatever is imported, and remembered of the files, is there now
+
+    with traced():
+        manifest = read_and_audit(pictures)
+        held, _ = tracemalloc.get_traced_memory()
+
+    assert held / len(manifest.samples) < MOST_OF_A_SAMPLE_BYTES
+
+
+def test_files_that_are_looked_through_are_forgotten_one_by_one(pictures: Path) -> None:
+    find_files(pictures)
+
+    with traced():
+        found = find_files(pictures)
+        _, most = tracemalloc.get_traced_memory()
+
+    assert most / len(found.pictures) < MOST_WHILE_FINDING_BYTES
+
+
+def read_and_audit(pictures: Path) -> Manifest:
+    return audit_manifest(read_manifest(pictures, cache_dir=Path("cache"))).manifest
+
+
+@contextlib.contextmanager
+def traced() -> Iterator[None]:
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        tracemalloc.stop()

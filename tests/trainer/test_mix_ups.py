@@ -25,7 +25,7 @@ def training(tmp_path: Path) -> Training:
     samples = []
     for row, target in enumerate(TARGETS.tolist()):
         Image.new("RGB", (40, 30), (20 * row, 90, 90)).save(tmp_path / f"{row}.png")
-        samples.append(Sample(tmp_path / f"{row}.png", f"{row}.png", LABELS[target], f"{row:064}", None))
+        samples.append(Sample(str(tmp_path / f"{row}.png"), f"{row}.png", LABELS[target], f"{row:064}", None))
     features = np.array([[9, 0], [8, 1], [0, 1], [1, 9], [7, 1], [0, -1], [9, 0], [1, 5]], np.float32)
     splits = ("test",) * 4 + ("train", "validation", "train", "train")
     return Training(tuple(samples), LABELS, features, TARGETS, tuple("abcdefah"), splits)  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ folder = Path(sys.argv[1])
 for path in sorted(folder.rglob("*")):
     if path.is_file() and path.name != "MANIFEST.tsv":
         name = str(path.relative_to(folder))
-        sample = Sample(path, name, "one", sha256_of_file(path), split=None)
+        sample = Sample(str(path), name, "one", sha256_of_file(path), split=None)
         started = time.process_time()
         (row,) = rows_of([sample], Means(), PreprocessSpec(), threads=1)
         reason = row.reason if isinstance(row, PassedOver) else None

@@ -43,7 +43,7 @@ def earlier(right: list[bool]) -> dict[str, str]:
 def run(right: list[bool], *, label: str = "red", with_test: bool = True) -> tuple[Training, Measured]:
     """A run that held out these pictures of one label, some of which it takes for green."""
     n = len(right)
-    samples = tuple(Sample(Path(f"{i}.png"), f"{i}.png", label, digest(i), None) for i in range(n))
+    samples = tuple(Sample(f"{i}.png", f"{i}.png", label, digest(i), None) for i in range(n))
     labels = (label, "green")
     probabilities = np.array([[0.9, 0.1] if is_right else [0.1, 0.9] for is_right in right], np.float32)
     targets = np.zeros(n, np.int64)

@@ -1,7 +1,5 @@
 """trainer/novelty_report.py and learned_novelty.py: what novelty is worth on the data at hand."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -89,7 +87,7 @@ def test_of_many_classes_six_are_left_out() -> None:
 def trained_on(n: int) -> LearnedNovelty:
     features, targets = clusters(n)
     labels = ("a", "b", "c")
-    samples = tuple(Sample(Path(f"{row}.png"), f"{row}.png", labels[row % 3], f"{row:064}", None) for row in range(n))
+    samples = tuple(Sample(f"{row}.png", f"{row}.png", labels[row % 3], f"{row:064}", None) for row in range(n))
     splits: list[Split] = ["train"] * n
     training = Training(samples, labels, features, targets, tuple(map(str, range(n))), tuple(splits))
     return learn_novelty(training, np.arange(n), unfamiliar=0.97, seed=0)

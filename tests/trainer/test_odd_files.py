@@ -1,7 +1,6 @@
 """trainer/odd_files.py: names that say another format, and pictures stored turned."""
 
 import io
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -19,7 +18,7 @@ def found_in(name: str, format_: str, orientation: int = 1) -> dict[Kind, tuple[
     Image.new("RGB", (40, 20), "red").save(written, format_, exif=exif)
     data = written.getvalue()
     table = StatisticsTable.from_rows(["d"], [measure_picture(data, decode(data, limits=TRAINER_LIMITS))])
-    findings = find_odd_files([Sample(Path(name), name, "red", "d", None)], table)
+    findings = find_odd_files([Sample(name, name, "red", "d", None)], table)
     assert all(finding.severity is Severity.HANDLED for finding in findings)
     return {finding.kind: finding.mentions for finding in findings}
 

@@ -1,5 +1,4 @@
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,7 +46,7 @@ def training(count: int, *, classes: int = 2) -> Training:
     features, targets, groups = make_blobs(count, features=4, classes=classes)
     labels = tuple("abcdefgh"[:classes])
     samples = tuple(
-        Sample(Path(f"{row}.png"), f"{row}.png", labels[target], group, None)
+        Sample(f"{row}.png", f"{row}.png", labels[target], group, None)
         for row, (target, group) in enumerate(zip(targets, groups, strict=True))
     )
     return Training(samples, labels, features, targets, tuple(groups), ("train",) * count)

@@ -1,7 +1,6 @@
 """The reference counts what heads said about pictures they had not seen, and knows how much that is worth."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +19,7 @@ N = 150
 def training() -> Training:
     features, targets, groups = make_blobs(N, features=12, classes=3, distance=3)
     samples = tuple(
-        Sample(Path(f"{row}.png"), f"{row}.png", "abc"[target], f"{row:064x}", None)
-        for row, target in enumerate(targets)
+        Sample(f"{row}.png", f"{row}.png", "abc"[target], f"{row:064x}", None) for row, target in enumerate(targets)
     )
     splits: tuple[Split, ...] = ("train", "train", "train", "validation", "test") * (N // 5)
     return Training(samples, ("a", "b", "c"), features, targets, tuple(groups), splits)

@@ -39,7 +39,8 @@ def run(tmp_path: Path) -> Run:
     for number in range(6):
         Image.new("RGB", (320, 240), (40 * number, 90, 90)).save(tmp_path / f"{number}.png")
     samples = tuple(
-        Sample(tmp_path / f"{n}.png", f"{LABELS[n % 2]}/{n}.png", LABELS[n % 2], f"{n:064}", None) for n in range(6)
+        Sample(str(tmp_path / f"{n}.png"), f"{LABELS[n % 2]}/{n}.png", LABELS[n % 2], f"{n:064}", None)
+        for n in range(6)
     )
     targets, test_rows = np.array([0, 1, 0, 1, 0, 1]), np.array([2, 3, 4, 5])
     probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.05, 0.95], [0.2, 0.8]], np.float32)

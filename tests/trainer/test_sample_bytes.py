@@ -13,7 +13,7 @@ from trainer.samples import Sample
 @pytest.fixture
 def sample(tmp_path: Path) -> Sample:
     (tmp_path / "one.png").write_bytes(b"a picture")
-    return Sample(tmp_path / "one.png", "a/one.png", "a", hashlib.sha256(b"a picture").hexdigest(), None)
+    return Sample(str(tmp_path / "one.png"), "a/one.png", "a", hashlib.sha256(b"a picture").hexdigest(), None)
 
 
 def test_the_bytes_are_those_that_the_digest_is_of(sample: Sample) -> None:

@@ -1,7 +1,6 @@
 """trainer/split.py and split_repair.py: stable, by group, a pure function of the manifest."""
 
 from collections import Counter
-from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -21,7 +20,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 def sample(content: str, label: str = "cat", split: Split | None = None) -> Sample:
     name = f"{label}/{content}-{split}.jpg"
-    return Sample(path=Path(name), name=name, label=label, digest=sha256_of(content.encode()), split=split)
+    return Sample(name, name=name, label=label, digest=sha256_of(content.encode()), split=split)
 
 
 def many(label: str, count: int, split: Split | None = None) -> list[Sample]:

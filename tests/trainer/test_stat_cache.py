@@ -136,3 +136,16 @@ def test_a_folder_that_cannot_be_written_is_told_and_not_fatal(tmp_path: Path) -
     cache.save()
 
     assert "cannot be remembered" in warnings[-1]
+
+
+def test_a_file_that_changed_is_remembered_as_it_is_now_and_no_longer_as_it_was(tmp_path: Path) -> None:
+    path, other = old_file(tmp_path / "a.jpg"), old_file(tmp_path / "b.jpg")
+    remember(tmp_path, path)
+    remember(tmp_path, other)
+    old_file(path, b"longer")
+
+    remember(tmp_path, path, OTHER)
+
+    assert opened(tmp_path).digest(path, path.stat()) == OTHER
+    assert only_file(tmp_path).read_bytes().count(b"a.jpg") == 1
+    assert only_file(tmp_path).read_bytes().count(b"b.jpg") == 1

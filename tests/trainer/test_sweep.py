@@ -5,7 +5,8 @@ import torch
 from tests.trainer.blobs import make_blobs
 from trainer.split import make_folds
 from trainer.standardise import standardisation
-from trainer.sweep import STRENGTHS, Swept, fit_one, sweep, torch_threads
+from trainer.strength_path import STRENGTHS
+from trainer.sweep import Swept, fit_one, sweep, torch_threads
 
 
 def swept(n: int = 90, *, distance: float, classes: int = 3) -> Swept:

@@ -10,7 +10,7 @@ from trainer.thumbnails import SMALL_PX, THUMBNAIL_PX, Thumbnails, make_thumbnai
 
 def picture(folder: Path, name: str = "a.png") -> Sample:
     Image.effect_noise((320, 240), 60).save(folder / name)
-    return Sample(folder / name, name, "noise", "0" * 64, None)
+    return Sample(str(folder / name), name, "noise", "0" * 64, None)
 
 
 def test_a_thumbnail_is_small_and_tells_nothing_else(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_a_thumbnail_is_small_and_tells_nothing_else(tmp_path: Path) -> None:
     exif[0x010E] = "where I live"
     Image.new("RGB", (800, 400), "red").save(tmp_path / "a.jpg", exif=exif, comment=b"where I live")
 
-    thumbnail = make_thumbnail(Sample(tmp_path / "a.jpg", "a.jpg", "red", "0" * 64, None))
+    thumbnail = make_thumbnail(Sample(str(tmp_path / "a.jpg"), "a.jpg", "red", "0" * 64, None))
 
     assert thumbnail is not None
     assert b"where I live" not in thumbnail
@@ -31,7 +31,7 @@ def test_a_picture_that_is_gone_or_broken_by_now_stops_no_report(tmp_path: Path,
     if content is not None:
         (tmp_path / "a.jpg").write_bytes(content)
 
-    assert make_thumbnail(Sample(tmp_path / "a.jpg", "a.jpg", "red", "0" * 64, None)) is None
+    assert make_thumbnail(Sample(str(tmp_path / "a.jpg"), "a.jpg", "red", "0" * 64, None)) is None
 
 
 def test_no_more_thumbnails_are_dealt_out_than_a_page_can_carry(tmp_path: Path) -> None:

@@ -86,15 +86,51 @@ def test_an_error_that_has_nothing_to_do_with_torch_is_itself(tmp_path: Path) ->
     assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'no_such_module'"
 
 
+TELLS_WHO_IS_THERE = """
+import threading
+with open(__file__ + ".threads", "a") as file:
+    print(*sorted(thread.name for thread in threading.enumerate()), file=file)
+raise RuntimeError("told enough")
+"""
+
+
+def told(folder: Path) -> list[str]:
+    """Which threads there were at each import of such a torch."""
+    file = folder / "torch" / "__init__.py.threads"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def train(pictures: Path, tmp_path: Path, *, path: Path) -> subprocess.CompletedProcess[str]:
+    folders = ("--models-dir", str(tmp_path / "models"), "--cache-dir", str(tmp_path / "cache"))
+    return run("-m", "trainer", "train", str(pictures), "--backbone", "nano", *folders, path=path)
+
+
+def test_train_imports_torch_on_its_thread(tmp_path: Path) -> None:
+    """Reading features and comparing pictures go on meanwhile (decision 54)."""
+    torch = write_torch(tmp_path / "packages", TELLS_WHO_IS_THERE)
+
+    train(write_folder(tmp_path / "pictures"), tmp_path, path=torch)
+
+    assert "import-torch" in told(torch)[0].split()
+
+
+def test_data_that_cannot_be_learned_from_are_refused_without_torch(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    torch = write_torch(tmp_path / "packages", TELLS_WHO_IS_THERE)
+
+    done = train(tmp_path / "pictures", tmp_path, path=torch)
+
+    assert done.returncode == 3
+    assert told(torch) == []
+
+
 def test_an_interrupt_while_torch_is_imported_ends_the_run_at_once(tmp_path: Path) -> None:
     """Ctrl-C comes in the middle of an import that would take ten minutes."""
     interrupts = write_torch(
         tmp_path / "packages", "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(600)"
     )
-    pictures = write_folder(tmp_path / "pictures")
-    folders = ("--models-dir", str(tmp_path / "models"), "--cache-dir", str(tmp_path / "cache"))
 
-    done = run("-m", "trainer", "train", str(pictures), "--backbone", "nano", *folders, path=interrupts)
+    done = train(write_folder(tmp_path / "pictures"), tmp_path, path=interrupts)
 
     assert done.returncode == 130
     assert "interrupted; the cache keeps what was done" in done.stderr

@@ -18,7 +18,7 @@ NO_WEIGHTS = Weights(Path("none"), 64 * "0", "none")
 
 
 def sample(label: str, name: str = "0001.jpg", path: Path = Path("nowhere.jpg"), digest: str = "") -> Sample:
-    return Sample(path=path, name=name, label=label, digest=digest, split=None)
+    return Sample(str(path), name=name, label=label, digest=digest, split=None)
 
 
 def manifest_of(*samples: Sample) -> Manifest:
