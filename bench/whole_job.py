@@ -12,9 +12,8 @@ then again with what that left; its time of the processor goes on until the repo
 ours when as many pictures of all hold-outs together are right, less half a percent of them; after which epoch that is,
 is chosen with hindsight. Times are medians over the hold-outs.
 
-fastai is in requirements/bench-fastai.txt, for an environment of its own: `pip install -r requirements/core.txt
--r requirements/train.txt -r requirements/onnxruntime.txt -r requirements/bench-fastai.txt -c
-requirements/tested-fastai.txt`. Where it is not installed its sides are left out.
+fastai is in requirements/bench-fastai.txt; bench/README.md says how its environment is made. Where it is not installed
+its sides are left out.
 
 Weights whose batch norms were folded into the convolutions are spread again for the others, who could not learn with
 them else. Without --weights they are random: the times are true, the accuracies mean little.

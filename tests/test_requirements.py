@@ -8,10 +8,15 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 FOLDER = Path(__file__).parents[1] / "requirements"
-TESTED = {
-    canonicalize_name(name): version
-    for name, version in re.findall(r"^([\w.-]+)==(\S+)$", (FOLDER / "tested.txt").read_text(), re.MULTILINE)
-}
+
+
+def pinned(file: str) -> dict[str, str]:
+    """Name -> version, as a file has them."""
+    lines = re.findall(r"^([\w.-]+)==(\S+)$", (FOLDER / file).read_text(), re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in lines}
+
+
+TESTED = pinned("tested.txt")
 
 
 def named() -> list[Requirement]:
@@ -49,3 +54,12 @@ def test_whatever_an_install_brings_has_a_tested_version() -> None:
 
     assert len(brought) > 100
     assert sorted(name for name in brought if name not in TESTED) == []
+
+
+def test_fastai_is_pinned_beside_ours_in_its_environment_and_nothing_is_pinned_twice() -> None:
+    """`bench.whole_job` compares with it: both sides have the same torch, since that is pinned in one place."""
+    of_fastai = pinned("tested-bench-fastai.txt")
+
+    (wanted,) = [Requirement(line) for line in (FOLDER / "bench-fastai.txt").read_text().splitlines()]
+    assert wanted.specifier.contains(of_fastai[wanted.name])
+    assert sorted(of_fastai.keys() & TESTED.keys()) == []
