@@ -155,7 +155,7 @@ def _judgeable(targets: NDArray[np.int64], groups: Sequence[str]) -> tuple[NDArr
 
 
 def _steps_of_a_look() -> int:
-    from trainer.strength_path import STRENGTHS
+    from trainer.sweep import STRENGTHS
 
     return len(STRENGTHS)
 
