@@ -160,7 +160,7 @@ def main() -> None:
             arguments.weights = random_weights(arguments.backbone, scratch / "weights")
             print("The weights are random: times are true, accuracies mean little.")
         what = "drawn pictures" if drawn else arguments.data.name
-        for fold in range(arguments.hold_outs):
+        for fold in (number - 1 for number in arguments.hold_outs):
             train, test = hold_out(arguments.data, arguments.labels, scratch / str(fold), fold=fold)
             counts.append(_count(test))
             print(f"{what}, hold-out {fold + 1}: {_count(train)} to learn from, {counts[-1]} held out", flush=True)
@@ -246,10 +246,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--limit-s", type=float, default=60.0, help="of the PyTorch loop, which ends with its epoch")
     parser.add_argument("--threads", type=int, default=usable_cores())
-    parser.add_argument("--hold-outs", type=int, default=HOLD_OUTS, choices=range(1, HOLD_OUTS + 1))
+    every = range(1, HOLD_OUTS + 1)
+    parser.add_argument(
+        "--hold-outs", type=int, nargs="+", default=list(every), choices=every, help="which of the five"
+    )
     parser.add_argument("--without-loops", action="store_true", help="fastai alone")
     parser.add_argument("--scratch", type=Path)
-    return parse(parser, pictures=40, epochs=1, hold_outs=1)
+    return parse(parser, pictures=40, epochs=1, hold_outs=[1])
 
 
 if __name__ == "__main__":
