@@ -155,7 +155,7 @@ def _judgeable(targets: NDArray[np.int64], groups: Sequence[str]) -> tuple[NDArr
 
 
 def _steps_of_a_look() -> int:
-    from trainer.sweep import STRENGTHS
+    from trainer.strength_path import STRENGTHS
 
     return len(STRENGTHS)
 

@@ -1,6 +1,6 @@
 """Fits the head: one warm-started path of L2 strengths over all folds at once, or one strength on all rows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,17 +13,7 @@ from trainer.lbfgs import minimise
 from trainer.live_metrics import HeadStep
 from trainer.softmax_regression import SoftmaxRegression
 from trainer.standardise import floored, shrunk
-
-STRENGTHS = tuple(10.0 ** (exponent / 3) for exponent in range(6, -13, -1))
-"""From 100 down to 1e-4, three to a decade."""
-
-_ALWAYS_SWEPT = 13
-_RISES_TO_STOP = 2
-_CLEAR_RISE = 1.02
-
-# A tighter path chooses the same strength; it costs many steps at weak strengths, where the optimum is flat.
-_PATH_TOLERANCE = 1e-4
-_FINAL_TOLERANCE = 1e-7
+from trainer.strength_path import FINAL_TOLERANCE, PATH_TOLERANCE, STRENGTHS, follow, rises_for_good
 
 
 @dataclass(frozen=True)
@@ -70,7 +60,7 @@ def sweep(
     held_out_in, true_class = torch.tensor(folds)[:plain], torch.tensor(targets)[:plain]
     losses: list[float] = []
     best_logits = best_parameters = torch.empty(0)
-    for parameters in _follow(problem, STRENGTHS):
+    for parameters in follow(problem, STRENGTHS):
         losses.append(float(problem.losses[:plain].gather(1, held_out_in[:, None]).mean()))
         if losses[-1] < min(losses[:-1], default=float("inf")):
             best_logits, best_parameters = _of_held_out(problem.logits[:plain], held_out_in), parameters
@@ -79,7 +69,7 @@ def sweep(
             accuracy = float((chosen == true_class).double().mean())
             index = len(losses) - 1
             on_step(HeadStep("validation", accuracy, losses[-1], strength_index=index, strength=STRENGTHS[index]))
-        if _rises_for_good(losses):
+        if rises_for_good(losses):
             break
     return Swept(
         l2=STRENGTHS[losses.index(min(losses))],
@@ -114,12 +104,12 @@ def fit_one(
     everyone, unit = _weights_of(rows, weights), torch.ones(1, rows.shape[1])
     problem = SoftmaxRegression(rows, torch.tensor(targets), everyone, unit, class_count=class_count)
     if start is None:
-        near = [torch.zeros(problem.shape), *_follow(problem, [one for one in STRENGTHS if one > l2])][-1]
+        near = [torch.zeros(problem.shape), *follow(problem, [one for one in STRENGTHS if one > l2])][-1]
     else:
         near = torch.tensor(start)[None]
     problem.evaluate(near)
     problem.set_strength(l2)
-    return minimise(problem, near, tolerance=_FINAL_TOLERANCE)[0].numpy()
+    return minimise(problem, near, tolerance=FINAL_TOLERANCE)[0].numpy()
 
 
 def fit_folds(
@@ -145,7 +135,7 @@ def fit_folds(
     near = torch.tensor(start).expand(problem.shape).clone()
     problem.evaluate(near)
     problem.set_strength(l2)
-    minimise(problem, near, tolerance=_PATH_TOLERANCE)
+    minimise(problem, near, tolerance=PATH_TOLERANCE)
     return _of_held_out(problem.logits[:plain], torch.tensor(folds)[:plain]).numpy()
 
 
@@ -158,17 +148,6 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _follow(problem: SoftmaxRegression, strengths: Sequence[float]) -> Iterator[Tensor]:
-    """The optimum at each strength, from strong to weak; the problem was evaluated there last."""
-    parameters = before = torch.zeros(problem.shape, dtype=problem.dtype)
-    for l2 in strengths:
-        problem.set_strength(l2)
-        # The optimum moves steadily with log(l2): going on in the same direction starts close to the next one.
-        start = 2 * parameters - before
-        before, parameters = parameters, minimise(problem, start, tolerance=_PATH_TOLERANCE)
-        yield parameters
 
 
 def _problem_of_folds(
@@ -212,7 +191,3 @@ def _standard_deviations(
 
 def _of_held_out(logits: Tensor, folds: Tensor) -> Tensor:
     return logits.gather(1, folds[:, None, None].expand(-1, 1, logits.shape[2])).squeeze(1)
-
-
-def _rises_for_good(losses: list[float]) -> bool:
-    return len(losses) >= _ALWAYS_SWEPT and min(losses[-_RISES_TO_STOP:]) > _CLEAR_RISE * min(losses)

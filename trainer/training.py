@@ -245,7 +245,7 @@ def _each_step_told(
     head: HeadKind, options: FitOptions, progress: Progress, on_metrics: OnMetrics | None
 ) -> Iterator[OnStep]:
     """A bar over strengths or epochs; it may end early, where further ones only get worse."""
-    from trainer.sweep import STRENGTHS
+    from trainer.strength_path import STRENGTHS
 
     with progress.phase("fit head", total=options.sgd.epochs if head == "sgd" else len(STRENGTHS)) as phase:
 

@@ -1,0 +1,115 @@
+import errno
+import gc
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from trainer import rows_on_disk
+from trainer.errors import CacheNotWritable
+from trainer.rows_on_disk import RowFile, RowsOnDisk
+
+
+@pytest.fixture(autouse=True)
+def blocks_of_seven_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_on_disk, "_BLOCK_BYTES", 7 * 3 * 4)
+
+
+def numbers(count: int) -> NDArray[np.float32]:
+    return np.arange(3 * count, dtype=np.float32).reshape(count, 3)
+
+
+def on_disk(folder: Path, values: NDArray[np.float32]) -> RowsOnDisk:
+    file = RowFile(folder, *values.shape)
+    file.write(np.arange(len(values)), values)
+    return file.rows()
+
+
+def together(rows: RowsOnDisk) -> NDArray[np.float32]:
+    starts, blocks = zip(*rows.blocks(), strict=True)
+    assert list(starts) == np.cumsum([0, *(len(block) for block in blocks[:-1])]).tolist()
+    return np.concatenate(blocks)
+
+
+def test_rows_come_in_their_order_in_whatever_order_they_were_written(tmp_path: Path) -> None:
+    values = numbers(40)
+    file = RowFile(tmp_path, 40, 3)
+    for part in np.array_split(np.random.default_rng(0).permutation(40), 5):
+        file.write(part, values[part])
+
+    assert np.array_equal(together(file.rows()), values)
+
+
+def test_no_block_is_larger_than_told(tmp_path: Path) -> None:
+    sizes = [len(block) for _, block in on_disk(tmp_path, numbers(40)).blocks()]
+
+    assert sizes == [7, 7, 7, 7, 7, 5]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_some_rows_of_some_rows_are_those(tmp_path: Path, share: float) -> None:
+    values = numbers(200)
+    some = np.flatnonzero(np.random.default_rng(1).random(200) < share)
+    fewer = np.flatnonzero(np.random.default_rng(2).random(len(some)) < 0.5)
+
+    taken = on_disk(tmp_path, values).take(some).take(fewer)
+
+    assert taken.shape == (len(fewer), 3)
+    assert np.array_equal(together(taken), values[some][fewer])
+    assert np.array_equal(taken.together(), values[some][fewer])
+
+
+def test_rows_that_do_not_ascend_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="do not ascend"):
+        on_disk(tmp_path, numbers(9)).take(np.array([2, 1]))
+
+
+def test_no_rows_have_no_blocks(tmp_path: Path) -> None:
+    assert list(on_disk(tmp_path, numbers(9)).take(np.array([], np.int64)).blocks()) == []
+
+
+def test_whoever_stops_looking_leaves_no_reader(tmp_path: Path) -> None:
+    rows = on_disk(tmp_path, numbers(40))
+    for _ in rows.blocks():
+        break
+
+    assert np.array_equal(together(rows), numbers(40))
+
+
+def test_nothing_is_left_in_the_folder_even_while_it_is_used(tmp_path: Path) -> None:
+    rows = on_disk(tmp_path, numbers(9))
+
+    assert list(tmp_path.iterdir()) == []
+    assert np.array_equal(together(rows), numbers(9))
+
+
+def test_the_file_lives_as_long_as_a_selection_and_no_longer(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    some = on_disk(tmp_path, numbers(9)).take(np.array([3, 4]))
+    gc.collect()
+
+    assert np.array_equal(together(some), numbers(9)[3:5])
+    del some
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, offset: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+
+    with pytest.raises(CacheNotWritable, match=r"No space left on device.*--cache-dir"):
+        RowFile(tmp_path, 10, 3)
+
+
+def test_a_file_that_was_cut_is_told(tmp_path: Path) -> None:
+    file = RowFile(tmp_path, 20, 3)
+    os.truncate(file.rows()._file.descriptor, 10 * 12)
+
+    with pytest.raises(OSError, match="ends before row 14"):
+        list(file.rows().blocks())

@@ -1,0 +1,170 @@
+"""The linear probe on rows that memory does not hold: fewer fits for the choice of the strength, the same optimum."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainer.folds import FOLDS, draw_folds
+from trainer.head import Head, HeadFit
+from trainer.lbfgs import minimise
+from trainer.learned_rows import balanced_weights
+from trainer.linear_probe import FIXED_STRENGTH, carried_over
+from trainer.live_metrics import HeadStep
+from trainer.rows_on_disk import RowsOnDisk
+from trainer.standardise import floored, shrunk
+from trainer.streamed_regression import StreamedRegression, deviations_of_fits, streamed_standardisation
+from trainer.strength_path import FINAL_TOLERANCE, PATH_TOLERANCE, STRENGTHS, follow, rises_for_good
+from trainer.sweep import torch_threads
+
+ONE_FOLD = "The strength was chosen on one fold of {folds}: the features are too many for memory, and each pass costs."
+
+
+def fit_streamed_probe(
+    rows: RowsOnDisk,
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    *,
+    class_count: int,
+    seed: int,
+    threads: int,
+    l2: float | None = None,
+    near: Head | None = None,
+    folds: int = FOLDS,
+    balance: bool = False,
+    on_step: Callable[[HeadStep], None] | None = None,
+) -> HeadFit:
+    """Fit a multinomial logistic regression on standardised features; see `fit_linear_probe`.
+
+    The strength is chosen on the first fold alone, the others held out at that strength only: where there are so many
+    rows, one fold tells strengths apart.
+
+    Args:
+        rows: N rows of D features in a canonical order.
+        targets: shape (N,), class indices in [0, class_count), each of them present.
+        groups: N group ids; rows of one group are never in two folds.
+        class_count, seed, threads, l2, near, folds, balance, on_step: as of `fit_linear_probe`.
+
+    Raises:
+        ValueError: the lengths differ, a class has no row, or l2 is not above 0.
+        OSError: the file of the rows cannot be read.
+    """
+    if not len(rows) == len(targets) == len(groups):
+        raise ValueError(f"{len(rows)} rows of features, {len(targets)} targets, {len(groups)} groups")
+    if set(np.unique(targets).tolist()) != set(range(class_count)):
+        raise ValueError(f"not all of {class_count} classes are among the rows")
+    if l2 is not None and not l2 > 0:
+        raise ValueError(f"l2 = {l2}, expected above 0")
+    drawn = draw_folds(targets, groups, folds, seed, is_known=l2 is not None)
+    with torch_threads(threads):
+        fits = _Fits.of(rows, targets, class_count, balance=balance)
+        chosen = fits.choose(drawn.of_rows, on_step) if drawn.of_rows is not None else None
+        strength = chosen.l2 if chosen else l2 or FIXED_STRENGTH
+        weight, bias = fits.fit(strength, start=chosen.parameters if chosen else near)
+    notes = [drawn.note("the strength", used=FIXED_STRENGTH), *([ONE_FOLD.format(folds=drawn.count)] if chosen else [])]
+    return HeadFit(
+        head=Head(weight, bias, fits.mean, fits.std),
+        l2=strength,
+        swept=chosen.losses if chosen else (),
+        out_of_fold_logits=chosen.logits if chosen else np.zeros((0, class_count), np.float32),
+        folds=drawn.count,
+        note=" ".join(filter(None, notes)),
+    )
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """As `Swept`; the losses are those of one fold."""
+
+    l2: float
+    losses: tuple[tuple[float, float], ...]
+    logits: NDArray[np.float32]
+    parameters: Tensor
+
+
+@dataclass(frozen=True)
+class _Fits:
+    """Fits on the same rows, standardised with their `mean` and `std`; `weights` (N,) are theirs in the loss."""
+
+    rows: RowsOnDisk
+    targets: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    class_count: int
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+
+    @staticmethod
+    def of(rows: RowsOnDisk, targets: NDArray[np.int64], class_count: int, *, balance: bool) -> "_Fits":
+        weights = balanced_weights(targets, class_count) if balance else np.ones(len(targets), np.float32)
+        return _Fits(rows, targets, weights, class_count, *streamed_standardisation(rows))
+
+    def choose(self, fold_of: NDArray[np.int64], on_step: Callable[[HeadStep], None] | None) -> _Chosen:
+        """The strength by the first fold; then all folds at that strength, for what they say of the rows held out."""
+        kept = (fold_of[:, None] != np.arange(fold_of.max() + 1)).astype(np.float32)
+        first = self._problem(kept[:, :1])
+        losses, best = self._sweep(first, torch.from_numpy(fold_of == 0), on_step)
+        strength = STRENGTHS[losses.index(min(losses))]
+        every = self._problem(kept)
+        start = best.expand(every.shape).clone()
+        parameters = _minimised(every, strength, start, PATH_TOLERANCE)
+        logits = every.held_out_logits(parameters, fold_of)
+        return _Chosen(strength, tuple(zip(STRENGTHS, losses, strict=False)), logits, parameters.mean(0, keepdim=True))
+
+    def fit(self, l2: float, *, start: "Tensor | Head | None") -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Weights (D, K) and bias (K,) of one strength on all rows."""
+        problem = self._problem(np.ones((len(self.targets), 1), np.float32))
+        if start is None:
+            near = [torch.zeros(problem.shape), *follow(problem, [one for one in STRENGTHS if one > l2])][-1]
+        elif isinstance(start, Head):
+            near = torch.from_numpy(carried_over(start, self.mean, self.std))[None]
+        else:
+            near = start
+        parameters = _minimised(problem, l2, near, FINAL_TOLERANCE)[0].numpy()
+        return np.ascontiguousarray(parameters[:, :-1].T), np.ascontiguousarray(parameters[:, -1])
+
+    def _sweep(
+        self, problem: StreamedRegression, held_out: Tensor, on_step: Callable[[HeadStep], None] | None
+    ) -> tuple[list[float], Tensor]:
+        """The held-out loss of each strength that was tried, and the parameters of the best."""
+        losses: list[float] = []
+        best = torch.empty(0)
+        for index, parameters in enumerate(follow(problem, STRENGTHS)):
+            losses.append(float(problem.losses[held_out].double().mean()))
+            if losses[-1] == min(losses):
+                best = parameters
+            if on_step is not None:
+                accuracy = float(problem.hits[held_out].double().mean())
+                on_step(HeadStep("validation", accuracy, losses[-1], strength_index=index, strength=STRENGTHS[index]))
+            if rises_for_good(losses):
+                break
+        return losses, best
+
+    def _problem(self, members: NDArray[np.float32]) -> StreamedRegression:
+        """One fit for each column of members, (N, P), whose rows are standardised as if they weighed alike."""
+        weighed = members * self.weights[:, None]
+        return StreamedRegression(
+            self.rows,
+            self.targets,
+            weighed,
+            mean=self.mean,
+            scale=self.std,
+            std=self._own_deviations(members),
+            class_count=self.class_count,
+        )
+
+    def _own_deviations(self, members: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Those of each fit's rows, once all are standardised, (P, D): 1 where they are all there are."""
+        if members.all():
+            return np.ones((members.shape[1], self.rows.shape[1]), np.float32)
+        _, deviations = deviations_of_fits(self.rows, members)
+        counts = members.sum(0, dtype=np.float64)[:, None]
+        return (shrunk(floored(deviations), counts) / self.std).astype(np.float32)
+
+
+def _minimised(problem: StreamedRegression, l2: float, start: Tensor, tolerance: float) -> Tensor:
+    problem.evaluate(start)
+    problem.set_strength(l2)
+    return minimise(problem, start, tolerance=tolerance)

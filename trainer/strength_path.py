@@ -1,0 +1,52 @@
+"""The strengths that are tried, from strong to weak, each fit started near the optimum of the one before it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from trainer.lbfgs import StackedProblem, minimise
+
+STRENGTHS = tuple(10.0 ** (exponent / 3) for exponent in range(6, -13, -1))
+"""From 100 down to 1e-4, three to a decade."""
+
+# A tighter path chooses the same strength; it costs many steps at weak strengths, where the optimum is flat.
+PATH_TOLERANCE = 1e-4
+FINAL_TOLERANCE = 1e-7
+
+_ALWAYS_SWEPT = 13
+_RISES_TO_STOP = 2
+_CLEAR_RISE = 1.02
+
+
+class PenalisedProblem(StackedProblem, Protocol):
+    """P fits with an L2 penalty of one strength.
+
+    Attributes:
+        shape: of the parameters, (P, ...).
+        dtype: of the parameters.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: torch.dtype
+
+    def set_strength(self, l2: float) -> None:
+        """Choose the strength; the minimum is expected near the last evaluation."""
+        ...
+
+
+def follow(problem: PenalisedProblem, strengths: Sequence[float]) -> Iterator[Tensor]:
+    """The optimum at each strength, from strong to weak; the problem was evaluated there last."""
+    parameters = before = torch.zeros(problem.shape, dtype=problem.dtype)
+    for l2 in strengths:
+        problem.set_strength(l2)
+        # The optimum moves steadily with log(l2): going on in the same direction starts close to the next one.
+        start = 2 * parameters - before
+        before, parameters = parameters, minimise(problem, start, tolerance=PATH_TOLERANCE)
+        yield parameters
+
+
+def rises_for_good(losses: Sequence[float]) -> bool:
+    """Whether weaker strengths than those so far, with these held-out losses, need not be tried."""
+    return len(losses) >= _ALWAYS_SWEPT and min(losses[-_RISES_TO_STOP:]) > _CLEAR_RISE * min(losses)
