@@ -26,6 +26,7 @@ AT_ONCE = 64  # connections that are opened in one burst
 OK = 200
 CUT, LATE = "cut off", "not answered in time"
 _LENGTH, _CHUNKED, _LAST_CHUNK = b"content-length:", b"transfer-encoding: chunked", b"0\r\n\r\n"
+_CLOSE = b"connection: close"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ class Connection(asyncio.Protocol):
         request: head and body.
         on_end: told of each end: the connection, when the request was due, 0 or the status, with which it ended, and
             the answer, if it was not 200.
+
+    Attributes:
+        closes: whether the server has said that it takes no further request here.
     """
 
     def __init__(self, request: bytes, on_end: "Callable[[Connection, float, int, bytes], None]") -> None:
@@ -79,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._missing: int | None = None
         self.due_s: float | None = None
         self.transport: asyncio.Transport | None = None
+        self.closes = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep where requests go."""
@@ -101,6 +106,7 @@ class Connection(asyncio.Protocol):
             if not end or (is_chunked(head) and not rest.endswith(_LAST_CHUNK)):
                 return
             self._status = int(head[9:12])
+            self.closes = _CLOSE in head.lower()
             self._answer = self._held if self._status != OK else b""
             self._held, self._missing = b"", 0 if is_chunked(head) else length_of(head) - len(rest)
         if self._missing <= 0:
@@ -225,7 +231,7 @@ class Crowd:
         if due_s:
             self._ended += 1
             self._count_in(due_s, now, status, answer)
-        if connection.transport is None:
+        if connection.transport is None or connection.closes:
             self._drop(connection)
         else:
             self._idle.append(connection)
@@ -234,7 +240,11 @@ class Crowd:
         self._next()
 
     def _drop(self, connection: Connection) -> None:
+        if connection not in self._all:
+            return
         self._all.discard(connection)
+        if connection.transport:
+            connection.transport.abort()
         with contextlib.suppress(ValueError):
             self._idle.remove(connection)
         if not self._over:
@@ -286,6 +296,9 @@ class Crowd:
         self._over = True
         if self._load is not None and (late := len(self._due) + self._in_flight()):
             self._load.failures[LATE] += late
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # or a connection is left, and its loop never ends
         for connection in list(self._all):
             connection.due_s = None
             if connection.transport:

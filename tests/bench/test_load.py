@@ -13,6 +13,7 @@ from bench.load import CUT, LATE, Connection, closed_loop, is_chunked, length_of
 REQUEST = b"POST /predict HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+CLOSING = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
 
 AnswerOf = Callable[[int], tuple[float, bytes]]
@@ -20,8 +21,8 @@ AnswerOf = Callable[[int], tuple[float, bytes]]
 
 
 @contextlib.contextmanager
-def served(answer_of: AnswerOf, used: set[int] | None = None) -> Iterator[int]:
-    """A server that does one thing at a time, in a thread of its own; its port. `used`: by which connections."""
+def served(answer_of: AnswerOf, asked_over: Callable[[int], None] = lambda _: None) -> Iterator[int]:
+    """A server that does one thing at a time, in a thread of its own; its port. It tells which connection asks."""
     loop, ready = asyncio.new_event_loop(), threading.Event()
     busy, asked, ports = asyncio.Lock(), list[int](), list[int]()
 
@@ -29,15 +30,14 @@ def served(answer_of: AnswerOf, used: set[int] | None = None) -> Iterator[int]:
         with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 await reader.readexactly(len(REQUEST))
-                if used is not None:
-                    used.add(id(writer))
+                asked_over(id(writer))
                 async with busy:
                     seconds, answer = answer_of(len(asked))
                     asked.append(1)
                     await asyncio.sleep(seconds)
-                if not answer:
-                    return
                 writer.write(answer)
+                if answer in (b"", CLOSING):
+                    return
 
     async def listen() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -119,6 +119,15 @@ def test_a_refusal_in_pieces_is_kept_whole() -> None:
     assert ends == [(503, BUSY), (200, b"")]
 
 
+def test_a_connection_that_is_said_to_close_is_not_used_again() -> None:
+    """What is sent over it is cut off, and that would be the client's fault."""
+    with served(lambda _: (0.001, CLOSING)) as port:
+        load = closed_loop(port, REQUEST, callers=2, seconds=0.3, warm_s=0.0)
+
+    assert load.answered > 2
+    assert not load.failures
+
+
 def test_a_window_opens_once_every_caller_was_answered() -> None:
     """The first ones of a crowd had a shorter line before them: their waits say nothing."""
     with served(lambda _: (0.02, OK)) as port:
@@ -131,7 +140,7 @@ def test_a_window_opens_once_every_caller_was_answered() -> None:
 def test_a_caller_is_spread_over_all_connections() -> None:
     """A server of several processes would answer one connection by one of these alone."""
     used = set[int]()
-    with served(lambda _: (0.001, OK), used) as port:
+    with served(lambda _: (0.001, OK), used.add) as port:
         load = closed_loop(port, REQUEST, callers=1, connections=4, seconds=0.3, warm_s=0.0)
 
     assert len(used) == 4
