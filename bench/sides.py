@@ -1,6 +1,5 @@
 """The sides of `bench.predict`: how each is started and asked, and that all of them say the same of a picture."""
 
-import base64
 import contextlib
 import http.client
 import json
@@ -37,6 +36,7 @@ class Side:
         ask: a picture -> the whole request, as the side's own pages send it.
         options: after BUNDLE and --port.
         takes_orders: it is a bare loop, told on standard input what to do.
+        settle_s: for how long it is left alone after it was frozen, before it is asked.
     """
 
     name: str
@@ -46,12 +46,7 @@ class Side:
     ask: Ask = post
     options: tuple[str, ...] = ()
     takes_orders: bool = False
-
-
-def post_base64(picture: bytes) -> bytes:
-    """A whole request that brings a picture in JSON."""
-    body = json.dumps({"image_data": base64.b64encode(picture).decode()}).encode()
-    return post(body, content_type="application/json")
+    settle_s: float = 0.0
 
 
 def post_jpeg(picture: bytes) -> bytes:
@@ -68,17 +63,17 @@ SIDES = (
     Side(BARE_PROCESSES, "bench.peers.bare", needs="onnxruntime", options=("--processes",), takes_orders=True),
     Side("tutorial", "bench.peers.tutorial", ask=post_form),
     Side("torch", "bench.peers.tutorial_torch", needs="torch", ask=post_form),
-    Side("litserve", "bench.peers.litserve_server", needs="litserve", of_peers=True, ask=post_base64),
+    Side("litserve", "bench.peers.litserve_server", needs="litserve", of_peers=True, ask=post_form),
     Side(
         "litserve-batched",
         "bench.peers.litserve_server",
         needs="litserve",
         of_peers=True,
-        ask=post_base64,
+        ask=post_form,
         options=("--batched",),
     ),
     Side("bentoml", "bench.peers.bentoml_server", needs="bentoml", of_peers=True, ask=post_jpeg),
-    Side("ray", "bench.peers.ray_server", needs="ray", of_peers=True, ask=post_jpeg),
+    Side("ray", "bench.peers.ray_server", needs="ray", of_peers=True, ask=post_jpeg, settle_s=1.0),
     Side("mosec", "bench.peers.mosec_server", needs="mosec", of_peers=True, ask=post_jpeg),
 )
 NAMES = tuple(side.name for side in SIDES)
@@ -113,6 +108,7 @@ class Running:
         thaw(self.pids)
         self.pids = tree(self.process.pid)
         thaw(self.pids)
+        time.sleep(self.side.settle_s)
         try:
             yield self.pids
         finally:

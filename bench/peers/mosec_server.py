@@ -10,7 +10,7 @@ from typing import Any
 
 from mosec import Server, Worker
 
-from bench.peers.model import Answer, Model, bundle_from_environment, peer_arguments
+from bench.peers.model import BUNDLE, Answer, Model, bundle_from_environment, peer_arguments
 from shared.cores import usable_cores
 
 
@@ -32,8 +32,6 @@ class Classify(Worker):
 
 def run(bundle: str, port: int) -> Any:
     """Serve until it is stopped; Mosec reads its options from the command line."""
-    from bench.peers.model import BUNDLE
-
     sys.argv = [sys.argv[0], "--port", str(port), "--address", "127.0.0.1", "--timeout", "60000"]
     server = Server()
     server.append_worker(Classify, num=usable_cores(), env=[{BUNDLE: bundle}] * usable_cores(), route="/predict")
