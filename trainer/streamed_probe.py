@@ -20,6 +20,9 @@ from trainer.streamed_regression import StreamedRegression, deviations_of_fits, 
 from trainer.strength_path import FINAL_TOLERANCE, PATH_TOLERANCE, STRENGTHS, follow, rises_for_good
 from trainer.sweep import torch_threads
 
+_STRONGER = 2
+"""Strengths that are tried on all rows beside the best of the sample."""
+
 ONE_FOLD = "The strength was chosen on one fold of {folds}: the features are too many for memory, and each pass costs."
 
 
@@ -39,8 +42,8 @@ def fit_streamed_probe(
 ) -> HeadFit:
     """Fit a multinomial logistic regression on standardised features; see `fit_linear_probe`.
 
-    The strength is chosen on the first fold alone, the others held out at that strength only: where there are so many
-    rows, one fold tells strengths apart.
+    The strength is chosen on the first fold alone, among those that are not much stronger than the best of a sample of
+    the rows; the other folds are held out at that strength only. One fold of so many rows tells strengths apart.
 
     Args:
         rows: N rows of D features in a canonical order.
@@ -106,12 +109,12 @@ class _Fits:
         kept = (fold_of[:, None] != np.arange(fold_of.max() + 1)).astype(np.float32)
         first = self._problem(kept[:, :1])
         losses, best = self._sweep(first, torch.from_numpy(fold_of == 0), on_step)
-        strength = STRENGTHS[losses.index(min(losses))]
+        strength = min(losses, key=losses.__getitem__)
         every = self._problem(kept)
         start = best.expand(every.shape).clone()
         parameters = _minimised(every, strength, start, PATH_TOLERANCE)
         logits = every.held_out_logits(parameters, fold_of)
-        return _Chosen(strength, tuple(zip(STRENGTHS, losses, strict=False)), logits, parameters.mean(0, keepdim=True))
+        return _Chosen(strength, tuple(losses.items()), logits, parameters.mean(0, keepdim=True))
 
     def fit(self, l2: float, *, start: "Tensor | Head | None") -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Weights (D, K) and bias (K,) of one strength on all rows."""
@@ -127,20 +130,26 @@ class _Fits:
 
     def _sweep(
         self, problem: StreamedRegression, held_out: Tensor, on_step: Callable[[HeadStep], None] | None
-    ) -> tuple[list[float], Tensor]:
-        """The held-out loss of each strength that was tried, and the parameters of the best."""
+    ) -> tuple[dict[float, float], Tensor]:
+        """The held-out loss of each strength that was tried on all rows, and the parameters of the best.
+
+        More rows want less penalty: what is best for the sample, in memory, is where to begin, a little stronger.
+        """
+        of_sample, near = _path_of_sample(problem, held_out)
+        best = of_sample.index(min(of_sample))
+        begin = max(0, best - _STRONGER)
         losses: list[float] = []
-        best = torch.empty(0)
-        for index, parameters in enumerate(follow(problem, STRENGTHS)):
+        chosen = torch.empty(0)
+        for index, parameters in enumerate(follow(problem, STRENGTHS[begin:], near[begin]), start=begin):
             losses.append(float(problem.losses[held_out].double().mean()))
             if losses[-1] == min(losses):
-                best = parameters
+                chosen = parameters
             if on_step is not None:
                 accuracy = float(problem.hits[held_out].double().mean())
                 on_step(HeadStep("validation", accuracy, losses[-1], strength_index=index, strength=STRENGTHS[index]))
-            if rises_for_good(losses):
+            if rises_for_good(losses, always=_STRONGER + 1):
                 break
-        return losses, best
+        return dict(zip(STRENGTHS[begin:], losses, strict=False)), chosen
 
     def _problem(self, members: NDArray[np.float32]) -> StreamedRegression:
         """One fit for each column of members, (N, P), whose rows are standardised as if they weighed alike."""
@@ -162,6 +171,19 @@ class _Fits:
         _, deviations = deviations_of_fits(self.rows, members)
         counts = members.sum(0, dtype=np.float64)[:, None]
         return (shrunk(floored(deviations), counts) / self.std).astype(np.float32)
+
+
+def _path_of_sample(problem: StreamedRegression, held_out: Tensor) -> tuple[list[float], list[Tensor]]:
+    """The loss of each strength on held-out rows of the sample, and its parameters."""
+    of_sample = held_out[torch.from_numpy(problem.sampled)]
+    losses: list[float] = []
+    found: list[Tensor] = []
+    for parameters in follow(problem.sample, STRENGTHS):
+        losses.append(float(problem.sample.losses[of_sample].double().mean()))
+        found.append(parameters)
+        if rises_for_good(losses):
+            break
+    return losses, found
 
 
 def _minimised(problem: StreamedRegression, l2: float, start: Tensor, tolerance: float) -> Tensor:

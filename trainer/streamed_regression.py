@@ -57,13 +57,16 @@ class StreamedRegression:
         self.hits = torch.empty(len(rows), members.shape[1], dtype=torch.bool)
         """Of the last evaluation, whether the likeliest class of each row is its own: shape (N, P)."""
         self._last = torch.zeros(self.shape)
-        self._sample = self._sampled(targets, members, mean, scale, std)
+        self.sampled = _drawn(len(rows))
+        """Numbers of the rows whose curvature stands for that of all, ascending."""
+        self.sample = self._sample_of(targets, members, mean, scale, std)
+        """The same fits on these rows alone, in memory."""
 
     def set_strength(self, l2: float) -> None:
         """Choose the strength; must come before `precondition`. The minimum is expected near the last evaluation."""
         self._l2 = l2
-        self._sample.evaluate(self._last)
-        self._sample.set_strength(l2)
+        self.sample.evaluate(self._last)
+        self.sample.set_strength(l2)
 
     def evaluate(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Objectives (P,) and gradients (P, K, D + 1)."""
@@ -90,7 +93,7 @@ class StreamedRegression:
 
     def precondition(self, gradients: Tensor) -> Tensor:
         """The gradients times the inverse of an approximate Hessian, that of the sampled rows."""
-        return self._sample.precondition(gradients)
+        return self.sample.precondition(gradients)
 
     def held_out_logits(self, parameters: Tensor, folds: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits (N, K) of each row under the fit p that is its fold, (N,)."""
@@ -116,7 +119,7 @@ class StreamedRegression:
         bias = parameters[..., -1].double() - weight @ self._mean
         return weight.flatten(0, 1).float(), bias.flatten().float()
 
-    def _sampled(
+    def _sample_of(
         self,
         targets: NDArray[np.int64],
         members: NDArray[np.float32],
@@ -124,11 +127,8 @@ class StreamedRegression:
         scale: NDArray[np.float32],
         std: NDArray[np.float32],
     ) -> SoftmaxRegression:
-        chosen = np.arange(len(targets))
-        if len(chosen) > _SAMPLED:  # drawn, since a stride may agree with the order of folds or classes
-            chosen = np.sort(np.random.default_rng(0).choice(chosen, _SAMPLED, replace=False))
-        features = torch.from_numpy((self._rows.take(chosen).together() - mean) / scale)
-        of_sample = torch.tensor(targets[chosen]), torch.tensor(members[chosen])
+        features = torch.from_numpy((self._rows.take(self.sampled).together() - mean) / scale)
+        of_sample = torch.tensor(targets[self.sampled]), torch.tensor(members[self.sampled])
         return SoftmaxRegression(features, *of_sample, torch.tensor(std), class_count=self.shape[1])
 
 
@@ -157,6 +157,13 @@ def deviations_of_fits(
     counts = members.sum(0, dtype=np.float64)[:, None]
     mean = total / counts
     return mean + about, np.sqrt(np.maximum(squares / counts - np.square(mean), 0))
+
+
+def _drawn(count: int) -> NDArray[np.int64]:
+    """Drawn, since a stride may agree with the order of folds or classes; always the same."""
+    if count <= _SAMPLED:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, _SAMPLED, replace=False))
 
 
 def _of_each_fit(targets: Tensor, fits: int) -> Tensor:

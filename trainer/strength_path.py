@@ -15,7 +15,7 @@ STRENGTHS = tuple(10.0 ** (exponent / 3) for exponent in range(6, -13, -1))
 PATH_TOLERANCE = 1e-4
 FINAL_TOLERANCE = 1e-7
 
-_ALWAYS_SWEPT = 13
+ALWAYS_SWEPT = 13
 _RISES_TO_STOP = 2
 _CLEAR_RISE = 1.02
 
@@ -36,17 +36,30 @@ class PenalisedProblem(StackedProblem, Protocol):
         ...
 
 
-def follow(problem: PenalisedProblem, strengths: Sequence[float]) -> Iterator[Tensor]:
-    """The optimum at each strength, from strong to weak; the problem was evaluated there last."""
-    parameters = before = torch.zeros(problem.shape, dtype=problem.dtype)
+def follow(problem: PenalisedProblem, strengths: Sequence[float], start: Tensor | None = None) -> Iterator[Tensor]:
+    """The optimum at each strength, from strong to weak; the problem was evaluated there last.
+
+    Args:
+        problem: to be solved; nowhere evaluated yet.
+        strengths: from strong to weak.
+        start: near the optimum of the first; without it that must be so strong that zeros are.
+    """
+    if start is not None:
+        problem.evaluate(start)
+    parameters = before = torch.zeros(problem.shape, dtype=problem.dtype) if start is None else start
     for l2 in strengths:
         problem.set_strength(l2)
         # The optimum moves steadily with log(l2): going on in the same direction starts close to the next one.
-        start = 2 * parameters - before
-        before, parameters = parameters, minimise(problem, start, tolerance=PATH_TOLERANCE)
+        begin = 2 * parameters - before
+        before, parameters = parameters, minimise(problem, begin, tolerance=PATH_TOLERANCE)
         yield parameters
 
 
-def rises_for_good(losses: Sequence[float]) -> bool:
-    """Whether weaker strengths than those so far, with these held-out losses, need not be tried."""
-    return len(losses) >= _ALWAYS_SWEPT and min(losses[-_RISES_TO_STOP:]) > _CLEAR_RISE * min(losses)
+def rises_for_good(losses: Sequence[float], *, always: int = ALWAYS_SWEPT) -> bool:
+    """Whether weaker strengths than those so far, with these held-out losses, need not be tried.
+
+    Args:
+        losses: from strong to weak.
+        always: so many are tried in any case.
+    """
+    return len(losses) >= max(always, _RISES_TO_STOP) and min(losses[-_RISES_TO_STOP:]) > _CLEAR_RISE * min(losses)
