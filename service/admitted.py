@@ -61,7 +61,7 @@ async def let_in(
         check(name)
     note_model(request.scope, name)
     times = stage_times_of(request.scope)
-    times.begin("receive")
+    times.go_on("receive")
     body = await read(request)
     times.end()
     deadline = min(client_deadline, in_seconds(runtime.settings.request_timeout_s))

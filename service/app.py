@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 
@@ -23,7 +23,7 @@ from service.request_ids import RequestIds
 from service.request_log import RequestLog
 from service.runtime import Lifecycle, Opened, Runtime, open_runtime
 from service.settings import ServiceSettings
-from service.upload_limit import UploadBounds, UploadLimit
+from service.upload_limit import HeldBodies, UploadBounds, UploadLimit
 
 LOOK_EVERY_S = 0.02
 
@@ -63,10 +63,11 @@ class _Parts:
     counts: RequestCounts
     access: Access
     log: RequestLog
+    held: HeldBodies = field(default_factory=HeldBodies)
 
 
 def _parts_of(runtime: Runtime) -> _Parts:
-    return _Parts(runtime.lifecycle, runtime.counts, runtime.access, runtime.log)
+    return _Parts(runtime.lifecycle, runtime.counts, runtime.access, runtime.log, runtime.held)
 
 
 def _own_parts(settings: ServiceSettings) -> _Parts:
@@ -86,7 +87,7 @@ def _taken_over(opened: Opened) -> Iterator[Runtime]:
 def _add_middleware(app: FastAPI, settings: ServiceSettings, parts: _Parts) -> None:
     # The last one added is the outermost: a request meets them from the bottom up.
     app.add_middleware(QuickPath, endpoint=predict_routes.predict_plainly)
-    app.add_middleware(UploadLimit, bounds=_upload_bounds(settings))
+    app.add_middleware(UploadLimit, bounds=_upload_bounds(settings), held=parts.held)
     app.add_middleware(Guarded, guard=parts.access.guard)
     app.add_middleware(Refusals)
     app.add_middleware(CorsHeaders, cors=parts.access.cors)

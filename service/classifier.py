@@ -13,58 +13,24 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from service.answers import Answer, Computed, answer_of, computed_of
 from service.generation import Generation
 from service.lane import Lane
+from service.lane_turn import Turn
 from service.lane_work import done_on_lane
 from service.model_errors import ModelFailed
 from service.pool import Pool
 from service.pool_errors import PoolTimeout
 from service.registry import Registry
 from service.runner import Outputs
+from service.sources import Source, decoded_file
 from service.stage_times import StageTimes
-from shared.decode import DecodeLimits, decode
+from shared.decode import DecodeLimits
 from shared.errors import RunFailed
-from shared.prediction import Prediction, top_k
-from shared.preprocess import preprocess
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-
-Source = Callable[[Generation, DecodeLimits], NDArray[np.uint8]]
-"""Gives a picture's pixels (H, W, 3) as a generation takes them; called on a lane's thread, maybe more than once."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one version of one model says about a picture.
-
-    Attributes:
-        predictions: the best labels, best first.
-        novelty: how unlike the training pictures, 0 to 1; None when the model does not know.
-        unfamiliar: whether novelty is above the model's threshold; None as above.
-    """
-
-    predictions: list[Prediction]
-    novelty: float | None
-    unfamiliar: bool | None
-    model: str
-    version: str
-
-
-@dataclass(frozen=True)
-class Computed:
-    """The same with the tensors that it was made of.
-
-    Attributes:
-        answer: with the best label.
-        outputs: what the graph says.
-        labels: K names in the order of the probabilities.
-    """
-
-    answer: Answer
-    outputs: Outputs
-    labels: tuple[str, ...]
 
 
 def classify_picture(
@@ -93,7 +59,7 @@ def classify_picture(
     """
     times = times or StageTimes()
     images = _read(decoded_file(data), generation, lane, limits, times)
-    return _answer_of(_run(images, generation, lane, (), times), generation, count)
+    return answer_of(_run(images, generation, lane, (), times), generation, count)
 
 
 def _run(
@@ -117,16 +83,6 @@ def _failures_told(generation: Generation) -> Iterator[None]:
         raise ModelFailed(generation.name, generation.version) from error
 
 
-def decoded_file(data: bytes | memoryview) -> Source:
-    """What gives the pixels of a picture file; its errors are PictureErrors."""
-    return partial(_decode, data)
-
-
-def _decode(data: bytes | memoryview, generation: Generation, limits: DecodeLimits) -> NDArray[np.uint8]:
-    spec = generation.bundle.metadata.spec
-    return preprocess(decode(bytes(data), at_least=spec.decode_at_least, limits=limits), spec)
-
-
 def _read(
     source: Source, generation: Generation, lane: Lane, limits: DecodeLimits, times: StageTimes
 ) -> NDArray[np.uint8]:
@@ -135,21 +91,6 @@ def _read(
     pixels = source(generation, limits)
     lane.check_deadline("it was run")
     return pixels[np.newaxis]
-
-
-def _answer_of(outputs: Outputs, generation: Generation, count: int) -> Answer:
-    threshold = generation.bundle.metadata.thresholds.unfamiliar
-    return Answer(
-        predictions=top_k(outputs.probabilities, generation.labels, count),
-        novelty=outputs.novelty,
-        unfamiliar=None if outputs.novelty is None or threshold is None else outputs.novelty > threshold,
-        model=generation.name,
-        version=generation.version,
-    )
-
-
-def _computed_of(outputs: Outputs, generation: Generation) -> Computed:
-    return Computed(_answer_of(outputs, generation, 1), outputs, generation.labels)
 
 
 @dataclass(frozen=True)
@@ -163,7 +104,7 @@ class _Job(Generic[Result]):
 
 
 @dataclass(frozen=True)
-class _Pending:
+class Pending:
     """A picture that was handed to a generation which runs many together; that answers it even once it is retired."""
 
     generation: Generation
@@ -207,8 +148,25 @@ class Classifier:
             ModelFailed: the graph fails with it.
             RunnerBroken: nothing can be computed any more.
         """
-        finish = partial(_answer_of, count=count)
+        finish = partial(answer_of, count=count)
         return await self._timed(_Job(decoded_file(data), model, deadline, times or StageTimes(), finish))
+
+    def begin(
+        self, data: bytes, *, model: str, count: int, deadline: float, times: StageTimes, told: Callable[[], object]
+    ) -> Turn["Answer | Pending"]:
+        """As `classify`, for who does not wait, but is told by the event loop when the turn may be over.
+
+        What comes of it is pending where the model runs pictures together: that is `classify`'s business, and to be
+        taken back by who does not wait for it (`take_back`).
+
+        Raises:
+            TooManyWaiting, PoolClosed: at once.
+        """
+        times.begin("queue")
+        job = _Job(decoded_file(data), model, deadline, times, partial(answer_of, count=count))
+        turn = Turn(self._pool, self._executor, partial(self._classify_leased, job), told)
+        turn.enter(deadline, queue=model, room=self._room_of(model))
+        return turn
 
     async def compute(
         self,
@@ -228,7 +186,7 @@ class Classifier:
             also: names of further outputs of the graph that are wanted.
             times: as for `classify`.
         """
-        return await self._timed(_Job(source, model, deadline, times or StageTimes(), _computed_of, tuple(also)))
+        return await self._timed(_Job(source, model, deadline, times or StageTimes(), computed_of, tuple(also)))
 
     async def _timed(self, job: "_Job[Result]") -> Result:
         job.times.begin("queue")
@@ -245,26 +203,26 @@ class Classifier:
             job.deadline,
             queue=job.model,
             room=self._room_of(job.model),
-            discard=_take_back,
+            discard=take_back,
         ) as found:
-            return await self._wait_for(found, job) if isinstance(found, _Pending) else found
+            return await self._wait_for(found, job) if isinstance(found, Pending) else found
 
     def _room_of(self, model: str) -> int | None:
         generation = self._registry.find(model)
         return None if generation is None else generation.room
 
-    def _classify_leased(self, job: "_Job[Result]", lane: Lane) -> "Result | _Pending":
+    def _classify_leased(self, job: "_Job[Result]", lane: Lane) -> "Result | Pending":
         # The generation is leased on this thread: who ends the last lease of an old one frees its memory.
         with self._registry.lease(job.model) as generation:
             images = _read(job.source, generation, lane, self._limits, job.times)
             if not generation.batches:
                 return job.finish(_run(images, generation, lane, job.also, job.times), generation)
             job.times.begin("queue")
-            pending = _Pending(generation, generation.submit(images, deadline=job.deadline, also=job.also))
+            pending = Pending(generation, generation.submit(images, deadline=job.deadline, also=job.also))
         lane.hand_over()  # the device computes: meanwhile this core decodes somebody else's picture
         return pending
 
-    async def _wait_for(self, pending: "_Pending", job: "_Job[Result]") -> Result:
+    async def _wait_for(self, pending: "Pending", job: "_Job[Result]") -> Result:
         """Wait for another thread's run, without a core."""
         try:
             async with asyncio.timeout(max(0.0, job.deadline - time.monotonic())):
@@ -277,7 +235,7 @@ class Classifier:
         return job.finish(outputs, pending.generation)
 
 
-def _take_back(found: object) -> None:
+def take_back(found: object) -> None:
     """Nobody waits for it any more: it was handed in before its caller's departure was noticed."""
-    if isinstance(found, _Pending):
+    if isinstance(found, Pending):
         found.outputs.cancel()

@@ -80,11 +80,25 @@ class ClosingConnection(HttpToolsProtocol):
             self._answered.message_event.set()
             self._departure.note()
 
+    def end_grace(self) -> None:
+        """Nothing more is waited for; who is worked for by the app is told so by it."""
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._answered = cycle  # uvicorn's own `cycle` is the one that was read last
-        self._departure = Departure(self.flow.resume_reading)
+        self._begin_answer(cycle)
         cycle.scope["state"][DEPARTURE] = self._departure
         super()._start_asgi_task(cycle, app)
+
+    def _begin_answer(self, cycle: RequestResponseCycle) -> None:
+        self._answered = cycle  # uvicorn's own `cycle` is the one that was read last
+        self._departure = Departure(self.flow.resume_reading)
+
+    def _write_answer(self, cycle: RequestResponseCycle, answer: bytes) -> None:
+        """A whole answer, to a request that no app knows of."""
+        self.transport.write(answer)
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def _await_the_rest(self) -> None:
         if not self._send_timer.runs and self.transport.get_write_buffer_size():

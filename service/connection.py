@@ -99,10 +99,12 @@ class Connection(RefusingConnection):
         """Take in what came; after a refusal, only read it away."""
         self._unset_keepalive_if_required()
         if self._in_head and not self._refused:
-            self._begin_head()
+            self._head_begun = True
         left = memoryview(data)
         while left:
             left = self._feed(left)
+        if self._in_head and self._head_begun and not self._refused and not self._head_timer.runs:
+            self._await_head()  # only now: most heads come whole
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends no more: what is half a request is refused, all else closed. True keeps it open."""
@@ -124,7 +126,7 @@ class Connection(RefusingConnection):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self._begin_head()
+        self._head_begun = True
 
     def on_headers_complete(self) -> None:
         """A head is whole: judge it before the app sees it."""
@@ -156,8 +158,11 @@ class Connection(RefusingConnection):
 
     def on_body(self, body: bytes) -> None:
         """Some of the body."""
-        self._framing_bytes -= 16 * len(body)
+        self._note_content(body)
         super().on_body(body)
+
+    def _note_content(self, body: bytes) -> None:
+        self._framing_bytes -= 16 * len(body)
 
     def on_message_complete(self) -> None:
         """The request is whole; another head may follow."""
@@ -237,11 +242,6 @@ class Connection(RefusingConnection):
     def _is_all_framing(self) -> bool:
         """Whether chunks bring extensions and trailers instead of content."""
         return not self._in_head and self._framing_bytes > self._limits.head_bytes
-
-    def _begin_head(self) -> None:
-        self._head_begun = True
-        if not self._head_timer.runs:
-            self._await_head()
 
     def _await_head(self) -> None:
         head_s = min(self._limits.head_s, CROWDED_HEAD_S) if self._crowded else self._limits.head_s

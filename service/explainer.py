@@ -11,11 +11,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from service.classifier import Classifier, Computed, Source
+from service.answers import Computed
+from service.classifier import Classifier
 from service.explaining import GRID, Box, Method, Patch, box_of, covered, log_odds, mean_colour, patches, scaled
 from service.generation import Generation
 from service.model_errors import UnknownLabel, VersionSwapped
 from service.registry import Registry
+from service.sources import Source
 from service.stage_times import StageTimes
 from shared.decode import DecodeLimits, decode
 from shared.evidence import Evidence, heat_of

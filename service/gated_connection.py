@@ -87,12 +87,15 @@ class GatedConnection(Connection):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._unset_keepalive_if_required()  # a refusal within the same read has started it
         if not self._is_short(cycle) or (turned := self._turned_away(cycle)) is None:
-            super()._start_asgi_task(cycle, app)
+            self._let_in(cycle, app)
         elif cycle.more_body:
             self._turned, self._turned_bytes = turned, 0
         else:
             self._turned_bytes = len(cycle.body)
             self._answer(cycle, turned)
+
+    def _let_in(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        super()._start_asgi_task(cycle, app)
 
     def _turned_away(self, cycle: RequestResponseCycle) -> TurnedAway | None:
         scope = cast("Scope", cycle.scope)
@@ -118,17 +121,8 @@ class GatedConnection(Connection):
         request_id = identify(turned.scope)
         # First, so that who has read the answer finds it counted.
         self._gate.count(turned, answer.status, bytes_in=self._turned_bytes)
-        self.transport.write(
-            answer.written(
-                request_id,
-                server_headers=[*self.server_state.default_headers, *self._gate.more_headers(scope)],
-                closes=not cycle.keep_alive,
-            )
-        )
-        cycle.response_started = cycle.response_complete = True
-        if not cycle.keep_alive:
-            self.transport.close()
-        self.on_response_complete()
+        headers = [*self.server_state.default_headers, *self._gate.more_headers(scope)]
+        self._write_answer(cycle, answer.written(request_id, server_headers=headers, closes=not cycle.keep_alive))
 
     def _leave_it_to_the_app(self) -> None:
         """Its body takes long: it is told at once, and its connection closed."""
@@ -138,7 +132,7 @@ class GatedConnection(Connection):
         self._turned = None
         scope = cast("Scope", self.cycle.scope)
         scope["state"][REFUSAL], scope["route"] = turned.error, turned.route
-        super()._start_asgi_task(self.cycle, self.app)
+        self._let_in(self.cycle, self.app)
 
 
 def _header(cycle: RequestResponseCycle, wanted: bytes) -> bytes:

@@ -1,11 +1,10 @@
 """What a pool tells of itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class PoolStats:
+class PoolStats(NamedTuple):
     """What a pool is doing, and what it did since it was made, read at one moment; so the counts add up.
 
     `asked_total` is `granted_total + refused_total + timed_out_total + gave_up_total + dismissed_total + waiting`.

@@ -22,6 +22,7 @@ from shared.errors import FinialError
 Endpoint = Callable[[Request, Runtime, str | None, float], Awaitable[BaseModel]]
 """Given a request, the runtime, the model's name if there is one, and until when the client waits."""
 
+_FAILURE = "failure"
 _TIMEOUT = b"x-request-timeout-ms"
 _UNNAMED, _NAMED = GatedRoute(PREDICT), GatedRoute(PREDICT_WITH)
 
@@ -39,16 +40,11 @@ class QuickPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
-        if scope["type"] != "http" or not _is_plain(scope):
+        asked = plainly_asked(scope) if scope["type"] == "http" else None
+        if asked is None:
             await self._app(scope, receive, send)
-            return
-        match scope["path"].split("/"):
-            case ["", "predict"]:
-                await self._ask(_UNNAMED, None, Request(scope, receive), send)
-            case ["", "models", name, "predict"] if name:
-                await self._ask(_NAMED, name, Request(scope, receive), send)
-            case _:
-                await self._app(scope, receive, send)
+        else:
+            await self._ask(*asked, Request(scope, receive), send)
 
     async def _ask(self, route: GatedRoute, name: str | None, request: Request, send: Send) -> None:
         request.scope["route"] = route
@@ -57,6 +53,7 @@ class QuickPath:
 
     async def _answer(self, request: Request, name: str | None) -> Response:
         try:
+            await _raise_known(request)
             found = await self._endpoint(request, request.app.state.runtime, name, math.inf)
         except FinialError as error:
             return await answer_finial_error(request, error)
@@ -65,9 +62,25 @@ class QuickPath:
         return Response(found.model_dump_json(), media_type="application/json")
 
 
-def _is_plain(scope: Scope) -> bool:
-    return (
-        scope["method"] == "POST"
-        and not scope["query_string"]
-        and all(name != _TIMEOUT for name, _ in scope["headers"])
-    )
+def plainly_asked(scope: Scope) -> tuple[GatedRoute, str | None] | None:
+    """Where a request for a prediction without parameters goes, and for which model; None for any other request."""
+    if scope["method"] != "POST" or scope["query_string"] or any(name == _TIMEOUT for name, _ in scope["headers"]):
+        return None
+    match scope["path"].split("/"):
+        case ["", "predict"]:
+            return _UNNAMED, None
+        case ["", "models", name, "predict"] if name:
+            return _NAMED, name
+    return None
+
+
+def note_failure(scope: Scope, error: Exception) -> None:
+    """Tell that a request has been worked for, and why there is no answer: nothing is to be done for it again."""
+    scope["state"][_FAILURE] = error
+
+
+async def _raise_known(request: Request) -> None:
+    error: Exception | None = request.scope.get("state", {}).get(_FAILURE)
+    if error is not None:
+        await request.body()  # so that the connection can be kept
+        raise error

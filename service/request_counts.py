@@ -89,6 +89,34 @@ class RequestCounts:
             self._stages[stage].observe(seconds)
 
 
+BEGAN, READ_BEFORE = "began", "read_before"
+"""Keys of a scope's state, of a request that comes late to the app: when its head came, in s of time.monotonic(), and
+how many bytes of its body were read and dropped before."""
+
+
+def note_end(
+    scope: Scope, counts: RequestCounts, log: RequestWriter, *, status: int, seconds: float, bytes_in: int
+) -> None:
+    """Count and log a request when its answer begins.
+
+    Args:
+        scope: the request's.
+        counts: where it is counted.
+        log: told of it.
+        status: what it is answered, or CLIENT_GONE.
+        seconds: since its head came.
+        bytes_in: how much of its body was read.
+    """
+    route = getattr(scope.get("route"), "path", OTHER_ROUTE)
+    counts.add(route=route, status=status, problem=scope.get("state", {}).get("problem"), seconds=seconds)
+    log.write(scope, route=route, status=status, seconds=seconds, bytes_in=bytes_in)
+    if (times := known_stage_times(scope)) is not None:
+        counts.add_stages(times)
+    if status == HTTPStatus.OK:
+        for answer in noted_answers(scope):
+            counts.predictions.add(answer)
+
+
 def note_problem(scope: Scope, name: str) -> None:
     """Tell the counts which problem a request is answered."""
     scope.setdefault("state", {})["problem"] = name
@@ -124,10 +152,11 @@ class _Watched:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, counts: RequestCounts, log: RequestWriter) -> None:
         self._scope, self._receive, self._send, self._counts, self._log = scope, receive, send, counts, log
-        self._began = time.monotonic()
+        state: Mapping[str, Any] = scope.get("state", {})
+        self._began: float = state.get(BEGAN) or time.monotonic()
+        self._bytes_in: int = state.get(READ_BEFORE, 0)
         self._counted = self._gone = False
         self._body_complete = False
-        self._bytes_in = 0
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -157,14 +186,6 @@ class _Watched:
         if self._counted:
             return
         self._counted = True
-        state: Mapping[str, Any] = self._scope.get("state", {})
         status = CLIENT_GONE if self._gone else status
-        route = getattr(self._scope.get("route"), "path", OTHER_ROUTE)
         seconds = time.monotonic() - self._began
-        self._counts.add(route=route, status=status, problem=state.get("problem"), seconds=seconds)
-        self._log.write(self._scope, route=route, status=status, seconds=seconds, bytes_in=self._bytes_in)
-        if (times := known_stage_times(self._scope)) is not None:
-            self._counts.add_stages(times)
-        if status == HTTPStatus.OK:
-            for answer in noted_answers(self._scope):
-                self._counts.predictions.add(answer)
+        note_end(self._scope, self._counts, self._log, status=status, seconds=seconds, bytes_in=self._bytes_in)

@@ -4,7 +4,7 @@ Both are in whatever is logged while the request is served; the name is in its a
 """
 
 import re
-import uuid
+import secrets
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,12 +26,14 @@ def request_id_of(scope: Scope) -> str:
 
 def named(given: str) -> str:
     """What a request is called: as its client calls it, if that is sane; else a fresh name."""
-    return given if _SANE.fullmatch(given) else uuid.uuid4().hex
+    return given if _SANE.fullmatch(given) else secrets.token_hex(16)
 
 
 def identify(scope: Scope) -> str:
-    """Put the request's id and its trace into its state. Returns the id."""
+    """Put the request's id and its trace into its state, unless they are there. Returns the id."""
     state = scope.setdefault("state", {})
+    if known := request_id_of(scope):
+        return known
     state["request_id"] = request_id = named(Headers(scope=scope).get(HEADER, ""))
     state["trace"] = trace_of(scope["headers"])
     return request_id

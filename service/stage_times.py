@@ -44,6 +44,11 @@ class StageTimes:
         self._add(now)
         self._stage, self._began = stage, now
 
+    def go_on(self, stage: Stage) -> None:
+        """Be in a stage, which may have begun before."""
+        if stage != self._stage:
+            self.begin(stage)
+
     def end(self) -> None:
         """Leave the stage, if there is one."""
         self._add(self._clock())

@@ -32,6 +32,13 @@ class UploadBounds:
     timeout_s: float
 
 
+@dataclass
+class HeldBodies:
+    """What all requests under way have received so far."""
+
+    bytes: int = 0
+
+
 class UploadLimit:
     """ASGI middleware: reading the body raises as soon as a limit is passed, and nothing is read after that.
 
@@ -40,10 +47,11 @@ class UploadLimit:
     Args:
         app: what is protected.
         bounds: the limits.
+        held: what all requests have in memory, also those that the app knows nothing of.
     """
 
-    def __init__(self, app: ASGIApp, *, bounds: UploadBounds) -> None:
-        self._app, self._bounds, self._held = app, bounds, _Held()
+    def __init__(self, app: ASGIApp, *, bounds: UploadBounds, held: HeldBodies | None = None) -> None:
+        self._app, self._bounds, self._held = app, bounds, held or HeldBodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a `receive` that counts."""
@@ -68,15 +76,8 @@ def note_unpacked(scope: Scope, piece_bytes: int) -> None:
     limited.note_unpacked(piece_bytes)
 
 
-@dataclass
-class _Held:
-    """What all requests under way have received so far."""
-
-    bytes: int = 0
-
-
 class _LimitedReceive:
-    def __init__(self, scope: Scope, receive: Receive, bounds: UploadBounds, held: _Held) -> None:
+    def __init__(self, scope: Scope, receive: Receive, bounds: UploadBounds, held: HeldBodies) -> None:
         self._scope, self._receive, self._bounds, self._held = scope, receive, bounds, held
         announced = Headers(scope=scope).get("content-length", "")
         self._announced_bytes = int(announced) if announced.isdigit() else 0

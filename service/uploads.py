@@ -9,6 +9,12 @@ PART_NAMES = ("file", "image")
 MAX_PARTS, MAX_PICTURES = 64, 32
 
 
+def announces_picture(content_type: str) -> bool:
+    """Whether a body of this kind is taken for a picture file."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind.startswith("image/") or kind == "application/octet-stream"
+
+
 async def read_pictures(request: Request) -> list[bytes]:
     """The pictures that a request carries, at least one and at most MAX_PICTURES, in the order sent.
 
@@ -22,7 +28,7 @@ async def read_pictures(request: Request) -> list[bytes]:
     kind = announced.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _read_form(request, announced)
-    if not kind.startswith("image/") and kind != "application/octet-stream":
+    if not announces_picture(kind):
         raise UnsupportedContentType(announced[:80])
     picture = await request.body()
     if not picture:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.classifier import Computed
+from service.answers import Computed
 from service.open_inference.request import LABEL, Inference, WantedOutput
 from service.open_inference.schemas import InferAnswer, InferOutput
 from shared.bundle import NOVELTY, PROBABILITIES

@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.classifier import Source, decoded_file
 from service.open_inference.json import read_document
 from service.open_inference.schemas import InferRequest, InferRequestedOutput, Parameters
 from service.open_inference.tensors import refuse_shared_memory, sources_of
 from service.request_errors import InferenceMalformed
+from service.sources import Source, decoded_file
 
 Document = TypeVar("Document", bound=BaseModel)
 

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from service.classifier import Answer, Computed, Source
+from service.answers import Answer, Computed
 from service.generation import Generation
 from service.model_errors import ModelFailed, UnknownVersion, VersionSwapped
 from service.open_inference.answer import OWN, Written, write_answer
@@ -14,6 +14,7 @@ from service.open_inference.metadata import outputs_of
 from service.open_inference.request import Inference
 from service.registry import Registry
 from service.runtime import Runtime
+from service.sources import Source
 from service.stage_times import StageTimes
 from shared.decode import DecodeLimits
 from shared.errors import FinialError, PictureError

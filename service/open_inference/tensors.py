@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.classifier import Source, decoded_file
 from service.generation import Generation
 from service.open_inference.json import NumbersText, StringText
 from service.open_inference.numbers import read_uint8
 from service.open_inference.schemas import InferInput, Parameters
 from service.request_errors import InferenceMalformed
+from service.sources import Source, decoded_file
 from service.uploads import MAX_PICTURES
 from shared.bundle import INPUT_NAME
 from shared.decode import DecodeLimits

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from service.answers import Answer
 from service.batching import Batching, MicroBatching
-from service.classifier import Answer, Classifier
+from service.classifier import Classifier
 from service.generation import Generation
 from service.loading import open_generation
 from service.micro_batch import MicroBatcher

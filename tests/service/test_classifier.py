@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from service.classifier import Answer, Classifier, classify_picture, decoded_file
+from service.answers import Answer
+from service.classifier import Classifier, classify_picture
 from service.generation import Generation
 from service.lane import Lane
 from service.loading import open_generation
@@ -16,6 +17,7 @@ from service.model_errors import UnknownModel
 from service.pool import Pool, in_seconds
 from service.pool_errors import PoolTimeout, TooManyWaiting
 from service.registry import Registry
+from service.sources import decoded_file
 from service.waiting_line import Waiter
 from shared.bundle import NOVELTY, PROBABILITIES, Bundle
 from shared.decode import DecodeLimits

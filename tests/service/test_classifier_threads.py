@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.classifier import Answer, Classifier
+from service.answers import Answer
+from service.classifier import Classifier
 from service.generation import Generation
 from service.model_errors import ModelFailed
 from service.pool import Pool, in_seconds

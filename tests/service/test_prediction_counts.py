@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from prometheus_client.core import Metric
 
-from service.classifier import Answer
+from service.answers import Answer
 from service.generation import Generation
 from service.prediction_counts import NOVELTY_EDGES, VERSIONS_KEPT, PredictionCounts
 from service.prediction_families import LABELS_AS_SERIES, OTHER_LABELS, PredictionFamilies, folded, shown_labels

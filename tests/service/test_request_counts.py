@@ -7,8 +7,8 @@ import pytest
 from prometheus_client import generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.answers import Answer
 from service.app import create_app
-from service.classifier import Answer
 from service.connection_errors import RequestBrokenOff
 from service.prediction_counts import note_answer
 from service.request_counts import PICTURE_ROUTES, CountRequests, RequestCounts, note_problem

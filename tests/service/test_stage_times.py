@@ -89,3 +89,13 @@ def test_who_tells_of_the_times_finds_every_stage_ended() -> None:
     before = known.receive
     known.end()
     assert known.receive == before
+
+
+def test_a_stage_that_has_begun_goes_on_as_one() -> None:
+    clock = FakeClock()
+    times = StageTimes(clock)
+    for _ in range(3):
+        times.go_on("receive")
+        clock.advance(1)
+    times.go_on("queue")
+    assert (times.receive, [interval[0] for interval in times.intervals]) == (3, ["receive"])

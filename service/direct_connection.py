@@ -1,0 +1,164 @@
+"""A connection that answers plain predictions by itself, as far as these go well; all else it leaves to the app."""
+
+import asyncio
+from functools import partial
+from typing import Any, cast
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Scope
+from uvicorn import Config
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.server import ServerState
+
+from service.connection import ConnectionLimits
+from service.direct_prediction import DirectPrediction, DirectPredictions
+from service.gate import Gate
+from service.gated_connection import GatedConnection
+from service.pool_errors import PoolClosed
+from service.refusals import REFUSAL
+from service.timer import Timer
+
+WHOLE_S = 0.05
+"""How long a body may take; then the app takes it over, whose limits are for slow ones."""
+
+
+class DirectConnection(GatedConnection):
+    """A connection with a short way to the lanes.
+
+    Args:
+        config, server_state, app_state: uvicorn's.
+        _loop: uvicorn's.
+        limits: as the connection's.
+        gate: says who is not let in.
+        predictions: says whom it may answer by itself.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: ConnectionLimits,
+        gate: Gate,
+        predictions: DirectPredictions,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop, limits=limits, gate=gate)
+        self._predictions = predictions
+        self._direct: DirectPrediction | None = None
+        self._whole_timer = Timer()
+
+    # --- what comes ---
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came; the rest of a body has its time."""
+        super().data_received(data)
+        if self._awaits_body and not self._whole_timer.runs:
+            self._whole_timer.start(self.loop, WHOLE_S, self._hand_over)
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body."""
+        if self._awaits_body and self._direct is not None:
+            self._note_content(body)
+            self._direct.add(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        super().on_message_complete()
+        if self._awaits_body:
+            self._begin_direct()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """As the connection's: who sends half a body is told so by the app."""
+        if self._awaits_body:
+            self._hand_over(unread=True)
+        return super().eof_received()
+
+    def end_grace(self) -> None:
+        """Who is worked for still is told that the service ends."""
+        super().end_grace()
+        if (direct := self._direct) is None or self._answered is None:
+            return
+        direct.cancel()
+        cast("Scope", self._answered.scope)["state"][REFUSAL] = PoolClosed()
+        self._hand_over(unread=True)
+
+    # --- what is done ---
+
+    @property
+    def _awaits_body(self) -> bool:
+        return self._direct is not None and not self._direct.has_begun
+
+    def _let_in(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        may_be = not (self.flow.write_paused or cycle.waiting_for_100_continue or self._refused)
+        direct = self._predictions.ask(cast("Scope", cycle.scope)) if may_be else None
+        if direct is None:
+            super()._let_in(cycle, app)
+            return
+        self._direct = direct
+        self._begin_answer(cycle)
+        self._departure.then = self._give_up
+        if not cycle.more_body:
+            direct.add(bytes(cycle.body))
+            self._begin_direct()
+
+    def _begin_direct(self) -> None:
+        self._whole_timer.cancel()
+        if (direct := self._direct) is None:
+            return
+        try:
+            direct.begin(partial(self._look, direct))
+        except Exception as error:
+            self._hand_over(error)
+        else:
+            self._look(direct)  # its deadline may have passed at once: of that nobody is told
+
+    def _look(self, direct: DirectPrediction) -> None:
+        """It may be over."""
+        if not direct.is_over:
+            return
+        if direct is not self._direct:  # it was left to the app while a thread was at it
+            direct.close()
+            return
+        try:
+            body = direct.answer()
+        except Exception as error:
+            self._hand_over(error)
+            return
+        if body is None:
+            self._hand_over()
+        else:
+            self._answer_direct(direct, body)
+
+    def _answer_direct(self, direct: DirectPrediction, body: bytes) -> None:
+        cycle = self._answered
+        if cycle is None:
+            raise RuntimeError("an answer to no request")
+        cycle.keep_alive &= self._has_pipelined() or not self._predictions.is_draining
+        headers = [*self.server_state.default_headers, *self._gate.more_headers(cast("Scope", cycle.scope))]
+        answer = direct.written(body, headers, closes=not cycle.keep_alive)
+        direct.count()  # first, so that who has read the answer finds it counted
+        self._direct = self._departure.then = None
+        direct.close()
+        self._write_answer(cycle, answer)
+
+    def _give_up(self) -> None:
+        """Its client has gone."""
+        if self._direct is not None:
+            self._direct.cancel()
+            self._hand_over(ClientDisconnect(), unread=True)
+
+    def _hand_over(self, error: Exception | None = None, *, unread: bool = False) -> None:
+        """Leave it to the app."""
+        direct, cycle = self._direct, self._answered
+        if direct is None or cycle is None:
+            return
+        self._whole_timer.cancel()
+        self._direct = self._departure.then = None
+        cycle.body = bytearray(direct.hand_over(error, unread=unread))
+        cycle.message_event.set()
+        super()._let_in(cycle, self.app)

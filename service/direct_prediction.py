@@ -1,0 +1,231 @@
+"""The shortest way to a prediction: from the connection to a lane and back, past the app.
+
+An app is a task for each request, a scope and messages that pass through a dozen layers, and an answer that is taken
+apart on its way out: three quarters of what the event loop does for a picture, on a core that is to compute. So what
+most clients ask (one picture as the body, no parameters) is answered without it. Only that: whatever else becomes of
+such a request, a failure, a slow body, a client that goes, is the app's business, which is told what was found so far.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+
+from starlette.types import Scope
+
+from service.access_log import note_model
+from service.answers import Answer
+from service.classifier import Pending, take_back
+from service.errors import ServiceError
+from service.lane_turn import Turn
+from service.logs import OF_REQUEST
+from service.pool import in_seconds
+from service.predict_routes import TOP_K
+from service.prediction_counts import note_answer
+from service.quick_path import note_failure, plainly_asked
+from service.refusals import refusal_of
+from service.request_counts import BEGAN, READ_BEFORE, note_end
+from service.request_ids import identify, identity_of
+from service.runtime import Runtime
+from service.schemas import predict_json
+from service.stage_times import StageTimes, stage_times_of
+from service.trace_context import begin_trace
+from service.uploads import announces_picture
+
+MAX_BYTES = 1024**2
+"""Larger bodies are the app's: it takes them at its own pace, and their connections may not fill the memory."""
+
+OK = 200
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class DirectPrediction:
+    """One request that may be answered without the app. Ended once, by `answer` and `close`, or by `hand_over`.
+
+    Args:
+        runtime: where it is to be answered.
+        scope: its head.
+        model: name of the model that is meant.
+        announced_bytes: how long its body is.
+    """
+
+    def __init__(self, runtime: Runtime, scope: Scope, model: str, announced_bytes: int) -> None:
+        self._runtime, self._scope, self._model = runtime, scope, model
+        self._began = time.monotonic()
+        self._pieces: list[bytes] = []
+        self._held_bytes = announced_bytes
+        self._turn: Turn[Answer | Pending] | None = None
+        self._times: StageTimes = stage_times_of(scope)
+        self._times.begin("receive")
+        runtime.held.bytes += announced_bytes
+        runtime.counts.in_flight.inc()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its body has come, and it is worked for."""
+        return self._turn is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is an answer, or none will come."""
+        return self._turn is not None and self._turn.is_over
+
+    def add(self, piece: bytes) -> None:
+        """Some of the body."""
+        self._pieces.append(piece)
+
+    def body(self) -> bytes:
+        """What has come of it so far."""
+        if len(self._pieces) != 1:
+            self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0]
+
+    def begin(self, told: Callable[[], object]) -> None:
+        """Its body is whole: ask for a lane.
+
+        Args:
+            told: called when it may be over.
+
+        Raises:
+            ServiceError: there is no place any more.
+        """
+        runtime, scope = self._runtime, self._scope
+        identify(scope)
+        if runtime.settings.otlp_endpoint is not None:
+            begin_trace(scope)
+        note_model(scope, self._model)
+        token = OF_REQUEST.set(identity_of(scope))
+        try:
+            self._turn = runtime.classifier.begin(
+                self.body(),
+                model=self._model,
+                count=TOP_K,
+                deadline=in_seconds(runtime.settings.request_timeout_s),
+                times=self._times,
+                told=told,
+            )
+        finally:
+            OF_REQUEST.reset(token)
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more; what is done for it is dropped at the next check."""
+        if self._turn is not None:
+            self._turn.cancel()
+
+    def answer(self) -> bytes | None:
+        """The body of the answer; None where the app has to find it. Only when it is over.
+
+        Raises:
+            Exception: why there is none.
+        """
+        if self._turn is None:
+            return None
+        found = self._turn.result()
+        if not isinstance(found, Answer):
+            take_back(found)
+            return None
+        note_model(self._scope, self._model, found.version)
+        note_answer(self._scope, found)
+        return predict_json(found, request_id=self._scope["state"]["request_id"])
+
+    def written(self, body: bytes, headers: Headers, *, closes: bool) -> bytes:
+        """The whole answer as it goes over the wire."""
+        state = self._scope["state"]
+        self._times.end()
+        first = b"".join([name + b": " + value + b"\r\n" for name, value in headers])
+        more = (
+            f"content-length: {len(body)}\r\ncontent-type: application/json\r\nx-request-id: {state['request_id']}\r\n"
+            f"server-timing: {self._times.server_timing()}\r\n{'connection: close' if closes else ''}"
+        )
+        return b"".join((b"HTTP/1.1 200 OK\r\n", first, more.encode(), b"\r\n\r\n" if closes else b"\r\n", body))
+
+    def count(self) -> None:
+        """Count and log it, as answered."""
+        note_end(
+            self._scope,
+            self._runtime.counts,
+            self._runtime.log,
+            status=OK,
+            seconds=time.monotonic() - self._began,
+            bytes_in=len(self.body()),
+        )
+
+    def close(self) -> None:
+        """End, and hold nothing of it any more. Where it is worked for still, to be called again at the end of that."""
+        if self._held_bytes:
+            self._runtime.held.bytes -= self._held_bytes
+            self._held_bytes = 0
+            self._runtime.counts.in_flight.dec()
+        if self._turn is None or self._turn.is_over:
+            self._pieces.clear()
+            if self._turn is not None:
+                self._turn.end()
+
+    def hand_over(self, error: Exception | None = None, *, unread: bool = False) -> bytes:
+        """Leave it to the app, with what is known of it.
+
+        Args:
+            error: what came of it, if it was worked for.
+            unread: whether the app will not read its body, since its client has gone, or it is refused.
+
+        Returns:
+            What has come of its body, for the app to read.
+        """
+        state = self._scope["state"]
+        state[BEGAN] = self._began
+        body = self.body()
+        if unread:
+            state[READ_BEFORE], body = len(body), b""
+        if error is not None:
+            note_failure(self._scope, error)
+        self.close()
+        return body
+
+
+class DirectPredictions:
+    """Says which requests may be answered without the app.
+
+    Args:
+        runtime: where they are to be answered.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether connections are to be closed after each answer."""
+        return self._runtime.lifecycle.draining
+
+    def ask(self, scope: Scope) -> DirectPrediction | None:
+        """The request with this head, if it is one of them. Whoever gets it ends it."""
+        asked = plainly_asked(scope)
+        if asked is None or self.is_draining or refusal_of(scope):
+            return None
+        length = _length_of_picture(scope)
+        if not 0 < length <= min(MAX_BYTES, self._runtime.settings.max_upload) or not self._has_room(length):
+            return None
+        route, name = asked
+        try:
+            model = self._runtime.registry.choose(name)
+        except ServiceError:
+            return None
+        if self._runtime.registry.require(model).batches:
+            return None
+        scope["route"] = route
+        return DirectPrediction(self._runtime, scope, model, length)
+
+    def _has_room(self, length: int) -> bool:
+        settings = self._runtime.settings
+        return self._runtime.held.bytes + length <= max(settings.max_uploads, settings.max_upload)
+
+
+def _length_of_picture(scope: Scope) -> int:
+    """How long a body is that is announced as a picture; 0 where it is not, or its length is not known."""
+    kind = length = b""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            kind = kind or value
+        elif name == b"content-length":
+            length = value
+    if not length.isdigit() or len(length) > 9 or not announces_picture(kind.decode("latin-1")):
+        return 0
+    return int(length)
