@@ -189,9 +189,10 @@ class Crowd:
     async def open(self, *, per_s: float, seconds: float, warm_s: float, watch: Callable[[], float]) -> Load:
         """Requests are due at a constant rate."""
         await self._connect()
-        await self._arrive(schedule(per_s, warm_s), warm_s)
+        warm, due = schedule(per_s, warm_s), schedule(per_s, seconds)
+        await self._arrive(warm, warm_s, begin=time.monotonic())
         load = self._begin(seconds, watch)
-        await self._arrive(schedule(per_s, seconds), seconds)
+        await self._arrive(due, seconds, begin=self._opens)
         self._end(load, watch)
         await self._finish()
         return load
@@ -208,8 +209,7 @@ class Crowd:
         load.client_s += time.process_time()
         load.watched.append(watch())
 
-    async def _arrive(self, times: list[float], seconds: float) -> None:
-        begin = time.monotonic()
+    async def _arrive(self, times: list[float], seconds: float, *, begin: float) -> None:
         for due in times:
             while (left := begin + due - time.monotonic()) > 0:
                 await asyncio.sleep(left)

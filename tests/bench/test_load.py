@@ -87,6 +87,20 @@ def test_latency_in_an_open_loop_counts_from_when_a_request_was_due() -> None:
     assert len(waited) >= 10, "only the one that was sent has waited"
 
 
+def test_every_request_that_was_due_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it takes to say when they are: else the last ones fall out of the window."""
+
+    def slowly(per_s: float, seconds: float) -> list[float]:
+        time.sleep(0.1)
+        return schedule(per_s, seconds)
+
+    monkeypatch.setattr("bench.load.schedule", slowly)
+    with served(lambda _: (0.0, OK)) as port:
+        load = open_loop(port, REQUEST, callers=2, per_s=100, seconds=0.2, warm_s=0.05)
+
+    assert len(load.latencies_s) == 20
+
+
 def test_what_is_refused_or_cut_off_is_a_failure_and_no_answer() -> None:
     answers = {0: BUSY, 1: b""}
     with served(lambda number: (0.0, answers.get(number, OK))) as port:
