@@ -27,7 +27,7 @@ MODEL = "measured"
 
 
 @dataclass(frozen=True)
-class Setting:
+class LaneSetting:
     """One way.
 
     Attributes:
@@ -45,27 +45,27 @@ class Setting:
     in_turn: bool = False
 
 
-def adaptive(cores: int) -> Setting:
+def adaptive(cores: int) -> LaneSetting:
     """Finial's own."""
-    return Setting("adaptive", cores, 0)
+    return LaneSetting("adaptive", cores, 0)
 
 
-def fixed_settings(cores: int) -> list[Setting]:
+def fixed_settings(cores: int) -> list[LaneSetting]:
     """Those to choose from on a machine: one core each, all cores in turn, what lies between, and ONNX Runtime's own.
 
     Widths between are powers of two. With one core there is only one.
     """
-    narrow = Setting("1 core each", cores, 1)
+    narrow = LaneSetting("1 core each", cores, 1)
     if cores == 1:
         return [narrow]
     between = [2**power for power in range(1, cores.bit_length()) if 2**power < cores]
     return [
         narrow,
-        *(Setting(f"{width} cores each", cores // width, width) for width in between),
-        Setting("all in turn", 1, cores),
-        Setting("all in turn, spinning", 1, cores, spinning=True),
-        Setting("the same, decoding beside", cores, cores, spinning=True, in_turn=True),
-        Setting("all each, spinning", cores, cores, spinning=True),
+        *(LaneSetting(f"{width} cores each", cores // width, width) for width in between),
+        LaneSetting("all in turn", 1, cores),
+        LaneSetting("all in turn, spinning", 1, cores, spinning=True),
+        LaneSetting("the same, decoding beside", cores, cores, spinning=True, in_turn=True),
+        LaneSetting("all each, spinning", cores, cores, spinning=True),
     ]
 
 
@@ -82,7 +82,7 @@ class InTurn(SessionRunner):
             return super().run(images, wide=wide, also=also)
 
 
-def open_with(setting: Setting, path: Path) -> Generation:
+def open_with(setting: LaneSetting, path: Path) -> Generation:
     """A version that runs as a setting says."""
     if setting.threads == 0:
         return open_generation(MODEL, path, cores=setting.lanes)
@@ -97,13 +97,13 @@ def open_with(setting: Setting, path: Path) -> Generation:
 class Contender:
     """A setting at work, with its pool to look at."""
 
-    setting: Setting
+    setting: LaneSetting
     classifier: Classifier
     pool: WatchedPool
 
 
 @contextlib.contextmanager
-def at_work(setting: Setting, path: Path, *, max_waiting: int) -> Iterator[Contender]:
+def at_work(setting: LaneSetting, path: Path, *, max_waiting: int) -> Iterator[Contender]:
     """Open a version in a setting, for the length of a `with` block."""
     registry = Registry()
     pool = WatchedPool(lanes=setting.lanes, max_waiting=max_waiting)

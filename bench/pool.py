@@ -22,9 +22,9 @@ from typing import Any
 import uvloop
 
 from bench.arguments import parse, tell, told_arguments
-from bench.closed_loop import Point, drive, wait_until_quiet
+from bench.callers import LoopFigures, drive, wait_until_quiet
 from bench.drawn import picture_of
-from bench.lane_settings import MODEL, Contender, Setting, adaptive, at_work, fixed_settings
+from bench.lane_settings import MODEL, Contender, LaneSetting, adaptive, at_work, fixed_settings
 from bench.models import BACKBONES, PRECISIONS, make_bundle
 from bench.spread import ratios, spread, turns
 from bench.watched_pool import Fairness
@@ -37,7 +37,7 @@ MODELS = tuple(f"{name}-{precision}" for name in BACKBONES if name != NANO for p
 TARGET = 0.95
 OTHERS_AT_MOST, TRIES = 0.1, 4
 
-Points = dict[int, dict[str, list[Point]]]
+Points = dict[int, dict[str, list[LoopFigures]]]
 """By callers, by setting, by round."""
 
 
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def measure(
-    path: Path, settings: Sequence[Setting], given: argparse.Namespace
+    path: Path, settings: Sequence[LaneSetting], given: argparse.Namespace
 ) -> tuple[Points, dict[int, list[Fairness]]]:
     """All points of one model, and how fair the adaptive lanes were."""
     picture = picture_of(given.picture)
@@ -76,32 +76,32 @@ def measure(
     return points, fairness
 
 
-def _undisturbed(measure_point: Callable[[], Point]) -> Point:
+def _undisturbed(measure_point: Callable[[], LoopFigures]) -> LoopFigures:
     """A point; measured again, a few times at most, where other programs took part of the machine."""
-    tries = list[Point]()
+    tries = list[LoopFigures]()
     while not tries or (tries[-1].others > OTHERS_AT_MOST and len(tries) < TRIES):
         wait_until_quiet()
         tries.append(measure_point())
     return min(tries, key=lambda point: point.others)
 
 
-def _run(runner: asyncio.Runner, contender: Contender, picture: bytes, callers: int, seconds: float) -> Point:
+def _run(runner: asyncio.Runner, contender: Contender, picture: bytes, callers: int, seconds: float) -> LoopFigures:
     return runner.run(_drive(contender, picture, callers, seconds))
 
 
-async def _drive(contender: Contender, picture: bytes, callers: int, seconds: float) -> Point:
+async def _drive(contender: Contender, picture: bytes, callers: int, seconds: float) -> LoopFigures:
     async def ask() -> object:
         return await contender.classifier.classify(picture, model=MODEL, count=5, deadline=in_seconds(60))
 
     return await drive(ask, callers=callers, seconds=seconds, begin=contender.pool.forget)
 
 
-def best_fixed(points: dict[str, list[Point]]) -> str:
+def best_fixed(points: dict[str, list[LoopFigures]]) -> str:
     """Name of the fixed setting with the most answers a second, by the median of the rounds; the first is adaptive."""
     return max(list(points)[1:], key=lambda name: statistics.median(_per_s(points[name])))
 
 
-def _per_s(points: Sequence[Point]) -> list[float]:
+def _per_s(points: Sequence[LoopFigures]) -> list[float]:
     return [point.per_s for point in points]
 
 
@@ -127,7 +127,7 @@ def _unless_nan(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _medians(rounds: Sequence[Point]) -> dict[str, float]:
+def _medians(rounds: Sequence[LoopFigures]) -> dict[str, float]:
     fields = asdict(rounds[0])
     return {name: round(statistics.median(getattr(each, name) for each in rounds), 3) for name in fields}
 

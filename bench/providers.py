@@ -10,12 +10,9 @@ asked as well; the other environment then needs requirements/core and serve, too
 """
 
 import argparse
-import json
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,30 +24,12 @@ from bench.models import BACKBONES, PRECISIONS, make_bundle
 from bench.providers_served import measure_served, table
 from bench.providers_side import CPU, OPENVINO
 from bench.spread import ratios, spread, turns
+from bench.told_process import ToldProcess
 from shared.bundle import read_bundle
 from shared.cores import usable_cores
 from shared.publish import resolve
 
 OURS = "CPU"
-
-
-@dataclass
-class Side:
-    """A process that computes one model by one provider.
-
-    Attributes:
-        name: of the side.
-        told: what it said when it had opened its sessions.
-    """
-
-    name: str
-    process: "subprocess.Popen[str]"
-    told: dict[str, Any]
-
-    def ask(self, session: str, *, callers: int, seconds: float) -> dict[str, float]:
-        """Measure one of its sessions; the others wait meanwhile."""
-        print(session, callers, seconds, file=self.process.stdin, flush=True)
-        return _answer(self.process)
 
 
 def measure(model: Path, interpreter: str, *, rounds: int, seconds: float) -> dict[str, Any]:
@@ -66,15 +45,15 @@ def measure(model: Path, interpreter: str, *, rounds: int, seconds: float) -> di
     wanted = {OURS: (sys.executable, CPU, "any"), "OpenVINO": (interpreter, OPENVINO, "any")}
     wanted["OpenVINO, one picture a run"] = (interpreter, OPENVINO, "one")
     with ExitStack() as stack:
-        sides = [stack.enter_context(_open(name, model, *how, cores)) for name, how in wanted.items()]
+        sides = [stack.enter_context(_side(name, model, *how, cores)) for name, how in wanted.items()]
         found = {side.name: {"narrow": [], "wide": []} for side in sides}  # type: dict[str, dict[str, list[Any]]]
         for side in sides:
-            side.ask("narrow", callers=1, seconds=seconds / 4)  # the first runs are slower
+            side.tell("narrow", 1, seconds / 4)  # the first runs are slower
         for order in turns(sides, rounds):
             for side in order:
-                found[side.name]["narrow"].append(side.ask("narrow", callers=cores, seconds=seconds))
-                found[side.name]["wide"].append(side.ask("wide", callers=1, seconds=seconds))
-        return {side.name: _summary(side, found[side.name], found[OURS], sides[0].told) for side in sides}
+                found[side.name]["narrow"].append(side.tell("narrow", cores, seconds))
+                found[side.name]["wide"].append(side.tell("wide", 1, seconds))
+        return {side.name: _summary(side, found[side.name], found[OURS], sides[0].said) for side in sides}
 
 
 def main() -> None:
@@ -112,26 +91,17 @@ def _bundles(given: argparse.Namespace) -> Iterator[tuple[str, Path]]:
             )
 
 
-@contextmanager
-def _open(name: str, model: Path, interpreter: str, provider: str, batch: str, cores: int) -> Iterator[Side]:
+def _side(name: str, model: Path, interpreter: str, provider: str, batch: str, cores: int) -> ToldProcess:
+    """A process that computes one model by one provider."""
     program = str(Path(__file__).with_name("providers_side.py"))
-    command = [interpreter, program, str(model / "model.onnx"), provider, str(cores), batch]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield Side(name, process, _answer(process))
-        finally:
-            process.kill()
-
-
-def _answer(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    if process.stdout is None or not (line := process.stdout.readline()):
-        raise SystemExit(f"{process.args!r} ended without an answer")
-    answer: dict[str, Any] = json.loads(line)
-    return answer
+    return ToldProcess(name, [interpreter, program, str(model.resolve() / "model.onnx"), provider, str(cores), batch])
 
 
 def _summary(
-    side: Side, found: dict[str, list[dict[str, float]]], ours: dict[str, list[dict[str, float]]], told: dict[str, Any]
+    side: ToldProcess,
+    found: dict[str, list[dict[str, float]]],
+    ours: dict[str, list[dict[str, float]]],
+    told: dict[str, Any],
 ) -> dict[str, Any]:
     def both(session: str, key: str) -> tuple[list[float], list[float]]:
         return [one[key] for one in found[session]], [one[key] for one in ours[session]]
@@ -140,18 +110,18 @@ def _summary(
     alone, our_alone = both("wide", "median_s")
     costs, our_costs = both("narrow", "processor_s")
     return {
-        "version": side.told["version"],
+        "version": side.said["version"],
         "pictures_per_s": spread(rates),
         "rate_ratio": ratios(rates, our_rates),
         "processor_ms": spread([1000 * one for one in costs]),
         "processor_ratio": ratios(our_costs, costs),
         "alone_ms": spread([1000 * one for one in alone]),
         "alone_ratio": ratios(our_alone, alone),
-        "open_s": side.told["open_s"],
-        "memory_mb": side.told["both_mb"],
-        "differs": {name: _most(side.told[name], told[name]) for name in ("probabilities", "novelty") if name in told},
-        "features_differ": _relative(side.told["features"], told["features"]),
-        "same_labels": bool((_labels(side.told) == _labels(told)).all()),
+        "open_s": side.said["open_s"],
+        "memory_mb": side.said["both_mb"],
+        "differs": {name: _most(side.said[name], told[name]) for name in ("probabilities", "novelty") if name in told},
+        "features_differ": _relative(side.said["features"], told["features"]),
+        "same_labels": bool((_labels(side.said) == _labels(told)).all()),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from bench.drawn_pictures import drawn_pictures
 from bench.http_client import post
 from bench.load import Load, closed_loop
-from bench.serving import resident_mb, serving
+from bench.serving import serving
 from bench.spread import ratios, spread, turns
 
 CALLERS = (1, 8)
@@ -49,7 +49,7 @@ def measure_served(version: Path, openvino: str, *, cache_dir: Path, rounds: int
                 port = services[name].port
                 load = closed_loop(port, request, callers=callers, seconds=seconds, warm_s=_WARM_S)
                 found[name, callers].append(load)
-        memory = {name: resident_mb(service.process.pid) for name, service in services.items()}
+        memory = {name: service.memory_mb() for name, service in services.items()}
     return {
         name: {
             "ready_s": ready_s[name],

@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.process_tree import memory_mb, tree
+
 ROOT = Path(__file__).resolve().parents[1]
 READY_WITHIN_S = 60.0
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
@@ -74,7 +76,7 @@ class Served:
 
     def memory_mb(self) -> float:
         """Resident memory of it and its workers, in 10^6 bytes."""
-        return sum(resident_mb(pid) for pid in (self.process.pid, *self.workers()))
+        return memory_mb(tree(self.process.pid))
 
     def stop(self) -> int:
         """SIGTERM, and the exit code that it leads to."""
@@ -117,22 +119,6 @@ def serving(
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(30)
                 process.kill()
-
-
-def resident_mb(pid: int) -> float:
-    """Memory that a process has now, in 10^6 bytes; 0 if there is no such process."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
-    return int(found[1]) * 1024 / 1e6 if found else 0.0
-
-
-def processor_s(pid: int) -> float:
-    """Time of the processor that a process has used so far; on a busy machine it says more than the clock."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def parse_metrics(text: str) -> Metrics:

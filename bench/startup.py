@@ -20,7 +20,8 @@ from pathlib import Path
 
 from bench.arguments import parse, service_arguments, tell
 from bench.models import make_alone
-from bench.serving import processor_s, serving
+from bench.process_tree import processor_s
+from bench.serving import serving
 from bench.spread import spread
 
 LARGEST = 10
@@ -36,7 +37,7 @@ def main() -> None:
     ]
     python_s = statistics.median(_bare_python_s() for _ in range(arguments.runs))
     print(f"Python itself: {python_s:.3f} s; imports of the service by library, in ms (traced, which costs some more):")
-    print("  " + ", ".join(f"{name} {ms:.0f}" for name, ms in _largest(_imports_ms())))
+    print("  " + ", ".join(f"{name} {ms:.0f}" for name, ms in _largest(imports_ms(_imports_told()))))
     figures: dict[str, object] = {"python_s": round(python_s, 3), "starts": arguments.runs}
     for models in folders:
         starts = [start(models, arguments.options) for _ in range(arguments.runs + 1)][1:]
@@ -59,7 +60,7 @@ def start(models: Path, options: list[str]) -> dict[str, float]:
         with serving(models, *options, log=log) as service:
             listening = time.perf_counter()
             service.wait_until_ready(every_s=0.002)
-            ready, processor = time.perf_counter(), processor_s(service.process.pid)
+            ready, processor = time.perf_counter(), processor_s([service.process.pid])
         events = [json.loads(line) for line in log.read_text().splitlines()]
     loads = [event for event in events if event["event"] == "model loaded"]
     loaded_at = max(datetime.fromisoformat(event["time"]).timestamp() for event in loads)
@@ -82,17 +83,20 @@ def _bare_python_s() -> float:
     return time.perf_counter() - begun
 
 
-def _imports_ms() -> dict[str, float]:
-    """Time that importing the service takes, by top-level package: each module's own, without what it imports."""
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", _SERVER], capture_output=True, text=True, check=True
-    )
+def _imports_told() -> str:
+    """What Python says of the time that importing the service takes."""
+    command = [sys.executable, "-X", "importtime", "-c", _SERVER]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
+
+def imports_ms(told: str) -> dict[str, float]:
+    """Time of imports by top-level package: each module's own, without what it imports."""
     spent = defaultdict[str, float](float)
-    for line in done.stderr.splitlines()[1:]:
+    for line in told.splitlines()[1:]:
         own_us, _, module = line.removeprefix("import time:").split("|")
         top = module.strip().split(".")[0]
         spent["standard library" if top in sys.stdlib_module_names else top] += float(own_us) / 1000
-    return spent
+    return dict(spent)
 
 
 def _arguments() -> argparse.Namespace:

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from bench.closed_loop import Point, drive, machine_busy_s, point_of
+from bench.callers import LoopFigures, drive, figures_of, machine_busy_s
 from bench.lane_settings import fixed_settings
 from bench.pool import _undisturbed, best_fixed, summary
 from bench.watched_pool import Fairness, WatchedPool, fairness_of
 from service.pool import in_seconds
 
 
-def a_point(per_s: float) -> Point:
-    return Point(per_s, 1000 / per_s, 2000 / per_s, 1.0)
+def a_point(per_s: float) -> LoopFigures:
+    return LoopFigures(per_s, 1000 / per_s, 2000 / per_s, 1.0)
 
 
 def test_one_core_leaves_one_fixed_setting_and_more_leave_those_between() -> None:
@@ -101,5 +101,5 @@ def test_what_the_machine_was_busy_counts_what_this_process_computes() -> None:
 
 def test_a_point_without_answers_is_none() -> None:
     with pytest.raises(ValueError, match="measure for longer"):
-        point_of([], took_s=1.0, processor_s=0.0)
-    assert point_of([0.01, 0.03], took_s=0.5, processor_s=0.1) == Point(4.0, 20.0, pytest.approx(29.8), 50.0)
+        figures_of([], took_s=1.0, processor_s=0.0)
+    assert figures_of([0.01, 0.03], took_s=0.5, processor_s=0.1) == LoopFigures(4.0, 20.0, pytest.approx(29.8), 50.0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.process_tree import end, freeze, processor_s, tells_children, thaw, threads_s, tree
+from bench.process_tree import end, freeze, memory_mb, processor_s, tells_children, thaw, threads_s, tree
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -100,3 +100,13 @@ def wait_until(happened: Callable[[], bool]) -> None:
         if time.monotonic() > give_up:
             pytest.fail("it did not happen within 5 s")
         time.sleep(0.01)
+
+
+def test_memory_and_processor_time_are_those_of_the_process() -> None:
+    """A page more is a page more; the unit is 10^6 bytes."""
+    before_mb = memory_mb([os.getpid()])
+    block = bytearray(os.urandom(32_000_000))
+
+    assert memory_mb([os.getpid()]) - before_mb == pytest.approx(len(block) / 1e6, abs=8)
+    assert 0 < processor_s([os.getpid()]) <= sum(os.times()[:4]) + 0.1
+    assert memory_mb([2**22 + 1]) == 0

@@ -1,10 +1,6 @@
 """What is read of a service from outside."""
 
-import os
-
-import pytest
-
-from bench.serving import parse_metrics, processor_s, resident_mb
+from bench.serving import parse_metrics
 
 TEXT = """# HELP requests_total Answers.
 # TYPE requests_total counter
@@ -25,13 +21,3 @@ def test_metrics_are_summed_over_the_labels_that_are_not_named() -> None:
     assert metrics.total("nothing") == 0
     assert metrics.total("info", model="m") == 1
     assert metrics.by("requests_total", "status", route="/predict") == {"200": 5, "503": 7}
-
-
-def test_memory_and_processor_time_are_those_of_the_process() -> None:
-    """A page more is a page more; the unit is 10^6 bytes."""
-    before_mb = resident_mb(os.getpid())
-    block = bytearray(os.urandom(32_000_000))
-
-    assert resident_mb(os.getpid()) - before_mb == pytest.approx(len(block) / 1e6, abs=8)
-    assert 0 < processor_s(os.getpid()) <= sum(os.times()[:2]) + 0.1
-    assert resident_mb(2**22 + 1) == 0

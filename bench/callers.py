@@ -14,7 +14,7 @@ QUIET_SHARE, QUIET_LOOK_S, QUIET_WITHIN_S = 0.1, 0.02, 3.0
 
 
 @dataclass(frozen=True)
-class Point:
+class LoopFigures:
     """What was seen of some callers for some time.
 
     Attributes:
@@ -39,7 +39,7 @@ async def drive(
     seconds: float,
     begin: Callable[[], object] = lambda: None,
     warm_s: float = WARM_S,
-) -> Point:
+) -> LoopFigures:
     """Let callers ask in a closed loop.
 
     Args:
@@ -69,10 +69,10 @@ async def drive(
     counted = list(latencies)
     over = True
     await asyncio.gather(*tasks)
-    return point_of(counted, took_s=took, processor_s=used, others_s=max(0.0, busy - used))
+    return figures_of(counted, took_s=took, processor_s=used, others_s=max(0.0, busy - used))
 
 
-def point_of(latencies: list[float], *, took_s: float, processor_s: float, others_s: float = 0.0) -> Point:
+def figures_of(latencies: list[float], *, took_s: float, processor_s: float, others_s: float = 0.0) -> LoopFigures:
     """From the latencies, in s, of what was answered meanwhile.
 
     Raises:
@@ -82,7 +82,7 @@ def point_of(latencies: list[float], *, took_s: float, processor_s: float, other
         raise ValueError(f"nothing was answered within {took_s:.1f} s; measure for longer")
     median, p99 = np.percentile(latencies, [50, 99]) * 1000
     processor_ms = 1000 * processor_s / len(latencies)
-    return Point(len(latencies) / took_s, float(median), float(p99), processor_ms, others_s / took_s)
+    return LoopFigures(len(latencies) / took_s, float(median), float(p99), processor_ms, others_s / took_s)
 
 
 def machine_busy_s() -> float:
