@@ -2,16 +2,32 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from bench import featurize_sides
 from bench.drawn_pictures import drawn_pictures
 from bench.featurize import _table, _why_no_cuda
-from bench.featurize_sides import Job, finial, narrow_runs, wide_runs
+from bench.featurize_sides import (
+    Job,
+    eager_alone,
+    eager_batches,
+    finial,
+    folded,
+    frozen,
+    frozen_alone,
+    narrow_runs,
+    wide_runs,
+)
 from bench.featurize_steps import STEPS, measure_steps
 from tests.trainer.tiny_graph import TINY_SPEC, tiny_graph
+from trainer.backbones import build_backbone, choose_backbone, find_weights
+from trainer.catalogue import NANO
 from trainer.engines import OnnxEngine
 
 SMALL = (60, 45)
+PIXELS = np.zeros((TINY_SPEC.height, TINY_SPEC.width, 3), dtype=np.uint8)
 
 
 @pytest.fixture
@@ -37,6 +53,32 @@ def test_a_side_runs_and_leaves_nothing_behind(side: object, job: Job) -> None:
     run(samples)  # nothing is known from the run before, or Finial's side would end the program
 
     assert sorted(path.name for path in job.pictures.parent.iterdir()) == ["graph.onnx", "pictures"]
+
+
+def test_torch_is_tuned_and_computes_the_same() -> None:
+    """Sides that are measured against each other do the same work."""
+    entry, _ = choose_backbone(NANO, None)
+    module = build_backbone(entry, find_weights(entry, None, download=False))
+    pixels = torch.rand(2, 3, entry.spec.height, entry.spec.width, generator=torch.Generator().manual_seed(0))
+
+    with torch.inference_mode():
+        expected = module(pixels)
+        found = [one(pixels) for one in (folded(module), frozen(module, entry.spec))]
+
+    assert all(torch.allclose(one, expected, rtol=1e-3, atol=1e-4) for one in found)
+    assert not any(isinstance(one, torch.nn.BatchNorm2d) for one in folded(module).modules())
+
+
+@pytest.mark.parametrize("side", [eager_alone, eager_batches, frozen_alone])
+def test_a_side_of_torch_computes_every_picture(side: object, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eleven pictures: a whole batch and a rest."""
+    seen = list[str]()
+    monkeypatch.setattr(featurize_sides, "_prepare", lambda sample, _: seen.append(sample.name) or PIXELS)
+    samples = drawn_pictures(job.pictures, 11, size=SMALL)
+
+    side(job.model_copy(update={"backbone": NANO}))(samples)  # type: ignore[operator]
+
+    assert sorted(seen) == [sample.name for sample in samples]
 
 
 def test_every_step_has_a_time(job: Job) -> None:
