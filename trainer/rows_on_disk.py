@@ -34,7 +34,7 @@ class RowsOnDisk:
     file that is read do not. Selections share the file.
 
     Args:
-        file: N rows of D little-endian float32 each, one after the other.
+        file: N rows of D float32 each, one after the other.
         width: D.
         numbers: which rows of the file these are, ascending, shape (M,).
     """
@@ -119,21 +119,24 @@ class RowFile:
         with self._telling():
             folder.mkdir(parents=True, exist_ok=True)
             self._file = _UnnamedFile(folder)
-            os.posix_fallocate(self._file.descriptor, 0, max(1, count * width * _FLOAT.itemsize))
+            _reserve(self._file.descriptor, max(1, count * width * _FLOAT.itemsize))
 
     def write(self, positions: Sequence[int] | NDArray[np.int64], rows: NDArray[np.float32]) -> None:
         """Put rows (B, D) at these positions.
 
         Raises:
+            ValueError: a position is not one of the file's.
             CacheNotWritable: the disk refuses them.
         """
+        if len(positions) and not 0 <= min(positions) <= max(positions) < self._count:
+            raise ValueError(f"positions {min(positions)} to {max(positions)} in a file of {self._count} rows")
         aligned = np.ascontiguousarray(rows, np.float32)
         with self._telling():
             for begin, end in _runs(np.asarray(positions, np.int64)):
                 self._write_all(aligned[begin:end].data.cast("B"), int(positions[begin]))
 
     def rows(self) -> RowsOnDisk:
-        """All of them, as they are now."""
+        """All of them; what is written later is seen as well."""
         return RowsOnDisk(self._file, self._width, np.arange(self._count))
 
     def _write_all(self, left: memoryview, row: int) -> None:
@@ -148,6 +151,14 @@ class RowFile:
             yield
         except OSError as error:
             raise CacheNotWritable(self._folder, error.strerror or str(error)) from error
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Room on the disk now, where the system can promise it, rather than an error half-way."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.truncate(descriptor, size)
 
 
 def _runs(positions: NDArray[np.int64]) -> Iterator[tuple[int, int]]:

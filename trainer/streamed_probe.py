@@ -52,13 +52,13 @@ def fit_streamed_probe(
         class_count, seed, threads, l2, near, folds, balance, on_step: as of `fit_linear_probe`.
 
     Raises:
-        ValueError: the lengths differ, a class has no row, or l2 is not above 0.
+        ValueError: the lengths differ, a class has no row, a feature is not finite, or l2 is not above 0.
         OSError: the file of the rows cannot be read.
     """
     if not len(rows) == len(targets) == len(groups):
         raise ValueError(f"{len(rows)} rows of features, {len(targets)} targets, {len(groups)} groups")
-    if set(np.unique(targets).tolist()) != set(range(class_count)):
-        raise ValueError(f"not all of {class_count} classes are among the rows")
+    if class_count < 2 or set(np.unique(targets).tolist()) != set(range(class_count)):
+        raise ValueError(f"{class_count} classes, expected at least 2, all of them among the rows")
     if l2 is not None and not l2 > 0:
         raise ValueError(f"l2 = {l2}, expected above 0")
     drawn = draw_folds(targets, groups, folds, seed, is_known=l2 is not None)
@@ -110,6 +110,7 @@ class _Fits:
         first = self._problem(kept[:, :1])
         losses, best = self._sweep(first, torch.from_numpy(fold_of == 0), on_step)
         strength = min(losses, key=losses.__getitem__)
+        del first  # its sample
         every = self._problem(kept)
         start = best.expand(every.shape).clone()
         parameters = _minimised(every, strength, start, PATH_TOLERANCE)
@@ -120,7 +121,7 @@ class _Fits:
         """Weights (D, K) and bias (K,) of one strength on all rows."""
         problem = self._problem(np.ones((len(self.targets), 1), np.float32))
         if start is None:
-            near = [torch.zeros(problem.shape), *follow(problem, [one for one in STRENGTHS if one > l2])][-1]
+            near = [torch.zeros(problem.shape), *follow(problem.sample, [one for one in STRENGTHS if one > l2])][-1]
         elif isinstance(start, Head):
             near = torch.from_numpy(carried_over(start, self.mean, self.std))[None]
         else:
@@ -142,7 +143,7 @@ class _Fits:
         chosen = torch.empty(0)
         for index, parameters in enumerate(follow(problem, STRENGTHS[begin:], near[begin]), start=begin):
             losses.append(float(problem.losses[held_out].double().mean()))
-            if losses[-1] == min(losses):
+            if losses[-1] < min(losses[:-1], default=float("inf")):
                 chosen = parameters
             if on_step is not None:
                 accuracy = float(problem.hits[held_out].double().mean())

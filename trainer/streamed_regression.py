@@ -1,7 +1,7 @@
 """The same objective as `softmax_regression`, over rows on disk: a pass through the file for each evaluation.
 
-Memory holds a block of rows, the losses of all of them, and a sample, which says how the objective is curved: a
-preconditioner need not be exact.
+Memory holds a block of rows, the losses of all of them, and a sample, which says how the objective is curved (a
+preconditioner need not be exact); while all folds are held out, also the logits of all rows, 4 * N * K bytes.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,9 @@ from trainer.standardise import floored, shrunk
 
 _SAMPLED = 32_768
 """Rows whose curvature stands for that of all: some 25 for each of 1,280 directions."""
+
+_SAMPLED_LOGITS = 2**24
+"""Fewer rows than that where fits and classes are many: 64 MB for each array of the sample's logits."""
 
 
 class StreamedRegression:
@@ -47,7 +50,7 @@ class StreamedRegression:
         self._rows = rows
         self._targets = torch.tensor(targets)
         self._row_weights = torch.tensor(members / members.sum(0, dtype=np.float64), dtype=torch.float32)
-        self._mean, self._scale = torch.tensor(mean).double(), torch.tensor(scale).double()
+        self._mean, self._scale = torch.tensor(mean), torch.tensor(scale)
         self._inverse_std = (1 / torch.tensor(std))[:, None, :]
         self._l2 = 0.0
         self.dtype = torch.float32
@@ -57,7 +60,7 @@ class StreamedRegression:
         self.hits = torch.empty(len(rows), members.shape[1], dtype=torch.bool)
         """Of the last evaluation, whether the likeliest class of each row is its own: shape (N, P)."""
         self._last = torch.zeros(self.shape)
-        self.sampled = _drawn(len(rows))
+        self.sampled = _drawn(len(rows), at_most=min(_SAMPLED, _SAMPLED_LOGITS // (members.shape[1] * class_count)))
         """Numbers of the rows whose curvature stands for that of all, ascending."""
         self.sample = self._sample_of(targets, members, mean, scale, std)
         """The same fits on these rows alone, in memory."""
@@ -72,24 +75,26 @@ class StreamedRegression:
         """Objectives (P,) and gradients (P, K, D + 1)."""
         self._last = parameters
         fits, classes, _ = self.shape
-        by_row, by_bias = torch.zeros(fits * classes, len(self._scale), dtype=torch.float64), torch.zeros(fits, classes)
-        for start, block, log_probabilities in self._blocks(parameters):
-            end = start + len(block)
+        by_row = torch.zeros(fits * classes, len(self._scale), dtype=torch.float64)
+        by_bias, values = torch.zeros(fits, classes, dtype=torch.float64), torch.zeros(fits, dtype=torch.float64)
+        for start, block, logits in self._blocks(parameters):
+            end, log_probabilities = start + len(block), logits.log_softmax(2)
             targets, weights = self._targets[start:end], self._row_weights[start:end]
             self.losses[start:end] = -log_probabilities.gather(2, _of_each_fit(targets, fits)).squeeze(2)
+            values += (self.losses[start:end] * weights).sum(0, dtype=torch.float64)
             self.hits[start:end] = log_probabilities.argmax(2) == targets[:, None]
             residuals = log_probabilities.exp_()
             residuals[torch.arange(len(block)), :, targets] -= 1
             residuals *= weights[:, :, None]
             by_row += residuals.flatten(1).T @ block
-            by_bias += residuals.sum(0)
-        by_feature = (by_row - by_bias.flatten()[:, None] * self._mean) / self._scale
+            by_bias += residuals.sum(0, dtype=torch.float64)
+        by_feature = by_row / self._scale
         weight = parameters[..., :-1]
-        values = torch.einsum("np,np->p", self.losses, self._row_weights)
+        penalties = self._l2 / 2 * weight.square().flatten(1).sum(1)
         gradients = torch.empty_like(parameters)
         gradients[..., :-1] = by_feature.float().view(weight.shape) * self._inverse_std + self._l2 * weight
         gradients[..., -1] = by_bias
-        return values + self._l2 / 2 * weight.square().flatten(1).sum(1), gradients
+        return values.float() + penalties, gradients
 
     def precondition(self, gradients: Tensor) -> Tensor:
         """The gradients times the inverse of an approximate Hessian, that of the sampled rows."""
@@ -98,26 +103,18 @@ class StreamedRegression:
     def held_out_logits(self, parameters: Tensor, folds: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits (N, K) of each row under the fit p that is its fold, (N,)."""
         found = np.empty((len(self._rows), self.shape[1]), np.float32)
-        weight, bias = self._on_plain_features(parameters)
-        for start, rows in self._rows.blocks():
-            end = start + len(rows)
-            logits = torch.addmm(bias, torch.from_numpy(rows), weight.T).view(len(rows), *self.shape[:2])
-            found[start:end] = logits[torch.arange(len(rows)), torch.tensor(folds[start:end])].numpy()
+        for start, _, logits in self._blocks(parameters):
+            end = start + len(logits)
+            found[start:end] = logits[torch.arange(len(logits)), torch.tensor(folds[start:end])].numpy()
         return found
 
     def _blocks(self, parameters: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Where a block begins, its features (B, D), and log probabilities (B, P, K)."""
-        weight, bias = self._on_plain_features(parameters)
+        """Where a block begins, its features (B, D) about their mean, and logits (B, P, K)."""
+        weight = (parameters[..., :-1] * self._inverse_std / self._scale).flatten(0, 1)
+        bias = parameters[..., -1].flatten()
         for start, rows in self._rows.blocks():
-            block = torch.from_numpy(rows)
-            logits = torch.addmm(bias, block, weight.T).view(len(block), *self.shape[:2])
-            yield start, block, logits.log_softmax(2)
-
-    def _on_plain_features(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights (P * K, D) and biases (P * K,) that take features as they are: no block need be standardised."""
-        weight = (parameters[..., :-1] * self._inverse_std).double() / self._scale
-        bias = parameters[..., -1].double() - weight @ self._mean
-        return weight.flatten(0, 1).float(), bias.flatten().float()
+            block = torch.from_numpy(rows).sub_(self._mean)
+            yield start, block, torch.addmm(bias, block, weight.T).view(len(block), *self.shape[:2])
 
     def _sample_of(
         self,
@@ -145,7 +142,11 @@ def streamed_standardisation(
 def deviations_of_fits(
     rows: RowsOnDisk, members: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means and standard deviations (P, D) of features over the rows of each fit, members (N, P), in one pass."""
+    """Means and standard deviations (P, D) of features over the rows of each fit, members (N, P), in one pass.
+
+    Raises:
+        ValueError: a feature is not a finite number.
+    """
     about = (
         next(rows.blocks())[1].mean(axis=0, dtype=np.float64).astype(np.float32)
     )  # squares of what is left cancel less
@@ -154,16 +155,18 @@ def deviations_of_fits(
         centred, weights = block - about, members[start : start + len(block)].T
         total += weights @ centred
         squares += weights @ np.square(centred, out=centred)
+    if not np.isfinite(squares).all():
+        raise ValueError("a feature is not a finite number")
     counts = members.sum(0, dtype=np.float64)[:, None]
     mean = total / counts
     return mean + about, np.sqrt(np.maximum(squares / counts - np.square(mean), 0))
 
 
-def _drawn(count: int) -> NDArray[np.int64]:
+def _drawn(count: int, *, at_most: int) -> NDArray[np.int64]:
     """Drawn, since a stride may agree with the order of folds or classes; always the same."""
-    if count <= _SAMPLED:
+    if count <= at_most:
         return np.arange(count)
-    return np.sort(np.random.default_rng(0).choice(count, _SAMPLED, replace=False))
+    return np.sort(np.random.default_rng(0).choice(count, at_most, replace=False))
 
 
 def _of_each_fit(targets: Tensor, fits: int) -> Tensor:

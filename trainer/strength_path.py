@@ -37,10 +37,10 @@ class PenalisedProblem(StackedProblem, Protocol):
 
 
 def follow(problem: PenalisedProblem, strengths: Sequence[float], start: Tensor | None = None) -> Iterator[Tensor]:
-    """The optimum at each strength, from strong to weak; the problem was evaluated there last.
+    """The optimum at each strength, from strong to weak; each time the problem was evaluated there last.
 
     Args:
-        problem: to be solved; nowhere evaluated yet.
+        problem: to be solved; without a start not evaluated yet.
         strengths: from strong to weak.
         start: near the optimum of the first; without it that must be so strong that zeros are.
     """

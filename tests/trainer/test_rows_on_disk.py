@@ -1,6 +1,7 @@
 import errno
 import gc
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,9 @@ def test_whoever_stops_looking_leaves_no_reader(tmp_path: Path) -> None:
     rows = on_disk(tmp_path, numbers(40))
     for _ in rows.blocks():
         break
+    gc.collect()
 
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("rows")]
     assert np.array_equal(together(rows), numbers(40))
 
 
@@ -113,3 +116,9 @@ def test_a_file_that_was_cut_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="ends before row 14"):
         list(file.rows().blocks())
+
+
+@pytest.mark.parametrize("position", [-1, 9])
+def test_positions_outside_of_the_file_are_refused(tmp_path: Path, position: int) -> None:
+    with pytest.raises(ValueError, match="in a file of 9 rows"):
+        RowFile(tmp_path, 9, 3).write([position], numbers(1))

@@ -57,6 +57,13 @@ def make(folder: Path, n: int) -> Data:
     return Data(features, targets, groups, file.rows())
 
 
+def on_disk(folder: Path, data: Data, features: NDArray[np.float32]) -> Data:
+    """The same pictures with other features."""
+    file = RowFile(folder, *features.shape)
+    file.write(np.arange(len(features)), features)
+    return replace(data, features=features, rows=file.rows())
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Data:
     return make(tmp_path, 600)
@@ -67,12 +74,12 @@ def test_features_are_standardised_as_in_memory(data: Data) -> None:
         assert ours == pytest.approx(theirs, rel=1e-6)
 
 
-def test_large_means_cost_no_digits(tmp_path: Path) -> None:
-    values = np.random.default_rng(0).normal(1e4, 0.1, (300, 20)).astype(np.float32)
-    file = RowFile(tmp_path, *values.shape)
-    file.write(np.arange(300), values)
+def test_large_means_cost_no_digits(data: Data, tmp_path: Path) -> None:
+    far = on_disk(tmp_path, data, data.features + 3000)
 
-    assert streamed_standardisation(file.rows())[1] == pytest.approx(shrunk_standardisation(values)[1], rel=1e-4)
+    assert streamed_standardisation(far.rows)[1] == pytest.approx(shrunk_standardisation(far.features)[1], rel=1e-4)
+    ours, theirs = far.streamed(l2=0.01).head, far.in_memory(l2=0.01).head
+    assert ours.logits(far.features) == pytest.approx(theirs.logits(far.features), abs=1e-2)
 
 
 def test_objective_and_gradient_are_those_of_the_fit_in_memory(data: Data) -> None:
@@ -175,3 +182,29 @@ def test_too_few_groups_are_told(data: Data) -> None:
 def test_what_cannot_be_fitted_is_refused(data: Data, targets: NDArray[np.int64], l2: float | None, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         replace(data, targets=targets).streamed(l2=l2)
+
+
+@pytest.mark.parametrize("strange", [np.nan, np.inf])
+@pytest.mark.parametrize("l2", [None, 0.1])
+def test_a_feature_that_is_no_number_is_refused(data: Data, tmp_path: Path, l2: float | None, strange: float) -> None:
+    features = data.features.copy()
+    features[500, 3] = strange
+
+    with pytest.raises(ValueError, match="not a finite number"):
+        on_disk(tmp_path, data, features).streamed(l2=l2)
+
+
+def test_one_class_is_refused(data: Data) -> None:
+    with pytest.raises(ValueError, match="at least 2"):
+        replace(data, targets=np.zeros(600, np.int64)).streamed(class_count=1)
+
+
+def test_many_classes_have_a_smaller_sample(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamed_regression, "_SAMPLED_LOGITS", 60 * CLASSES)
+    members, ones = np.ones((600, 1), np.float32), np.ones(20, np.float32)
+
+    problem = StreamedRegression(
+        data.rows, data.targets, members, mean=ones, scale=ones, std=ones[None], class_count=CLASSES
+    )
+
+    assert len(problem.sampled) == 60
