@@ -12,13 +12,13 @@ import numpy as np
 
 from bench.load import Load, closed_loop, open_loop
 from bench.process_tree import memory_mb, processor_s, threads_s
-from bench.sides import LeftOut, Running, post_jpeg
+from bench.sides import LeftOut, Running, post_jpeg, wait_for_answer
 from bench.spread import turns
 
 BESIDE = "beside client"
 CONNECTIONS = 16  # of few callers, whose requests are spread over them
 LIMIT_CALLERS = 8  # with whom the bare loops are asked for what they reach, before open loops
-GIVEN_UP = 2  # failed measurements after which a side is measured no more
+GIVEN_UP = 4  # failed measurements after which a side is measured no more
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,7 @@ class Contest:
             return self._measure_bare(side, point, number) if point.share is None else []
         with side.turn() as pids:
             request = side.side.ask(self._pictures[point.size].read_bytes())
+            wait_for_answer(side.port, request)
             watch = Watch(pids)
             load = self._ask(side.port, request, point, watch)
             if not load.answered:

@@ -34,7 +34,7 @@ from bench.drawn_pictures import draw
 from bench.machine import ALWAYS, as_line, describe, versions
 from bench.models import make_bundle, random_weights
 from bench.predict_tables import tables
-from bench.process_tree import tells_children
+from bench.process_tree import ask_to_end, tells_children
 from bench.sides import (
     BARE,
     BARE_PROCESSES,
@@ -90,7 +90,11 @@ def started(sides: Sequence[Side], setting: Setting, picture: Path) -> Iterator[
                 left_out[side.name] = str(error)
             else:
                 found.append(one)
-        yield found, left_out
+        try:
+            yield found, left_out
+        finally:
+            for one in found:
+                ask_to_end(one.pids)  # all at once: each may take its time
 
 
 def main() -> int:

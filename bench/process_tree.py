@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 MAIN = "main"
@@ -85,11 +85,16 @@ def thaw(pids: Iterable[int]) -> None:
     _tell(pids, signal.SIGCONT)
 
 
+def ask_to_end(pids: Sequence[int]) -> None:
+    """SIGTERM to the first, frozen or not."""
+    thaw(pids)
+    _tell(pids[:1], signal.SIGTERM)
+
+
 def end(pid: int, *, within_s: float = 5.0) -> None:
     """SIGTERM to the first; what is left of the tree after a while is killed."""
     pids = tree(pid)
-    thaw(pids)
-    _tell(pids[:1], signal.SIGTERM)
+    ask_to_end(pids)
     give_up = time.monotonic() + within_s
     while time.monotonic() < give_up and any(map(_runs, pids)):
         time.sleep(0.05)

@@ -18,7 +18,8 @@ from bench.http_client import post, post_form
 from bench.process_tree import end, freeze, thaw, tree
 
 ROOT = Path(__file__).resolve().parents[1]
-READY_WITHIN_S = 90.0
+READY_WITHIN_S, THAWED_WITHIN_S = 90.0, 20.0
+HTTP_OK = 200
 CLOSE = 1e-4  # of scores: float32 in two libraries
 FINIAL, BARE, BARE_PROCESSES = "finial", "bare", "bare-processes"
 
@@ -124,7 +125,7 @@ class Running:
         if self.side.takes_orders:
             return self.order({"predict": str(picture)})
         status, body = send(self.port, self.side.ask(picture.read_bytes()))
-        if status != 200:
+        if status != HTTP_OK:
             raise LeftOut(f"it answers with {status}: {body[:200].decode(errors='replace')}")
         found: dict[str, Any] = json.loads(body)
         return found
@@ -156,6 +157,25 @@ def send(port: int, request: bytes) -> tuple[int, bytes]:
         answer = http.client.HTTPResponse(line)
         answer.begin()
         return answer.status, answer.read()
+
+
+def wait_for_answer(port: int, request: bytes, *, within_s: float = THAWED_WITHIN_S) -> None:
+    """Return once a request brings 200: who was frozen for long may have to find his own parts again.
+
+    Raises:
+        LeftOut: it does not within the time.
+    """
+    give_up = time.monotonic() + within_s
+    while True:
+        try:
+            status, said = send(port, request)
+        except (OSError, http.client.HTTPException) as error:
+            status, said = 0, repr(error).encode()
+        if status == HTTP_OK:
+            return
+        if time.monotonic() > give_up:
+            raise LeftOut(f"no answer within {within_s:g} s after it was frozen: {status} {said[:200]!r}")
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager

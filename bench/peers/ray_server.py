@@ -14,8 +14,12 @@ import threading
 from pathlib import Path
 from typing import Any, cast
 
+from bench.sides import free_port
+
 os.environ.setdefault("RAY_SERVE_THROUGHPUT_OPTIMIZED", "1")
 os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "1")
+os.environ.setdefault("RAY_SERVE_HAPROXY_METRICS_PORT", str(free_port()))  # by default they are fixed,
+os.environ.setdefault("RAY_SERVE_HAPROXY_STATS_PORT", str(free_port()))  # and HAProxy ends if another one has them
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray  # reads the variables above

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import pytest
 
 from bench.contest import Contest, Figures, Pace, Point, Watch, figures_of, order_of
 from bench.load import Load
-from bench.sides import LeftOut, Running, Side, free_port, post_jpeg
+from bench.sides import LeftOut, Running, Side, free_port, post_jpeg, wait_for_answer
 
 POINTS = [Point("1x1", 1), Point("1x1", 8), Point("1x1", 64)]
 
@@ -60,21 +61,22 @@ def test_a_side_that_ends_in_the_middle_loses_nobodys_figures(tmp_path: Path) ->
     steady, ending = Loop("bare"), Loop("bare-processes", ends_after=2)
     found, told = contest(tmp_path, steady, ending), list[str]()
 
-    found.run(POINTS, 2, told.append)
+    found.run(POINTS, 3, told.append)
 
-    assert sum(each.side == "bare" for each in found.figures) == 6
+    assert sum(each.side == "bare" for each in found.figures) == 9
     assert sum(each.side == "bare-processes" for each in found.figures) == 2
-    assert [each.reason for each in found.troubles] == ["LeftOut: it has ended"] * 2, "then it is asked no more"
+    assert [each.reason for each in found.troubles] == ["LeftOut: it has ended"] * 4, "then it is asked no more"
     assert any("it has ended" in line for line in told)
 
 
-def test_a_server_that_is_gone_is_a_trouble_and_not_the_end(tmp_path: Path) -> None:
+def test_a_server_that_is_gone_is_a_trouble_and_not_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.contest.wait_for_answer", partial(wait_for_answer, within_s=0.1))
     found = contest(tmp_path, Gone(), Loop())
 
     found.run(POINTS, 1, lambda _: None)
 
     assert {each.side for each in found.figures} == {"bare"}
-    assert len(found.troubles) == 2
+    assert len(found.troubles) == 3
     assert "Connect" in found.troubles[0].reason
 
 
