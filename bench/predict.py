@@ -7,13 +7,13 @@
     python -m bench.predict --beside                      the bare loops, and again while a client is busy
 
 All sides are started at once and checked to give the same answer; then they take turns at every point, points and
-sides in an order that is shuffled in every round, and whoever is not measured is frozen (SIGSTOP). The limit of a point
-is the faster one of two bare loops, threads of one interpreter and a process for each core, by the median of their
-rounds. The client is ours (`bench.load`) and runs on the same cores; what it costs is shown. Every side but the bare
-loops pays for it, so with --beside these are measured a second time while the client asks a server that does nothing,
-at the rate that the loop has just reached.
+sides in an order that is shuffled in every round, and whoever is not measured is frozen (SIGSTOP), but for Ray Serve,
+which does not bear it. The limit of a point is the faster one of two bare loops, threads of one interpreter and a
+process for each core, by the median of their rounds. The client is ours (`bench.load`) and runs on the same cores; what
+it costs is shown. Every side but the bare loops pays for it, so with --beside these are measured a second time while
+the client asks a server that does nothing, at the rate that the loop has just reached.
 
-A side that cannot be started, gives another answer or fails twice is left out and named, and what was measured is told
+A side that cannot be started, gives another answer or fails again and again is left out and named, and what was measured is told
 all the same. Exit codes: 0 all sides were measured, 1 some were not, or the peers' environment has other versions of
 what computes, 2 usage.
 """

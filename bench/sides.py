@@ -37,7 +37,7 @@ class Side:
         ask: a picture -> the whole request, as the side's own pages send it.
         options: after BUNDLE and --port.
         takes_orders: it is a bare loop, told on standard input what to do.
-        settle_s: for how long it is left alone after it was frozen, before it is asked.
+        freezes: whether it is frozen when it is not its turn; some take that for a failure of their own parts.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Side:
     ask: Ask = post
     options: tuple[str, ...] = ()
     takes_orders: bool = False
-    settle_s: float = 0.0
+    freezes: bool = True
 
 
 def post_jpeg(picture: bytes) -> bytes:
@@ -74,7 +74,7 @@ SIDES = (
         options=("--batched",),
     ),
     Side("bentoml", "bench.peers.bentoml_server", needs="bentoml", of_peers=True, ask=post_jpeg),
-    Side("ray", "bench.peers.ray_server", needs="ray", of_peers=True, ask=post_jpeg, settle_s=1.0),
+    Side("ray", "bench.peers.ray_server", needs="ray", of_peers=True, ask=post_jpeg, freezes=False),
     Side("mosec", "bench.peers.mosec_server", needs="mosec", of_peers=True, ask=post_jpeg),
 )
 NAMES = tuple(side.name for side in SIDES)
@@ -96,7 +96,7 @@ class LeftOut(Exception):
 
 @dataclass
 class Running:
-    """A side that was started; it is frozen when it is not its turn."""
+    """A side that was started; it is frozen when it is not its turn, if it bears that."""
 
     side: Side
     process: "subprocess.Popen[str]"
@@ -109,12 +109,12 @@ class Running:
         thaw(self.pids)
         self.pids = tree(self.process.pid)
         thaw(self.pids)
-        time.sleep(self.side.settle_s)
         try:
             yield self.pids
         finally:
             self.pids = tree(self.process.pid)
-            freeze(self.pids)
+            if self.side.freezes:
+                freeze(self.pids)
 
     def answer(self, picture: Path) -> dict[str, Any]:
         """What it says of a picture: label, score and the best labels.

@@ -4,8 +4,8 @@ Chosen: one CPU and one session thread for each replica (its page on resources: 
 `RAY_SERVE_THROUGHPUT_OPTIMIZED=1` and `RAY_SERVE_ENABLE_HA_PROXY=1`, as its guide to high throughput says: HAProxy
 listens on the port instead of its proxy in Python, which on two cores doubles what is answered. The handler reads the
 request's body. A handler is `async def` because it awaits the body; what computes runs in place, since a replica has
-one core. The dashboard is off, which saves it work. After it was frozen, HAProxy takes its replicas for lost until its
-next check, so it is given a moment before it is asked (`Side.settle_s`).
+one core. The dashboard is off, which saves it work. It is not frozen while others are measured (`Side.freezes`): after
+45 s of that its HAProxy ended and did not come back.
 """
 
 import os

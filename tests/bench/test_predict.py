@@ -12,8 +12,9 @@ import pytest
 from bench.contest import Figures, Point
 from bench.predict import other_versions
 from bench.predict_tables import limits, tables
-from bench.sides import SIDES, LeftOut, Setting, command_of, require, same_answer
+from bench.sides import SIDES, LeftOut, Running, Setting, Side, command_of, require, same_answer
 from shared.cores import usable_cores
+from tests.bench.test_process_tree import state_of, wait_until
 from tests.service.bundles import publish_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +124,19 @@ def test_a_side_is_started_with_the_bundle_and_its_own_options(tmp_path: Path) -
     assert of["torch"] == ["-m", "bench.peers.tutorial_torch", folder, "--port", "8001", *weights]
     mosec = next(side for side in SIDES if side.name == "mosec")
     assert command_of(mosec, setting, 1)[0] == str(setting.peers_python)
+
+
+@pytest.mark.parametrize(("freezes", "state"), [(True, "T"), (False, "S")])
+def test_a_side_rests_between_its_turns_if_it_bears_that(freezes: bool, state: str) -> None:  # noqa: FBT001
+    with subprocess.Popen(["sleep", "60"], text=True) as process:
+        try:
+            side = Running(Side("it", "it", freezes=freezes), process, port=0)
+            with side.turn() as pids:
+                assert pids == [process.pid]
+                wait_until(lambda: state_of(process.pid) == "S")
+            wait_until(lambda: state_of(process.pid) == state)
+        finally:
+            process.kill()
 
 
 def test_other_versions_of_what_computes_are_named() -> None:
