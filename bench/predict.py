@@ -13,9 +13,9 @@ process for each core, by the median of their rounds. The client is ours (`bench
 it costs is shown. Every side but the bare loops pays for it, so with --beside these are measured a second time while
 the client asks a server that does nothing, at the rate that the loop has just reached.
 
-A side that cannot be started, gives another answer or fails again and again is left out and named, and what was measured is told
-all the same. Exit codes: 0 all sides were measured, 1 some were not, or the peers' environment has other versions of
-what computes, 2 usage.
+A side that cannot be started, gives another answer or fails again and again is left out and named, and what was
+measured is told all the same. Exit codes: 0 all sides were measured, 1 some were not, or the peers' environment has
+other versions of what computes, 2 usage.
 """
 
 import argparse
