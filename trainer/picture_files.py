@@ -16,6 +16,7 @@ _TABLE_SUFFIXES = (".tsv", ".csv")
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff")
 _UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".jp2", ".jxl")
 _ENOUGH_TO_SNIFF = 16
+_OF_THE_DISK = "lost+found"  # of ext4, at the top of a volume: no label, and nothing that anybody put there
 _LIKE_AN_ESCAPE = re.compile(r"\\x[89a-f][0-9a-f]")  # as an undecodable byte is written
 
 
@@ -60,7 +61,8 @@ class FoundFiles:
 def find_files(folder: Path) -> FoundFiles:
     """Look through a folder and all folders in it.
 
-    Hidden files and folders are passed over, and so is a link that leads back to a folder it lies in.
+    Hidden files and folders are passed over, and so is a link that leads back to a folder it lies in. Where the folder
+    is a disk's own, `lost+found` is left out.
     """
     walked = list(_walk(folder))
     folders = tuple(entry.name for entry in walked if isinstance(entry, _FoundFolder))
@@ -131,6 +133,8 @@ def _walk(folder: Path) -> Iterator[FoundFile | PassedOver | _FoundFolder]:
             yield _FoundFolder(readable_name(prefix.rstrip("/")))
         while entries:
             entry = entries.pop()  # it holds what was asked of the file, and a folder may hold many
+            if prefix + entry.name == _OF_THE_DISK:
+                continue
             found = _look_at(entry, readable_name(prefix + entry.name))
             if not isinstance(found, os.DirEntry):
                 yield found

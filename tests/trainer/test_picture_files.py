@@ -35,6 +35,17 @@ def test_pictures_are_found_in_all_folders_sorted_by_name(tmp_path: Path) -> Non
     assert [file.path for file in found] == [tmp_path / file.name for file in found]
 
 
+def test_what_a_disk_has_of_its_own_is_no_label(tmp_path: Path) -> None:
+    """An ext4 volume that holds the pictures has it at its top; deeper, somebody called a folder so."""
+    (tmp_path / "lost+found").mkdir(mode=0o000)
+    write(tmp_path / "a" / "lost+found" / "1.jpg")
+
+    found = find_files(tmp_path)
+
+    assert [file.name for file in found.pictures] == ["a/lost+found/1.jpg"]
+    assert (found.folders, found.passed_over) == (("a", "a/lost+found"), ())
+
+
 @pytest.mark.parametrize(
     "data",
     [
