@@ -15,7 +15,9 @@ from tests.deploy.manifests import containers, manifest, quantity
 
 pytestmark = pytest.mark.container
 
-CLAIMS = ("finial-models", "finial-data", "finial-cache", "finial-keys")
+CLAIMS, SECRET = ("finial-models", "finial-data", "finial-cache"), "finial-keys"
+A_DISK = "chown root:0 /volume && chmod 2775 /volume && mkdir -m 2770 /volume/lost+found"
+"""Makes a volume what the kubelet makes of a new ext4 disk for a pod with `fsGroup: 0`."""
 DEPLOYMENT, JOB = manifest("service/deployment.yaml"), manifest("job/job.yaml")
 RUNTIME, INFERENCE_SERVICE = manifest("kserve/runtime.yaml"), manifest("kserve/inference-service.yaml")
 (PORT,) = (port["containerPort"] for port in containers(DEPLOYMENT)[0]["ports"])
@@ -23,10 +25,13 @@ RUNTIME, INFERENCE_SERVICE = manifest("kserve/runtime.yaml"), manifest("kserve/i
 
 @pytest.fixture(scope="module")
 def volumes(project: Project) -> Iterator[Mapping[str, str]]:
-    """One for each claim and Secret of the manifests, empty."""
-    names = {claim: f"{project.name}-{claim}" for claim in CLAIMS}
+    """One for each claim and Secret of the manifests, without a file; the engine would give them the image's owner."""
+    names = {claim: f"{project.name}-{claim}" for claim in (*CLAIMS, SECRET)}
     for name in names.values():
         run("docker", "volume", "create", name).or_fail()
+    for claim in CLAIMS:
+        as_root = ("--user", "0:0", "--volume", f"{names[claim]}:/volume", "--entrypoint", "sh")
+        run("docker", "run", "--rm", *as_root, project.image("service"), "-c", A_DISK).or_fail()
     yield names
     run("docker", "volume", "rm", "--force", *names.values())
 

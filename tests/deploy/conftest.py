@@ -1,4 +1,4 @@
-"""What a real service tells Prometheus, and Prometheus' own programs where they are."""
+"""What a real service tells Prometheus; Prometheus' own programs and kubectl, where they are."""
 
 import os
 import shutil
@@ -17,6 +17,7 @@ from tests.service.running import running_app
 __all__ = ["anyio_backend", "models_dir"]
 
 FOLDER = "FINIAL_PROMETHEUS"
+REQUIRE_KUBECTL = "FINIAL_REQUIRE_KUBECTL"
 
 
 @pytest.fixture
@@ -57,3 +58,14 @@ def promtool() -> str:
 @pytest.fixture
 def prometheus() -> str:
     return program("prometheus")
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> str:
+    """Builds kustomizations; it is required where FINIAL_REQUIRE_KUBECTL is 1."""
+    found = shutil.which("kubectl")
+    if found is None and os.environ.get(REQUIRE_KUBECTL) == "1":
+        pytest.fail(f"no kubectl, and {REQUIRE_KUBECTL}=1")
+    if found is None:
+        pytest.skip("needs kubectl, which builds kustomizations without a cluster")
+    return found

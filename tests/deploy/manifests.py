@@ -73,6 +73,15 @@ def containers(of: Manifest) -> list[dict[str, Any]]:
     return list((of.pod or {}).get("containers", ()))
 
 
+def labels_of_pods(each: Manifest) -> dict[str, str]:
+    """Of a Deployment, a ServingRuntime, a Job, a CronJob: those by which a selector chooses its pods."""
+    spec: dict[str, Any] = each.content["spec"]
+    if each.kind == "ServingRuntime":
+        return dict(spec["labels"])
+    template = (spec["jobTemplate"]["spec"] if each.kind == "CronJob" else spec)["template"]
+    return dict(template["metadata"]["labels"])
+
+
 def place() -> dict[str, Any]:
     """The namespace, and where images are."""
     return kustomizations()[KUBERNETES / "components" / "place"]

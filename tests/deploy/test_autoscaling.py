@@ -1,6 +1,7 @@
 """What autoscaling asks for is told by the service, and both ways to scale ask for the same."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from service.settings import ServiceSettings
-from tests.deploy.manifests import manifest, place, quantity
+from tests.deploy.manifests import containers, labels_of_pods, manifest, place, quantity
 from tests.deploy.prometheus import DEPLOY, NAME, run, running_prometheus
 from tests.deploy.told import Told
 from tests.service.bundles import publish_bundle
@@ -17,6 +18,7 @@ from tests.service.running import running_process
 from tests.service.waiting import until
 
 FOLDER = DEPLOY / "prometheus"
+CALLERS = 8  # for one lane
 RECORDING, TESTS = FOLDER / "recording.yml", FOLDER / "recording_test.yml"
 AUTOSCALER = manifest("components/autoscaling/autoscaler.yaml").content["spec"]
 SCALED_OBJECT = manifest("components/autoscaling-keda/scaled-object.yaml").content["spec"]
@@ -37,11 +39,12 @@ async def test_the_recorded_expression_asks_for_what_is_told(told: Told) -> None
     (expression,) = recorded().values()
 
     assert set(NAME.findall(expression)) <= told.series
-    assert told.labels("finial_stage_seconds") == {"stage"}
+    assert told.labels("finial_leases_total") == {"outcome"}
+    assert re.search(r'^finial_leases_total{.*outcome="granted".*} [1-9]', told.text, re.MULTILINE)
 
 
 def test_the_recorded_value_is_the_wait(promtool: str) -> None:
-    """Of all replicas, 0 while nobody asks, and none where nobody can be scraped."""
+    """Of all replicas; as long for many refusals as for few; 0 while nobody asks, none where nobody can be scraped."""
     run(promtool, "test", "rules", TESTS)
 
 
@@ -95,29 +98,46 @@ def test_pods_are_found_by_the_labels_that_they_have(promtool: str, tmp_path: Pa
     run(promtool, "check", "config", tmp_path / "prometheus.yml")
 
 
-def with_pods(config: dict[str, Any], *targets: str) -> dict[str, Any]:
-    """A scrape configuration with pods of the Deployment in place of its discovery, and one that is no pod of ours."""
-    template = manifest("service/deployment.yaml").content["spec"]["template"]
-    labels = {
-        f"__meta_kubernetes_pod_label_{_label(name)}": text for name, text in template["metadata"]["labels"].items()
-    }
-    (port,) = template["spec"]["containers"][0]["ports"]
+def with_pods(config: dict[str, Any], target: str) -> dict[str, Any]:
+    """A scrape configuration with a replica in place of its discovery, and pods beside it that nobody is to scrape."""
+    replica, predictor, trainer = (
+        found_as(labels_of_pods(manifest(where)))
+        for where in ("service/deployment.yaml", "kserve/runtime.yaml", "training/cronjob.yaml")
+    )
     pods = [
-        {
-            "targets": [target],
-            "labels": labels
-            | {
-                "__meta_kubernetes_namespace": place()["namespace"],
-                "__meta_kubernetes_pod_name": f"finial-{number}",
-                "__meta_kubernetes_pod_container_port_name": port["name"],
-            },
-        }
-        for number, target in enumerate(targets)
+        (target, replica),
+        ("127.0.0.1:9", replica | {"__meta_kubernetes_pod_phase": "Failed"}),  # evicted, and still in the list
+        ("127.0.0.1:10", predictor | {"__meta_kubernetes_pod_phase": "Succeeded"}),
+        ("127.0.0.1:11", trainer),
+        ("127.0.0.1:12", {"__meta_kubernetes_namespace": "other"}),
     ]
-    other = {"targets": ["127.0.0.1:9"], "labels": {"__meta_kubernetes_namespace": "other"}}
     without = {name: value for name, value in config.items() if name != "kubernetes_sd_configs"}
     assert config["kubernetes_sd_configs"] == [{"role": "pod"}]
-    return without | {"static_configs": [*pods, other]}
+    return without | {"static_configs": [{"targets": [address], "labels": labels} for address, labels in pods]}
+
+
+def found_as(labels: dict[str, str]) -> dict[str, str]:
+    """What the discovery says of a pod that runs."""
+    (port,) = containers(manifest("service/deployment.yaml"))[0]["ports"]
+    return {f"__meta_kubernetes_pod_label_{_label(name)}": text for name, text in labels.items()} | {
+        "__meta_kubernetes_namespace": place()["namespace"],
+        "__meta_kubernetes_pod_name": "finial-0",
+        "__meta_kubernetes_pod_phase": "Running",
+        "__meta_kubernetes_pod_container_port_name": port["name"],
+    }
+
+
+def test_replicas_of_both_ways_to_serve_are_found() -> None:
+    """The Deployment's, and KServe's, which have labels of their own so that neither's Service takes the other's."""
+    keep = next(rule for rule in scrape_config()["relabel_configs"] if rule["action"] == "keep")
+
+    def is_kept(where: str) -> bool:
+        found = found_as(labels_of_pods(manifest(where)))
+        return re.fullmatch(keep["regex"], ";".join(found[label] for label in keep["source_labels"])) is not None
+
+    assert {port["name"] for port in containers(manifest("kserve/runtime.yaml"))[0]["ports"]} == {"http"}
+    assert is_kept("service/deployment.yaml") and is_kept("kserve/runtime.yaml")
+    assert not is_kept("training/cronjob.yaml")
 
 
 def _label(name: str) -> str:
@@ -126,18 +146,22 @@ def _label(name: str) -> str:
 
 @pytest.mark.slow
 def test_prometheus_itself_answers_what_autoscaling_asks(models_dir: Path, prometheus: str, tmp_path: Path) -> None:
-    """A live service, found as a pod would be: nobody asks, then somebody does, and KEDA's query has a value."""
+    """A live service, found as a pod would be: nobody asks, then many wait, and KEDA's query has a value."""
     publish_bundle(models_dir)
     query = SCALED_OBJECT["triggers"][0]["metadata"]["query"]
-    with running_process(models_dir) as service:
+    with running_process(models_dir, "--lanes", "1") as service:
         config = {"scrape_configs": [with_pods(scrape_config(), f"127.0.0.1:{service.port}")]}
         with running_prometheus(prometheus, tmp_path, config, rules=[RECORDING]) as ask, service.client() as client:
             service.wait_until_ready()
             until(lambda: ask(query) == [0.0], within_s=60)
             assert ask("count(up)") == [1.0]
 
-            def asked_and_waited() -> bool:
+            def ask_one(_: int) -> None:
                 client.post("/predict", files={"file": picture(RED)}).raise_for_status()
+
+            def asked_and_waited() -> bool:
+                with ThreadPoolExecutor(CALLERS) as callers:
+                    list(callers.map(ask_one, range(10 * CALLERS)))
                 return any(value > 0 for value in ask(query))
 
             until(asked_and_waited, within_s=60)

@@ -17,6 +17,7 @@ from tests.deploy.manifests import (
     environment,
     environment_of_image,
     kustomizations,
+    labels_of_pods,
     manifest,
     manifests,
     place,
@@ -41,7 +42,7 @@ WRITTEN = {
     "service": {"/tmp"},  # noqa: S108
     "kserve-container": {"/tmp"},  # noqa: S108
     "trainer": {"/tmp", "/models", "/cache"},  # noqa: S108
-    "fill": {"/tmp", "/data"},  # noqa: S108
+    "fill": {"/tmp", "/data", "/cache"},  # noqa: S108
 }
 """Folders that a container writes to, by its name."""
 CLUSTER_WIDE = ("enableServiceLinks", "automountServiceAccountToken", "terminationGracePeriodSeconds")
@@ -268,7 +269,16 @@ def test_objects_find_each_other() -> None:
     assert {service["ports"][0]["targetPort"], network["ingress"][0]["ports"][0]["port"]} <= port_names
     trainers = manifest("job/job.yaml").content["spec"]["template"]["metadata"]["labels"]
     assert manifest("training/network.yaml").content["spec"]["podSelector"]["matchLabels"] == trainers
-    assert manifest("kserve/runtime.yaml").content["spec"]["labels"] == labels
+
+
+def test_who_is_chosen_by_a_selector_is_of_one_kind() -> None:
+    """Two workloads with the same labels are one to a Service, a budget, an autoscaler: it would have both's pods."""
+    workloads = [each for each in WHOLE if each.kind not in ("Pod", "Job")]  # these are the CronJob's, for a while
+    labels = [labels_of_pods(each) for each in workloads]
+
+    assert {each.kind for each in workloads} == {"Deployment", "ServingRuntime", "CronJob"}
+    assert all(labels.count(each) == 1 for each in labels)
+    assert {each["app.kubernetes.io/component"] for each in labels} == {"service", "predictor", "trainer"}
 
 
 def test_every_claim_that_is_used_is_made() -> None:

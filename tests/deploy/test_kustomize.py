@@ -3,67 +3,44 @@
 `kubectl` has it inside; without one only the files are looked at.
 """
 
-import os
+import itertools
 import re
-import shutil
-import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.deploy.manifests import KUBERNETES, ROOT, Manifest, containers, kustomizations, place
+from tests.deploy.built import (
+    BUILT,
+    OF_ONE_PURPOSE,
+    STANDING,
+    build,
+    claims_made,
+    claims_of,
+    selectors,
+    ways_out,
+    whole_with,
+)
+from tests.deploy.manifests import KUBERNETES, Manifest, containers, kustomizations, labels_of_pods, place
 from tests.deploy.schemas import CUSTOM, RELEASES, complaints
 
-REQUIRE = "FINIAL_REQUIRE_KUBECTL"
-BUILT = ("overlays/cluster", "overlays/trial", "overlays/train-now", "overlays/rollback", "overlays/fill", "kserve")
-COMPONENTS = ("open", "address", "autoscaling", "autoscaling-keda")
-PAGES = (ROOT / "docs" / "kubernetes.md", ROOT / "docs" / "scaling.md", ROOT / "deploy" / "README.md")
-
-
-@pytest.fixture(scope="module")
-def kubectl() -> str:
-    found = shutil.which("kubectl")
-    if found is None and os.environ.get(REQUIRE) == "1":
-        pytest.fail(f"no kubectl, and {REQUIRE}=1")
-    if found is None:
-        pytest.skip("needs kubectl, which builds kustomizations without a cluster")
-    return found
-
-
-def build(kubectl: str, folder: Path) -> dict[str, Manifest]:
-    """What is applied, by kind and name."""
-    done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found = [Manifest(folder.name, content, False) for content in yaml.safe_load_all(done.stdout)]
-    return {f"{each.kind} {each.name}": each for each in found}
-
-
-def service_with(component: str, folder: Path) -> Path:
-    """A kustomization as a user writes one: the service, and one component."""
-    above = os.path.relpath(KUBERNETES, folder)
-    parts = [f"{above}/components/{component}", f"{above}/components/place"]
-    (folder / "kustomization.yaml").write_text(
-        yaml.safe_dump(
-            {
-                "apiVersion": "kustomize.config.k8s.io/v1beta1",
-                "kind": "Kustomization",
-                "resources": [f"{above}/service"],
-                "components": parts,
-            }
-        )
-    )
-    return folder
+AUTOSCALERS, OTHERS = ("autoscaling", "autoscaling-keda"), ("open", "address", "fetch")
+COMBINATIONS = [
+    (autoscaler, *others)
+    for autoscaler in AUTOSCALERS
+    for count in range(len(OTHERS) + 1)
+    for others in itertools.combinations(OTHERS, count)
+]
+"""Components that the pages offer for the whole: one autoscaler, and any of the others."""
 
 
 def assert_whole(built: dict[str, Manifest]) -> None:
     for where, each in built.items():
         if each.kind not in CUSTOM:
             assert complaints(each.content, RELEASES[-1]) == [], where
-        if each.kind != "Namespace":
-            assert each.content["metadata"]["namespace"] == place()["namespace"], where
+        is_namespace = each.kind == "Namespace"
+        assert each.content["metadata"]["name" if is_namespace else "namespace"] == place()["namespace"], where
         for container in containers(each):
             assert re.fullmatch(r"registry\.example/finial-(service|trainer):[0-9.]+", container["image"]), where
             mounted = {mount["name"] for mount in container["volumeMounts"]}
@@ -96,21 +73,43 @@ def test_every_part_of_a_kustomization_is_there() -> None:
     assert files <= used, "a manifest that nobody applies"
 
 
-def test_every_folder_that_a_page_applies_is_there() -> None:
-    named = {name for page in PAGES for name in re.findall(r"-k (deploy/\S+)", page.read_text("utf-8"))}
-
-    assert {f"deploy/kubernetes/{name}" for name in BUILT} <= named
-    assert all((ROOT / name / "kustomization.yaml").is_file() for name in named)
-
-
 @pytest.mark.parametrize("name", BUILT)
 def test_what_is_built_is_whole(name: str, kubectl: str) -> None:
     assert_whole(build(kubectl, KUBERNETES / name))
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
-def test_the_service_can_be_put_together_with_each_component(component: str, kubectl: str, tmp_path: Path) -> None:
-    assert_whole(build(kubectl, service_with(component, tmp_path)))
+@pytest.mark.parametrize("components", COMBINATIONS, ids=" ".join)
+def test_the_whole_can_be_put_together_with_any_components(
+    components: tuple[str, ...], kubectl: str, tmp_path: Path
+) -> None:
+    """A claim that a component takes away from one pod may be another one's, which then waits for it for ever."""
+    built = build(kubectl, whole_with(components, tmp_path))
+
+    assert_whole(built)
+    assert claims_of(built.values()) <= claims_made(built.values())
+
+
+@pytest.mark.parametrize("name", STANDING)
+def test_every_claim_is_made_where_it_is_mounted(name: str, kubectl: str) -> None:
+    built = build(kubectl, KUBERNETES / name).values()
+
+    assert claims_of(built) == claims_made(built) == {"finial-models", "finial-data", "finial-cache"}
+
+
+def test_pods_of_one_purpose_mount_what_the_others_have_made(kubectl: str) -> None:
+    mounted = {claim for name in OF_ONE_PURPOSE for claim in claims_of(build(kubectl, KUBERNETES / name).values())}
+
+    assert mounted == claims_made(build(kubectl, KUBERNETES / "training").values())
+
+
+@pytest.mark.parametrize("name", ["overlays/cluster", "overlays/trial"])
+def test_every_selector_chooses_one_workload(name: str, kubectl: str) -> None:
+    """None chooses nobody, and none takes the pods of another one."""
+    built = build(kubectl, KUBERNETES / name)
+    pods = {where: labels_of_pods(each) for where, each in built.items() if each.kind in ("Deployment", "CronJob")}
+
+    for where, selector in selectors(built).items():
+        assert len([of for of in pods.values() if selector.items() <= of.items()]) == 1, where
 
 
 def test_the_whole_has_what_it_is_made_of(kubectl: str) -> None:
@@ -141,13 +140,33 @@ def test_the_trial_needs_no_keys_and_one_node(kubectl: str) -> None:
 
 
 def test_models_at_an_address_need_no_volume_and_a_way_out(kubectl: str, tmp_path: Path) -> None:
-    built = build(kubectl, service_with("address", tmp_path))
+    """To the store, and to whoever tells a pod its role in a cloud; the trainer has its volumes as before."""
+    built = build(kubectl, whole_with(["autoscaling", "address"], tmp_path))
 
     assert variables_of(built)["FINIAL_MODELS_DIR"] == "s3://bucket/models"
-    assert not any(each.kind == "PersistentVolumeClaim" for each in built.values())
-    ports = {port["port"] for rule in built["NetworkPolicy finial"].content["spec"]["egress"] for port in rule["ports"]}
-    assert ports == {443, 53}
+    assert claims_of([built["Deployment finial"]]) == set()
+    assert claims_of([built["CronJob finial-train"]]) == claims_made(built.values())
+    roles = {("169.254.169.254/32", 80), ("169.254.170.23/32", 80), ("169.254.169.252/32", 988)}
+    assert ways_out(built, "finial") == {("", 443), ("", 53)} | roles
+    assert ways_out(built, "finial-train") == set()
     assert {mount["mountPath"] for mount in container_of(built)["volumeMounts"]} == {"/cache", "/keys", "/tmp"}  # noqa: S108
+
+
+def test_a_trainer_that_fetches_has_the_same_way_out(kubectl: str, tmp_path: Path) -> None:
+    built = build(kubectl, whole_with(["autoscaling", "address", "fetch"], tmp_path))
+
+    assert ways_out(built, "finial-train") == ways_out(built, "finial") != set()
+
+
+def test_a_rollback_is_tried_once(kubectl: str) -> None:
+    """It goes back from what is served now: a second pod would go back one version more."""
+    spec = build(kubectl, KUBERNETES / "overlays" / "rollback")["Job finial-rollback"].content["spec"]
+
+    assert (spec["backoffLimit"], spec.get("podFailurePolicy"), spec["template"]["spec"]["restartPolicy"]) == (
+        0,
+        None,
+        "Never",
+    )
 
 
 def test_jobs_have_names_of_their_own(kubectl: str) -> None:
