@@ -20,7 +20,7 @@ from service.lane_turn import Turn
 from service.lane_work import done_on_lane
 from service.model_errors import ModelFailed
 from service.pool import Pool
-from service.pool_errors import PoolTimeout
+from service.pool_errors import PoolTimeout, TooManyWaiting
 from service.registry import Registry
 from service.runner import Outputs
 from service.sources import Source, decoded_file
@@ -165,7 +165,11 @@ class Classifier:
         times.begin("queue")
         job = _Job(decoded_file(data), model, deadline, times, partial(answer_of, count=count))
         turn = Turn(self._pool, self._executor, partial(self._classify_leased, job), told)
-        turn.enter(deadline, queue=model, room=self._room_of(model))
+        try:
+            turn.enter(deadline, queue=model, room=self._room_of(model))
+        except TooManyWaiting:
+            times.forget()
+            raise
         return turn
 
     async def compute(
@@ -192,6 +196,9 @@ class Classifier:
         job.times.begin("queue")
         try:
             return await self._classify(job)
+        except TooManyWaiting:  # it did not wait: counted with nothing, it would make the others' waits look short
+            job.times.forget()
+            raise
         finally:
             job.times.end()
 

@@ -1,6 +1,7 @@
 """A connection that answers plain predictions by itself, as far as these go well; all else it leaves to the app."""
 
 import asyncio
+import logging
 from functools import partial
 from typing import Any, cast
 
@@ -21,6 +22,8 @@ from service.timer import Timer
 
 WHOLE_S = 0.05
 """How long a body may take; then the app takes it over, whose limits are for slow ones."""
+
+logger = logging.getLogger(__name__)
 
 
 class DirectConnection(GatedConnection):
@@ -48,15 +51,17 @@ class DirectConnection(GatedConnection):
         super().__init__(config, server_state, app_state, _loop, limits=limits, gate=gate)
         self._predictions = predictions
         self._direct: DirectPrediction | None = None
+        self._listens = False
         self._whole_timer = Timer()
 
     # --- what comes ---
 
     def data_received(self, data: bytes) -> None:
-        """Take in what came; the rest of a body has its time."""
+        """Take in what came. Who sends more at once is read on, once: else nobody learns that it goes."""
         super().data_received(data)
-        if self._awaits_body and not self._whole_timer.runs:
-            self._whole_timer.start(self.loop, WHOLE_S, self._hand_over)
+        if self._direct is not None and self._direct.has_begun and self.flow.read_paused and not self._listens:
+            self._listens = True
+            self.flow.resume_reading()
 
     def on_body(self, body: bytes) -> None:
         """Some of the body."""
@@ -93,17 +98,29 @@ class DirectConnection(GatedConnection):
     def _awaits_body(self) -> bool:
         return self._direct is not None and not self._direct.has_begun
 
+    def _time_body(self) -> None:
+        super()._time_body()
+        if self._awaits_body and not self._whole_timer.runs:
+            self._whole_timer.start(self.loop, WHOLE_S, self._hand_over)
+
+    def _may_be_direct(self, cycle: RequestResponseCycle) -> bool:
+        """Whether the connection is as it should be; else the gate may not have been asked, either."""
+        if self.flow.write_paused or self.transport.is_closing():
+            return False
+        return not (cycle.waiting_for_100_continue or self._refused)
+
     def _let_in(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        may_be = not (self.flow.write_paused or cycle.waiting_for_100_continue or self._refused)
-        direct = self._predictions.ask(cast("Scope", cycle.scope)) if may_be else None
+        direct = self._predictions.ask(cast("Scope", cycle.scope)) if self._may_be_direct(cycle) else None
         if direct is None:
             super()._let_in(cycle, app)
             return
-        self._direct = direct
+        self._direct, self._listens = direct, False
         self._begin_answer(cycle)
         self._departure.then = self._give_up
-        if not cycle.more_body:
+        if cycle.body:  # others were to be answered first, and it has come meanwhile: whole, or in part
             direct.add(bytes(cycle.body))
+            cycle.body.clear()
+        if not cycle.more_body:
             self._begin_direct()
 
     def _begin_direct(self) -> None:
@@ -121,29 +138,37 @@ class DirectConnection(GatedConnection):
         """It may be over."""
         if not direct.is_over:
             return
-        if direct is not self._direct:  # it was left to the app while a thread was at it
+        if direct is not self._direct or (cycle := self._answered) is None:  # left to the app while a thread was at it
             direct.close()
             return
         try:
-            body = direct.answer()
+            answer = self._written(direct, cycle)
         except Exception as error:
             self._hand_over(error)
             return
-        if body is None:
+        if answer is None:
             self._hand_over()
         else:
-            self._answer_direct(direct, body)
+            self._answer_direct(direct, cycle, answer)
 
-    def _answer_direct(self, direct: DirectPrediction, body: bytes) -> None:
-        cycle = self._answered
-        if cycle is None:
-            raise RuntimeError("an answer to no request")
+    def _written(self, direct: DirectPrediction, cycle: RequestResponseCycle) -> bytes | None:
+        """The whole answer; None where the app has to find it. Raises why there is none."""
+        if (body := direct.answer()) is None:
+            return None
         cycle.keep_alive &= self._has_pipelined() or not self._predictions.is_draining
         headers = [*self.server_state.default_headers, *self._gate.more_headers(cast("Scope", cycle.scope))]
-        answer = direct.written(body, headers, closes=not cycle.keep_alive)
-        direct.count()  # first, so that who has read the answer finds it counted
+        return direct.written(body, headers, closes=not cycle.keep_alive)
+
+    def _answer_direct(self, direct: DirectPrediction, cycle: RequestResponseCycle, answer: bytes) -> None:
         self._direct = self._departure.then = None
-        direct.close()
+        try:
+            direct.count()  # first, so that who has read the answer finds it counted
+        except Exception:  # perhaps it was counted in part: so the app may not tell of it, which would count it again
+            logger.exception("a request could not be counted")
+            self.cut_off()
+            return
+        finally:
+            direct.close()
         self._write_answer(cycle, answer)
 
     def _give_up(self) -> None:

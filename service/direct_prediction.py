@@ -26,7 +26,7 @@ from service.request_counts import BEGAN, READ_BEFORE, note_end
 from service.request_ids import identify, identity_of
 from service.runtime import Runtime
 from service.schemas import predict_json
-from service.stage_times import StageTimes, stage_times_of
+from service.stage_times import StageTimes, keep_stage_times, stage_times_of
 from service.trace_context import begin_trace
 from service.uploads import announces_picture
 
@@ -51,12 +51,13 @@ class DirectPrediction:
         self._runtime, self._scope, self._model = runtime, scope, model
         self._began = time.monotonic()
         self._pieces: list[bytes] = []
-        self._held_bytes = announced_bytes
+        self._held_bytes, self._expected_bytes = 0, announced_bytes
         self._turn: Turn[Answer | Pending] | None = None
         self._times: StageTimes = stage_times_of(scope)
         self._times.begin("receive")
-        runtime.held.bytes += announced_bytes
+        runtime.held.expected += announced_bytes
         runtime.counts.in_flight.inc()
+        note_model(scope, model)  # at once: the log of one that breaks off says, too, what it was for
 
     @property
     def has_begun(self) -> bool:
@@ -71,6 +72,7 @@ class DirectPrediction:
     def add(self, piece: bytes) -> None:
         """Some of the body."""
         self._pieces.append(piece)
+        self._hold(self._held_bytes + len(piece), self._expected_bytes - len(piece))
 
     def body(self) -> bytes:
         """What has come of it so far."""
@@ -91,7 +93,6 @@ class DirectPrediction:
         identify(scope)
         if runtime.settings.otlp_endpoint is not None:
             begin_trace(scope)
-        note_model(scope, self._model)
         token = OF_REQUEST.set(identity_of(scope))
         try:
             self._turn = runtime.classifier.begin(
@@ -150,13 +151,14 @@ class DirectPrediction:
 
     def close(self) -> None:
         """End, and hold nothing of it any more. Where it is worked for still, to be called again at the end of that."""
-        if self._held_bytes:
-            self._runtime.held.bytes -= self._held_bytes
-            self._held_bytes = 0
+        if self._held_bytes + self._expected_bytes:
+            self._hold(0, 0)
             self._runtime.counts.in_flight.dec()
         if self._turn is None or self._turn.is_over:
             self._pieces.clear()
             if self._turn is not None:
+                for found in self._turn.results():
+                    take_back(found)
                 self._turn.end()
 
     def hand_over(self, error: Exception | None = None, *, unread: bool = False) -> bytes:
@@ -174,10 +176,20 @@ class DirectPrediction:
         body = self.body()
         if unread:
             state[READ_BEFORE], body = len(body), b""
+        if self.has_begun and not self.is_over:
+            keep_stage_times(self._scope)
+        elif error is not None:
+            self._times.end()
         if error is not None:
             note_failure(self._scope, error)
         self.close()
         return body
+
+    def _hold(self, held_bytes: int, expected_bytes: int) -> None:
+        held = self._runtime.held
+        held.bytes += held_bytes - self._held_bytes
+        held.expected += expected_bytes - self._expected_bytes
+        self._held_bytes, self._expected_bytes = held_bytes, expected_bytes
 
 
 class DirectPredictions:
@@ -200,32 +212,35 @@ class DirectPredictions:
         asked = plainly_asked(scope)
         if asked is None or self.is_draining or refusal_of(scope):
             return None
+        if self._runtime.access.guard.refusal(scope):  # whoever comes past the gate does not come past the keys
+            return None
         length = _length_of_picture(scope)
         if not 0 < length <= min(MAX_BYTES, self._runtime.settings.max_upload) or not self._has_room(length):
             return None
         route, name = asked
         try:
             model = self._runtime.registry.choose(name)
+            if self._runtime.registry.require(model).batches:
+                return None
         except ServiceError:
-            return None
-        if self._runtime.registry.require(model).batches:
             return None
         scope["route"] = route
         return DirectPrediction(self._runtime, scope, model, length)
 
     def _has_room(self, length: int) -> bool:
-        settings = self._runtime.settings
-        return self._runtime.held.bytes + length <= max(settings.max_uploads, settings.max_upload)
+        settings, held = self._runtime.settings, self._runtime.held
+        return held.bytes + held.expected + length <= max(settings.max_uploads, settings.max_upload)
 
 
 def _length_of_picture(scope: Scope) -> int:
     """How long a body is that is announced as a picture; 0 where it is not, or its length is not known."""
-    kind = length = b""
+    kind: bytes | None = None
+    length = b""
     for name, value in scope["headers"]:
         if name == b"content-type":
-            kind = kind or value
+            kind = value if kind is None else kind
         elif name == b"content-length":
             length = value
-    if not length.isdigit() or len(length) > 9 or not announces_picture(kind.decode("latin-1")):
+    if not length.isdigit() or len(length) > 9 or not announces_picture((kind or b"").decode("latin-1")):
         return 0
     return int(length)

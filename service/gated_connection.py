@@ -52,8 +52,12 @@ class GatedConnection(Connection):
     def data_received(self, data: bytes) -> None:
         """Take in what came; whose body is still under way has a second."""
         super().data_received(data)
-        if self._turned and not self._body_timer.runs:
-            self._body_timer.start(self.loop, LINGER_S, self._leave_it_to_the_app)
+        self._time_body()
+
+    def on_response_complete(self) -> None:
+        """The answer is written. Whose turn it is now may have sent half a body, and nothing since."""
+        super().on_response_complete()
+        self._time_body()
 
     def on_body(self, body: bytes) -> None:
         """Some of the body; nobody wants it of one who was turned away."""
@@ -88,11 +92,18 @@ class GatedConnection(Connection):
         self._unset_keepalive_if_required()  # a refusal within the same read has started it
         if not self._is_short(cycle) or (turned := self._turned_away(cycle)) is None:
             self._let_in(cycle, app)
-        elif cycle.more_body:
-            self._turned, self._turned_bytes = turned, 0
         else:
-            self._turned_bytes = len(cycle.body)
-            self._answer(cycle, turned)
+            self._turned_bytes = len(cycle.body)  # some of it has come where others were to be answered first
+            cycle.body.clear()
+            if cycle.more_body:
+                self._turned = turned
+            else:
+                self._answer(cycle, turned)
+
+    def _time_body(self) -> None:
+        """The rest of a body has its time, from here on if not from before."""
+        if self._turned and not self._body_timer.runs:
+            self._body_timer.start(self.loop, LINGER_S, self._leave_it_to_the_app)
 
     def _let_in(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         super()._start_asgi_task(cycle, app)

@@ -5,6 +5,7 @@ model already. For a picture that is more than all else that the event loop does
 that compute, and finds its caches cold each time.
 """
 
+import contextlib
 import math
 from collections.abc import Awaitable, Callable
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.errors import ServiceError
 from service.gate import GatedRoute
 from service.problems import answer_finial_error, answer_nobody
 from service.route_templates import PREDICT, PREDICT_WITH
@@ -80,7 +82,12 @@ def note_failure(scope: Scope, error: Exception) -> None:
 
 
 async def _raise_known(request: Request) -> None:
-    error: Exception | None = request.scope.get("state", {}).get(_FAILURE)
-    if error is not None:
-        await request.body()  # so that the connection can be kept
+    error: Exception | None = request.scope.get("state", {}).pop(_FAILURE, None)
+    if error is None:
+        return
+    try:
+        with contextlib.suppress(ServiceError):  # it is told what came of it, also if there is no room for it any more
+            await request.body()  # so that the connection can be kept
         raise error
+    finally:
+        del error  # its traceback holds this frame, which would hold it in turn, and the picture with it

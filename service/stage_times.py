@@ -1,5 +1,6 @@
 """Where the time of a request goes, stage by stage; its client reads it in Server-Timing."""
 
+import copy
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -54,6 +55,17 @@ class StageTimes:
         self._add(self._clock())
         self._stage = ""
 
+    def forget(self) -> None:
+        """Leave the stage as if it had never begun."""
+        self._stage = ""
+
+    def so_far(self) -> "StageTimes":
+        """A copy, every stage ended, for who tells of them while a thread still goes through the stages."""
+        found = copy.copy(self)
+        found.intervals = self.intervals.copy()
+        found.end()
+        return found
+
     def computed(self, run_s: float) -> None:
         """Say how much of the wait for the device, just ended, was the device's run."""
         self.queue -= run_s
@@ -81,6 +93,11 @@ def stage_times_of(scope: Scope) -> StageTimes:
     """The request's times, begun with the first who asks: so only requests that are worked for have any."""
     times: StageTimes = scope.setdefault("state", {}).setdefault(_KEY, StageTimes())
     return times
+
+
+def keep_stage_times(scope: Scope) -> None:
+    """Let the request's times stay as they are now: the thread that works for it has its own from here on."""
+    scope["state"][_KEY] = stage_times_of(scope).so_far()
 
 
 def known_stage_times(scope: Scope) -> StageTimes | None:

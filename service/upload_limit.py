@@ -34,9 +34,15 @@ class UploadBounds:
 
 @dataclass
 class HeldBodies:
-    """What all requests under way have received so far."""
+    """What all requests under way have in memory.
+
+    Attributes:
+        bytes: what they have received so far. Beyond the bound others are refused for it.
+        expected: what is still to come of those that a connection takes in itself; nobody is refused for that.
+    """
 
     bytes: int = 0
+    expected: int = 0
 
 
 class UploadLimit:

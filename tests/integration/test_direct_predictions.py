@@ -36,9 +36,11 @@ def post(*headers: str, path: str = "/predict", body: bytes = PICTURE, version: 
 
 
 @contextlib.contextmanager
-def held_service(models_dir: Path, *arguments: str, log: Path | None = None) -> Iterator[tuple[ServiceProcess, Path]]:
+def held_service(
+    models_dir: Path, *arguments: str, log: Path | None = None, whole_s: float = WHOLE_S
+) -> Iterator[tuple[ServiceProcess, Path]]:
     held = models_dir.parent / "held"
-    program = ("-m", "tests.service.held_service", str(held))
+    program = ("-m", "tests.service.held_service", str(held), str(whole_s))
     with running_process(models_dir, "--lanes", "1", *arguments, log=log, program=program) as service:
         service.wait_until_ready()
         try:
@@ -59,12 +61,24 @@ def test_only_plain_predictions_that_come_at_once_are_answered_without_the_app(
 
         whole = post()
         assert status(whole) == status(post(path="/models/colours/predict")) == 200
-        assert status(whole[:-5], whole[-5:]) == 200
         assert status(post(body=PICTURE[:-20])) == 422
         assert status(post(path="/predict" + LONG_WAY)) == 200
         assert status(whole[:-5], whole[-5:], pause_s=4 * WHOLE_S) == 500
         assert status(head("Transfer-Encoding: chunked") + chunked(PICTURE)) == 500
         assert status(post(body=padded)) == 500
+
+
+def test_a_body_in_pieces_is_answered_without_the_app(models_dir: Path, bundle: Bundle) -> None:
+    """Also where it began behind another request."""
+    whole = post()
+    with held_service(models_dir, whole_s=60.0) as (service, _):
+        assert wire(service, whole[:-5], whole[-5:], pause_s=0.01).status == 200
+        for cut in (1, len(PICTURE) // 2, len(PICTURE)):
+            with connected(service.port) as client:
+                client.send(whole, whole[:-cut])
+                assert client.answer().status == 200
+                client.send(whole[-cut:])
+                assert client.answer().status == 200
 
 
 def test_pipelined_predictions_are_answered_in_turn(models_dir: Path, bundle: Bundle) -> None:
@@ -148,6 +162,40 @@ def test_both_ways_refuse_alike_what_never_comes_whole(
     assert short.status == (400 if half else 408)
 
 
+@pytest.mark.parametrize("cut", [1, len(PICTURE) // 2, len(PICTURE)])
+def test_both_ways_answer_alike_what_comes_slowly_behind_another_request(
+    service: tuple[ServiceProcess, Path], cut: int
+) -> None:
+    """Or never to its end."""
+    for rest, status in ((True, 200), (False, 408)):
+        answers = []
+        for way in ("", LONG_WAY):
+            request = post(f"X-Api-Key: {KEY}", path="/predict" + way)
+            with connected(service[0].port) as client:
+                client.send(request, request[:-cut])
+                assert client.answer().status == 200
+                time.sleep(2 * WHOLE_S)
+                client.send(request[-cut:] if rest else b"")
+                answers.append(client.answer())
+        assert told(answers[0]) == told(answers[1])
+        assert answers[0].status == status
+
+
+def test_nobody_comes_past_the_keys_behind_a_request_that_closes(service: tuple[ServiceProcess, Path]) -> None:
+    """HTTP/1.0 is never kept, though its client asks for that: so the next head is read of a connection that closes."""
+    process, log = service
+    granted = 'finial_leases_total{outcome="granted"}'
+    before = counts(process)[granted]
+    first = head("Content-Length: 0", "Connection: keep-alive", line="POST /predict HTTP/1.0")
+    with connected(process.port) as client:
+        client.send(first, post().replace(b"the-same", b"behind-it"))
+        assert client.answer().status == 401
+        assert client.is_closed()
+    until(lambda: lines_of(log, "behind-it"))
+    assert all(line["status"] != 200 for line in lines_of(log, "behind-it"))
+    assert counts(process)[granted] == before
+
+
 def lines_of(log: Path, name: str) -> list[dict[str, object]]:
     lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     return [line for line in lines if line.get("request_id") == name]
@@ -167,9 +215,35 @@ def test_both_ways_log_and_count_alike(service: tuple[ServiceProcess, Path]) -> 
     until(lambda: all(lines_of(log, name) for name in names))
     (short,), (long,) = (lines_of(log, name) for name in names)
     assert (list(short), short["trace_id"], short["version"]) == (list(long), TRACE, long["version"])
-    for varies in ("time", "request_id", "ms", "receive_ms", "queue_ms", "decode_ms", "run_ms"):
+    for varies in VARYING:
         del short[varies], long[varies]
     assert short == long
+
+
+VARYING = ("time", "request_id", "ms", "receive_ms", "queue_ms", "decode_ms", "run_ms")
+
+FAILING = {
+    "damaged": (post(body=PICTURE[:-20]), False),
+    "no picture": (post(body=b"text"), False),
+    "broken off": (post()[:-5], True),
+    "slow": (post()[:-5], False),
+}
+
+
+@pytest.mark.parametrize(("request_of", "half"), FAILING.values(), ids=FAILING)
+def test_both_ways_log_failures_alike(service: tuple[ServiceProcess, Path], request_of: bytes, *, half: bool) -> None:
+    process, log = service
+    lines = []
+    for way in ("", LONG_WAY):
+        name = f"{len(request_of)}-{half}-{time.monotonic_ns()}"
+        request = request_of.replace(b"/predict", b"/predict" + way.encode(), 1).replace(b"the-same", name.encode())
+        request = request.replace(b"\r\n\r\n", f"\r\nX-Api-Key: {KEY}\r\n\r\n".encode(), 1)
+        wire(process, request, half=half, pause_s=4 * WHOLE_S if way and half else 0.0)  # the app is to have begun
+        until(lambda name=name: lines_of(log, name))  # type: ignore[misc]
+        lines += lines_of(log, name)
+    short, long = lines
+    assert list(short) == list(long) and "model" in short
+    assert [{**line, **dict.fromkeys(VARYING)} for line in lines] == 2 * [{**long, **dict.fromkeys(VARYING)}]
 
 
 ONE_MORE = (
@@ -230,6 +304,24 @@ def test_a_client_that_goes_is_counted_and_what_it_waits_for_is_not_done(
     assert len(access_lines(log)) == 4
 
 
+@pytest.mark.parametrize("way", ["", LONG_WAY])
+def test_a_client_that_goes_with_more_behind_is_counted_at_once(
+    models_dir: Path, bundle: Bundle, tmp_path: Path, way: str
+) -> None:
+    """Not only when its picture was run."""
+    log = tmp_path / "log"
+    with held_service(models_dir, log=log) as (service, held), connected(service.port) as client:
+        held.touch()
+        client.send(2 * post(path="/predict" + way))
+        under_way(service, held)
+        client.socket.close()
+        if not way:  # the other way waits for the thread
+            until(lambda: len(access_lines(log)) == 1)
+        held.unlink()
+        until(lambda: len(access_lines(log)) == 1)
+        assert [line["status"] for line in access_lines(log)] == [499]
+
+
 def access_lines(log: Path) -> list[dict[str, object]]:
     lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     return [line for line in lines if line["logger"] == "service.access" and line["route"] == "/predict"]
@@ -282,4 +374,28 @@ def test_a_deadline_that_passes_in_the_line_is_told(models_dir: Path, bundle: Bu
 def test_a_deadline_that_passes_at_once_is_told(models_dir: Path, bundle: Bundle) -> None:
     with running_process(models_dir, "--request-timeout-s", "0.000001") as service:
         service.wait_until_ready()
-        assert wire(service, post()).problem == "deadline-passed"
+        short, long = (wire(service, post(path="/predict" + way)) for way in ("", LONG_WAY))
+        assert (short.status, short.problem) == (504, "deadline-passed")
+        assert told(short)[1] == told(long)[1]
+
+
+def test_both_ways_refuse_alike_whose_body_came_when_the_line_was_full(models_dir: Path, bundle: Bundle) -> None:
+    """They did not wait, and no wait is told of."""
+    with (
+        held_service(models_dir, "--max-waiting", "1", whole_s=60.0) as (service, held),
+        contextlib.ExitStack() as stack,
+    ):
+        late = {way: stack.enter_context(connected(service.port)) for way in ("", LONG_WAY)}
+        for way, client in late.items():
+            client.send(post(path="/predict" + way)[:-5])
+        until(lambda: counts(service)["finial_in_flight"] == 3)  # with the question
+        held.touch()
+        for number in range(2):
+            stack.enter_context(connected(service.port)).send(post())
+            under_way(service, held, waiting=number)
+        for client in late.values():
+            client.send(post()[-5:])
+        short, long = (client.answer() for client in late.values())
+        held.unlink()
+    assert told(short) == told(long)
+    assert (short.status, short.problem) == (503, "queue-full") and "queue" not in short.headers["server-timing"]

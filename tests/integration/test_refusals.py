@@ -100,6 +100,15 @@ def test_a_body_that_does_not_come_is_not_waited_for_long(client: RawClient) -> 
     assert client.is_closed()
 
 
+@pytest.mark.parametrize("came", [0, 10])
+def test_nor_is_one_that_began_behind_another_request(client: RawClient, came: int) -> None:
+    client.send(LIVE, head(LENGTH), PICTURE[:came])
+
+    assert client.answer().status == 200
+    assert is_refused(client.answer(), closes=True)
+    assert client.is_closed()
+
+
 @pytest.mark.parametrize("header", [f"Content-Length: {LINGER_BYTES + 1}", "Transfer-Encoding: chunked"])
 def test_a_body_of_unknown_or_great_length_is_refused_before_it_is_sent(client: RawClient, header: str) -> None:
     client.send(head(header))

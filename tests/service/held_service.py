@@ -1,11 +1,14 @@
-"""The real service with two changes: pictures are held while a file is there, and its app cannot predict plainly."""
+"""The real service with two changes: pictures are held while a file is there, and its app cannot predict plainly.
+
+Started with that file, how long a body may take before the app is asked, and the service's arguments.
+"""
 
 import sys
 import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from service import predict_routes
+from service import direct_connection, predict_routes
 from service.__main__ import main
 from service.generation import Generation
 from service.runner import Outputs
@@ -31,5 +34,6 @@ async def fail(*_: object) -> NoReturn:
 
 if __name__ == "__main__":
     hold_while(Path(sys.argv[1]))
+    direct_connection.WHOLE_S = float(sys.argv[2])
     predict_routes.predict_plainly = fail
-    sys.exit(main(sys.argv[2:]))
+    sys.exit(main(sys.argv[3:]))

@@ -18,6 +18,7 @@ from service.pool import Pool, in_seconds
 from service.pool_errors import PoolTimeout, TooManyWaiting
 from service.registry import Registry
 from service.sources import decoded_file
+from service.stage_times import StageTimes
 from service.waiting_line import Waiter
 from shared.bundle import NOVELTY, PROBABILITIES, Bundle
 from shared.decode import DecodeLimits
@@ -207,6 +208,26 @@ async def test_admission_refuses_before_the_upload_what_would_be_refused_after_i
         pool.enter("colours", in_seconds(9), lambda: None)
         with pytest.raises(TooManyWaiting):
             classifier.admit("colours")
+
+
+@pytest.mark.anyio
+async def test_who_is_refused_at_once_has_not_waited(classifier: Classifier, pool: Pool) -> None:
+    """Counted with nothing, they would make the waits of all others look short, the more the more are refused."""
+    waiting, asked = StageTimes(), {"model": "colours", "count": 3, "deadline": in_seconds(30)}
+    with pool.lease(in_seconds(9)):
+        late = asyncio.create_task(
+            classifier.classify(picture(), model="colours", count=3, deadline=in_seconds(0.01), times=waiting)
+        )
+        await asyncio.sleep(0)
+        for_task, for_turn = StageTimes(), StageTimes()
+        with pytest.raises(TooManyWaiting):
+            await classifier.classify(picture(), **asked, times=for_task)  # type: ignore[arg-type]
+        with pytest.raises(TooManyWaiting):
+            classifier.begin(picture(), **asked, times=for_turn, told=lambda: None)  # type: ignore[arg-type]
+        for_turn.end()
+        with pytest.raises(PoolTimeout):
+            await late
+    assert (for_task.seconds(), for_turn.seconds(), list(waiting.seconds())) == ({}, {}, ["queue"])
 
 
 async def classify(classifier: Classifier, *, timeout_s: float = 30.0) -> object:

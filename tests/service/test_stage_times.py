@@ -1,6 +1,6 @@
 """Where a request's time goes."""
 
-from service.stage_times import MAX_INTERVALS, StageTimes, known_stage_times, stage_times_of
+from service.stage_times import MAX_INTERVALS, StageTimes, keep_stage_times, known_stage_times, stage_times_of
 from tests.service.asgi import scope_of
 from tests.service.fakes import FakeClock
 
@@ -89,6 +89,35 @@ def test_who_tells_of_the_times_finds_every_stage_ended() -> None:
     before = known.receive
     known.end()
     assert known.receive == before
+
+
+def test_what_was_told_is_told_again_whatever_a_thread_goes_on_to_do() -> None:
+    clock, scope = FakeClock(), scope_of()
+    scope["state"] = {"stage_times": StageTimes(clock)}
+    of_thread = stage_times_of(scope)
+    of_thread.begin("decode")
+    clock.advance(1)
+    keep_stage_times(scope)
+    told = known_stage_times(scope)
+    clock.advance(2)
+    of_thread.begin("run")
+    clock.advance(4)
+    of_thread.end()
+    assert told is known_stage_times(scope) is not of_thread and told is not None
+    assert (told.seconds(), len(told.intervals)) == ({"decode": 1}, 1)
+    assert of_thread.seconds() == {"decode": 3, "run": 4}
+
+
+def test_a_stage_that_never_was_is_not_counted() -> None:
+    clock = FakeClock()
+    times = StageTimes(clock)
+    times.begin("receive")
+    clock.advance(1)
+    times.begin("queue")
+    clock.advance(1)
+    times.forget()
+    times.end()
+    assert times.seconds() == {"receive": 1}
 
 
 def test_a_stage_that_has_begun_goes_on_as_one() -> None:
