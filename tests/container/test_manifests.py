@@ -16,7 +16,7 @@ from tests.deploy.manifests import containers, manifest, quantity
 pytestmark = pytest.mark.container
 
 CLAIMS, SECRET = ("finial-models", "finial-data", "finial-cache"), "finial-keys"
-A_DISK = "chown root:0 /volume && chmod 2775 /volume && mkdir -m 2770 /volume/lost+found"
+A_DISK = "chown 0:0 /volume && chmod 2775 /volume && mkdir -m 2770 /volume/lost+found"
 """Makes a volume what the kubelet makes of a new ext4 disk for a pod with `fsGroup: 0`."""
 DEPLOYMENT, JOB = manifest("service/deployment.yaml"), manifest("job/job.yaml")
 RUNTIME, INFERENCE_SERVICE = manifest("kserve/runtime.yaml"), manifest("kserve/inference-service.yaml")
