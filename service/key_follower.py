@@ -1,6 +1,7 @@
 """Follows the file of keys: who is added may come in a second later, and who is removed may not; no restart."""
 
 import logging
+import os
 import stat
 import threading
 import time
@@ -19,6 +20,20 @@ SETTLE_S = 0.05
 _JOIN_S = 1.0
 
 logger = logging.getLogger(__name__)
+
+
+def what_others_may(mode: int, *, as_group: bool) -> str | None:
+    """`write` or `read`, where a file's mode lets others do so.
+
+    Args:
+        mode: of the file.
+        as_group: whether the service itself reads it as one of its group, and is not its owner: so it is with a Secret
+            of Kubernetes (mode 0440, root's), and the group's right to read is then nobody else's.
+    """
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "write"
+    readers = stat.S_IROTH if as_group else stat.S_IRGRP | stat.S_IROTH
+    return "read" if mode & readers else None
 
 
 class KeyFollower:
@@ -115,13 +130,12 @@ class KeyFollower:
 
     def _warn_of_others(self) -> None:
         try:
-            mode = self._path.stat().st_mode
+            found = self._path.stat()
         except OSError:
             return
-        if mode & (stat.S_IWGRP | stat.S_IWOTH):
-            logger.warning("others may write the file of keys: chmod 600", extra={"path": str(self._path)})
-        elif mode & (stat.S_IRGRP | stat.S_IROTH):
-            logger.warning("others may read the file of keys: chmod 600", extra={"path": str(self._path)})
+        as_group = found.st_uid != os.geteuid() and found.st_gid in {os.getegid(), *os.getgroups()}
+        if others := what_others_may(found.st_mode, as_group=as_group):
+            logger.warning(f"others may {others} the file of keys: chmod 600", extra={"path": str(self._path)})
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval_s):

@@ -9,7 +9,7 @@ import pytest
 
 from service import key_follower
 from service.key_file import entry_of, parse_keys, with_key
-from service.key_follower import KeyFollower
+from service.key_follower import KeyFollower, what_others_may
 from tests.service.fakes import FakeClock
 from tests.service.waiting import until
 
@@ -126,6 +126,24 @@ def test_a_running_follower_needs_nobody_to_ask_it(path: Path, added: str) -> No
     with KeyFollower(path, interval_s=0.005) as follower:
         path.write_text(added)
         until(lambda: follower.ring.names == {"anna", "bert"})
+
+
+@pytest.mark.parametrize(
+    ("mode", "as_owner", "as_group"),
+    [
+        (0o600, None, None),
+        (0o440, "read", None),  # a Secret's, mounted with fsGroup
+        (0o640, "read", None),
+        (0o444, "read", "read"),
+        (0o660, "write", "write"),
+        (0o602, "write", "write"),
+    ],
+)
+def test_a_group_by_which_the_service_itself_reads_is_no_others(
+    mode: int, as_owner: str | None, as_group: str | None
+) -> None:
+    """A warning that nobody can do anything about, at each start of each pod, hides the next one."""
+    assert (what_others_may(mode, as_group=False), what_others_may(mode, as_group=True)) == (as_owner, as_group)
 
 
 def test_others_who_may_read_the_file_are_warned_of(path: Path, caplog: pytest.LogCaptureFixture) -> None:
