@@ -1,7 +1,7 @@
 """The probe on more rows than memory shall hold: seconds and peak memory, and the same rows in memory where they fit.
 
-    python -m bench.head_at_scale                        1,000,000 x 1,280 made features of 100 classes, from disk
-    python -m bench.head_at_scale --rows 50000 --both    from disk and in memory, in processes of their own
+    python -m bench.streamed_head                        1,000,000 x 1,280 made features of 100 classes, from disk
+    python -m bench.streamed_head --rows 50000 --both    from disk and in memory, in processes of their own
 
 The file of the features takes 4 bytes a number (5.1 GB) in `--folder`, without a name, and is gone at the end.
 """
