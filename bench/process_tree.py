@@ -91,9 +91,15 @@ def ask_to_end(pids: Sequence[int]) -> None:
     _tell(pids[:1], signal.SIGTERM)
 
 
-def end(pid: int, *, within_s: float = 5.0) -> None:
-    """SIGTERM to the first; what is left of the tree after a while is killed."""
-    pids = tree(pid)
+def end(pid: int, *, known: Iterable[int] = (), within_s: float = 5.0) -> None:
+    """SIGTERM to the first; what is left of the tree after a while is killed.
+
+    Args:
+        pid: of the first.
+        known: of what came from it before; once a parent has ended nothing tells of its children.
+        within_s: how long they have.
+    """
+    pids = list(dict.fromkeys([*tree(pid), *known]))
     ask_to_end(pids)
     give_up = time.monotonic() + within_s
     while time.monotonic() < give_up and any(map(_runs, pids)):

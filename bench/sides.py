@@ -200,13 +200,13 @@ def running(side: Side, setting: Setting, picture: Path) -> Iterator[Running]:
             text=True,
             start_new_session=True,
         )
+        found = Running(side, process, port)
         try:
-            found = Running(side, process, port)
             wait_until_it_answers(found, picture, told)
             found.pids = tree(process.pid)
             yield found
         finally:
-            end(process.pid)
+            end(process.pid, known=found.pids)
             process.wait(30)
 
 

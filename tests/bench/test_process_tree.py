@@ -90,6 +90,22 @@ def test_what_does_not_end_by_itself_is_killed_with_all_that_it_has_started() ->
         wait_until(lambda: not Path(f"/proc/{pids[1]}").exists() or state_of(pids[1]) == "Z")
 
 
+def test_what_has_lost_its_parent_is_ended_if_it_was_known() -> None:
+    """A server's first process may go at once when it is asked to, and leave its workers."""
+    child = "import time; print(1, flush=True); time.sleep(60)"
+    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "1\n"
+        pids = tree(process.pid)
+        process.terminate()
+        assert process.wait(5) == -signal.SIGTERM
+
+        end(process.pid, known=pids, within_s=0.2)
+
+        wait_until(lambda: not Path(f"/proc/{pids[1]}").exists() or state_of(pids[1]) == "Z")
+
+
 def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
