@@ -51,19 +51,15 @@ RECIPES = {
     "SqueezeNet": "the probe on SqueezeNet 1.1",
 }
 
-EARLIER_SEARCH = (
-    "The best recipe is that of the search before taps were pooled by peaks and quarters (docs/decisions/0049)."
-)
-
 REMARKS = {
     "flower-photos-small": (
         "88 % was wished for, and the best recipe misses it. The most accurate single recipe has it, as is known only "
         "afterwards; whoever must choose by 160 pictures loses a part of that to chance (docs/decisions/0019, 0049)."
     ),
     "sdnet2018-decks": "84 % was wished for, and met since taps are pooled by peaks, too (docs/decisions/0049).",
-    "cats-dogs": EARLIER_SEARCH,
-    "sign-digits": EARLIER_SEARCH,
-    "cifar10": EARLIER_SEARCH,
+    "cifar10": (
+        "The best recipe is that of the search before taps were pooled by peaks and quarters (docs/decisions/0049)."
+    ),
     "mlnet-transferlearning-tf": (
         "Eight pictures, so four to learn from in each fold, and no inner folds to choose anything by. ImageNet's own "
         "scores for broccoli, pizza, teddy bear and toaster nearly name the three labels, which is what ML.NET's head "
