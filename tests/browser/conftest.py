@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import NOTE_VIOLATIONS, find_chromium, running_chromium, violations
 from tests.browser.proxy import proxy_below
@@ -18,6 +18,9 @@ from tests.service.bundles import publish_bundle
 from tests.service.running import ROOT, ServiceProcess, running_process
 
 OpenPage = Callable[..., Page]
+
+PATIENCE_MS = 20_000  # for what a loaded machine needs; nothing is timed here
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
         def open_it(url: str, *, wait_for: str = "#state.ready", **context: Any) -> Page:
             page = stack.enter_context(browser.new_context(**context)).new_page()
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(PATIENCE_MS)
             page.add_init_script(NOTE_VIOLATIONS)
             errors: list[str] = []
             page.on("pageerror", lambda error: errors.append(str(error)))

@@ -139,7 +139,7 @@ def test_escape_closes_the_camera_and_gives_it_back(page: Page) -> None:
 
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert focused(page) == "open-camera"
-    assert page.evaluate("() => document.getElementById('video').srcObject") is None
+    page.wait_for_function("() => document.getElementById('video').srcObject === null")  # by an event, a moment later
 
 
 def test_results_are_announced(page: Page, concrete: Concrete) -> None:
