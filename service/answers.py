@@ -1,10 +1,17 @@
 """What a version of a model says about a picture."""
 
+import logging
+import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from service.generation import Generation
+from service.model_errors import ModelFailed
 from service.runner import Outputs
 from shared.prediction import Prediction, top_k
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,12 +47,21 @@ class Computed:
 
 
 def answer_of(outputs: Outputs, generation: Generation, count: int) -> Answer:
-    """The best `count` labels of what a generation says; more than K is clamped."""
+    """The best `count` labels of what a generation says; more than K is clamped. A novelty that is no number is none.
+
+    Raises:
+        ModelFailed: its probabilities are no numbers.
+    """
+    if not np.isfinite(outputs.probabilities).all():
+        told = {"model": generation.name, "version": generation.version}
+        logger.error("probabilities are no numbers", extra=told)
+        raise ModelFailed(generation.name, generation.version)
     threshold = generation.bundle.metadata.thresholds.unfamiliar
+    novelty = outputs.novelty if outputs.novelty is not None and math.isfinite(outputs.novelty) else None
     return Answer(
         predictions=top_k(outputs.probabilities, generation.labels, count),
-        novelty=outputs.novelty,
-        unfamiliar=None if outputs.novelty is None or threshold is None else outputs.novelty > threshold,
+        novelty=novelty,
+        unfamiliar=None if novelty is None or threshold is None else novelty > threshold,
         model=generation.name,
         version=generation.version,
     )

@@ -47,6 +47,11 @@ class Budget:
             return TooManyWaiting(waiting=waiting, lanes=self._cores, device_is_full=self._free > 0)
         return None
 
+    @property
+    def refused(self) -> int:
+        """How many were refused because their queue was full."""
+        return self._fates[Fate.REFUSED]
+
     def enter(self, waiter: Waiter, now: float) -> None:
         """Give one who was admitted a core or a place in the line."""
         if waiter.deadline <= now:
@@ -131,7 +136,7 @@ class Budget:
             waiting_by_model=self._line.lengths(),
             asked_total=self._fates.total() + waiting,
             granted_total=self._fates[Fate.GRANTED],
-            refused_total=self._fates[Fate.REFUSED],
+            refused_total=self.refused,
             timed_out_total=self._fates[Fate.TIMED_OUT],
             gave_up_total=self._fates[Fate.GAVE_UP],
             dismissed_total=self._fates[Fate.DISMISSED],

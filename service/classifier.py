@@ -33,35 +33,6 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
-def classify_picture(
-    data: bytes,
-    generation: Generation,
-    lane: Lane,
-    *,
-    limits: DecodeLimits,
-    count: int,
-    times: StageTimes | None = None,
-) -> Answer:
-    """Classify one picture on the calling thread: decoding on one core, the run on all that are free.
-
-    Args:
-        data: the picture file's content.
-        generation: leased by the caller.
-        lane: leased by the caller.
-        limits: sizes and formats that are accepted.
-        count: how many labels to return; more than K is clamped.
-        times: told when decoding and the run begin.
-
-    Raises:
-        PictureError: the picture cannot be used.
-        PoolTimeout: the deadline passed before it was run.
-        ModelFailed: the graph fails with it.
-    """
-    times = times or StageTimes()
-    images = _read(decoded_file(data), generation, lane, limits, times)
-    return answer_of(_run(images, generation, lane, (), times), generation, count)
-
-
 def _run(
     images: NDArray[np.uint8], generation: Generation, lane: Lane, also: Sequence[str], times: StageTimes
 ) -> Outputs:

@@ -1,7 +1,7 @@
 """The half of a connection that ends it: nobody can hold it, or the end of the process, by not reading an answer."""
 
 import asyncio
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from uvicorn import Config
 from uvicorn._types import ASGI3Application
@@ -12,25 +12,25 @@ from service.departures import DEPARTURE, Departure
 from service.timer import Timer
 
 
+class OfUvicorn(TypedDict, total=False):
+    """What uvicorn makes each connection with."""
+
+    config: Config
+    server_state: ServerState
+    app_state: dict[str, Any]
+    _loop: asyncio.AbstractEventLoop | None
+
+
 class ClosingConnection(HttpToolsProtocol):
     """uvicorn's protocol, which cuts off a client that takes no answer, however little of it is left.
 
     Args:
-        config, server_state, app_state: uvicorn's.
-        _loop: uvicorn's.
         send_s: how long a client may take none of what is sent.
+        of_uvicorn: the rest.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-        *,
-        send_s: float,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+    def __init__(self, *, send_s: float, **of_uvicorn: Unpack[OfUvicorn]) -> None:
+        super().__init__(**of_uvicorn)
         self._send_s, self._send_timer = send_s, Timer()
         self._answered: RequestResponseCycle | None = None
         self._departure = Departure()

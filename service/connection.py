@@ -6,12 +6,11 @@ What breaks HTTP itself never reaches a route. It is made a request of its own w
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Unpack
 
 import httptools
-from uvicorn import Config
-from uvicorn.server import ServerState
 
+from service.closing import OfUvicorn
 from service.connection_errors import (
     HeadersTooLarge,
     HeadersTooSlow,
@@ -57,21 +56,12 @@ class Connection(RefusingConnection):
     """A connection that cannot be held for ever, neither by silence nor by a drip.
 
     Args:
-        config, server_state, app_state: uvicorn's.
-        _loop: uvicorn's.
         limits: the bounds.
+        of_uvicorn: the rest.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-        *,
-        limits: ConnectionLimits,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop, send_s=limits.send_s)
+    def __init__(self, *, limits: ConnectionLimits, **of_uvicorn: Unpack[OfUvicorn]) -> None:
+        super().__init__(send_s=limits.send_s, **of_uvicorn)
         self._limits = limits
         self._crowded = self._ending = self._head_begun = False
         self._head_bytes = self._framing_bytes = 0

@@ -1,27 +1,28 @@
 """A connection that answers plain predictions by itself, as far as these go well; all else it leaves to the app."""
 
-import asyncio
 import logging
 from functools import partial
-from typing import Any, cast
+from typing import Unpack, cast
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Scope
-from uvicorn import Config
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-from uvicorn.server import ServerState
 
+from service.closing import OfUvicorn
 from service.connection import ConnectionLimits
-from service.direct_prediction import DirectPrediction, DirectPredictions
+from service.direct_prediction import DirectPrediction
 from service.gate import Gate
 from service.gated_connection import GatedConnection
 from service.pool_errors import PoolClosed
 from service.refusals import REFUSAL
+from service.short_way import ShortWay
 from service.timer import Timer
 
 WHOLE_S = 0.05
 """How long a body may take; then the app takes it over, whose limits are for slow ones."""
+ONE_READING_S = 0.001
+"""The event loop calls who is due before it reads: one that is late finds bodies slow that have come long since."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,26 +31,15 @@ class DirectConnection(GatedConnection):
     """A connection with a short way to the lanes.
 
     Args:
-        config, server_state, app_state: uvicorn's.
-        _loop: uvicorn's.
-        limits: as the connection's.
-        gate: says who is not let in.
-        predictions: says whom it may answer by itself.
+        short_way: says whom it may answer by itself.
+        gate, limits, of_uvicorn: as the gated connection's.
     """
 
     def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-        *,
-        limits: ConnectionLimits,
-        gate: Gate,
-        predictions: DirectPredictions,
+        self, *, short_way: ShortWay, gate: Gate, limits: ConnectionLimits, **of_uvicorn: Unpack[OfUvicorn]
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop, limits=limits, gate=gate)
-        self._predictions = predictions
+        super().__init__(gate=gate, limits=limits, **of_uvicorn)
+        self._short_way = short_way
         self._direct: DirectPrediction | None = None
         self._listens = False
         self._whole_timer = Timer()
@@ -101,7 +91,10 @@ class DirectConnection(GatedConnection):
     def _time_body(self) -> None:
         super()._time_body()
         if self._awaits_body and not self._whole_timer.runs:
-            self._whole_timer.start(self.loop, WHOLE_S, self._hand_over)
+            self._whole_timer.start(self.loop, WHOLE_S, self._read_once_more)
+
+    def _read_once_more(self) -> None:
+        self._whole_timer.start(self.loop, ONE_READING_S, self._hand_over)
 
     def _may_be_direct(self, cycle: RequestResponseCycle) -> bool:
         """Whether the connection is as it should be; else the gate may not have been asked, either."""
@@ -110,7 +103,7 @@ class DirectConnection(GatedConnection):
         return not (cycle.waiting_for_100_continue or self._refused)
 
     def _let_in(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        direct = self._predictions.ask(cast("Scope", cycle.scope)) if self._may_be_direct(cycle) else None
+        direct = self._short_way.take(cast("Scope", cycle.scope)) if self._may_be_direct(cycle) else None
         if direct is None:
             super()._let_in(cycle, app)
             return
@@ -128,14 +121,13 @@ class DirectConnection(GatedConnection):
         if (direct := self._direct) is None:
             return
         try:
-            direct.begin(partial(self._look, direct))
+            direct.begin(partial(self._answer_if_over, direct))
         except Exception as error:
             self._hand_over(error)
         else:
-            self._look(direct)  # its deadline may have passed at once: of that nobody is told
+            self._answer_if_over(direct)  # its deadline may have passed at once: of that nobody is told
 
-    def _look(self, direct: DirectPrediction) -> None:
-        """It may be over."""
+    def _answer_if_over(self, direct: DirectPrediction) -> None:
         if not direct.is_over:
             return
         if direct is not self._direct or (cycle := self._answered) is None:  # left to the app while a thread was at it
@@ -155,7 +147,7 @@ class DirectConnection(GatedConnection):
         """The whole answer; None where the app has to find it. Raises why there is none."""
         if (body := direct.answer()) is None:
             return None
-        cycle.keep_alive &= self._has_pipelined() or not self._predictions.is_draining
+        cycle.keep_alive &= self._has_pipelined() or not self._short_way.is_draining
         headers = [*self.server_state.default_headers, *self._gate.more_headers(cast("Scope", cycle.scope))]
         return direct.written(body, headers, closes=not cycle.keep_alive)
 

@@ -1,10 +1,4 @@
-"""The shortest way to a prediction: from the connection to a lane and back, past the app.
-
-An app is a task for each request, a scope and messages that pass through a dozen layers, and an answer that is taken
-apart on its way out: three quarters of what the event loop does for a picture, on a core that is to compute. So what
-most clients ask (one picture as the body, no parameters) is answered without it. Only that: whatever else becomes of
-such a request, a failure, a slow body, a client that goes, is the app's business, which is told what was found so far.
-"""
+"""One prediction without the app, from its head to its answer. `short_way` says who gets one, and why."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -14,24 +8,18 @@ from starlette.types import Scope
 from service.access_log import note_model
 from service.answers import Answer
 from service.classifier import Pending, take_back
-from service.errors import ServiceError
 from service.lane_turn import Turn
 from service.logs import OF_REQUEST
 from service.pool import in_seconds
 from service.predict_routes import TOP_K
 from service.prediction_counts import note_answer
-from service.quick_path import note_failure, plainly_asked
-from service.refusals import refusal_of
+from service.quick_path import note_failure
 from service.request_counts import BEGAN, READ_BEFORE, note_end
 from service.request_ids import identify, identity_of
 from service.runtime import Runtime
 from service.schemas import predict_json
 from service.stage_times import StageTimes, keep_stage_times, stage_times_of
 from service.trace_context import begin_trace
-from service.uploads import announces_picture
-
-MAX_BYTES = 1024**2
-"""Larger bodies are the app's: it takes them at its own pace, and their connections may not fill the memory."""
 
 OK = 200
 Headers = Iterable[tuple[bytes, bytes]]
@@ -190,57 +178,3 @@ class DirectPrediction:
         held.bytes += held_bytes - self._held_bytes
         held.expected += expected_bytes - self._expected_bytes
         self._held_bytes, self._expected_bytes = held_bytes, expected_bytes
-
-
-class DirectPredictions:
-    """Says which requests may be answered without the app.
-
-    Args:
-        runtime: where they are to be answered.
-    """
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-
-    @property
-    def is_draining(self) -> bool:
-        """Whether connections are to be closed after each answer."""
-        return self._runtime.lifecycle.draining
-
-    def ask(self, scope: Scope) -> DirectPrediction | None:
-        """The request with this head, if it is one of them. Whoever gets it ends it."""
-        asked = plainly_asked(scope)
-        if asked is None or self.is_draining or refusal_of(scope):
-            return None
-        if self._runtime.access.guard.refusal(scope):  # whoever comes past the gate does not come past the keys
-            return None
-        length = _length_of_picture(scope)
-        if not 0 < length <= min(MAX_BYTES, self._runtime.settings.max_upload) or not self._has_room(length):
-            return None
-        route, name = asked
-        try:
-            model = self._runtime.registry.choose(name)
-            if self._runtime.registry.require(model).batches:
-                return None
-        except ServiceError:
-            return None
-        scope["route"] = route
-        return DirectPrediction(self._runtime, scope, model, length)
-
-    def _has_room(self, length: int) -> bool:
-        settings, held = self._runtime.settings, self._runtime.held
-        return held.bytes + held.expected + length <= max(settings.max_uploads, settings.max_upload)
-
-
-def _length_of_picture(scope: Scope) -> int:
-    """How long a body is that is announced as a picture; 0 where it is not, or its length is not known."""
-    kind: bytes | None = None
-    length = b""
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            kind = value if kind is None else kind
-        elif name == b"content-length":
-            length = value
-    if not length.isdigit() or len(length) > 9 or not announces_picture((kind or b"").decode("latin-1")):
-        return 0
-    return int(length)

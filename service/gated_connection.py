@@ -4,15 +4,13 @@ The app takes three times as much of the event loop for a refusal (decision 38).
 first, so that the connection can be kept; for a long one, or one that is slow to come, the app refuses as ever.
 """
 
-import asyncio
-from typing import Any, cast
+from typing import Unpack, cast
 
 from starlette.types import Scope
-from uvicorn import Config
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-from uvicorn.server import ServerState
 
+from service.closing import OfUvicorn
 from service.connection import Connection, ConnectionLimits
 from service.connection_errors import TooManyConnections
 from service.gate import Gate, GatedRoute, TurnedAway
@@ -27,23 +25,12 @@ class GatedConnection(Connection):
     """A connection with a gate before the app.
 
     Args:
-        config, server_state, app_state: uvicorn's.
-        _loop: uvicorn's.
-        limits: as the connection's.
         gate: says who is not let in.
+        limits, of_uvicorn: as the connection's.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-        *,
-        limits: ConnectionLimits,
-        gate: Gate,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop, limits=limits)
+    def __init__(self, *, gate: Gate, limits: ConnectionLimits, **of_uvicorn: Unpack[OfUvicorn]) -> None:
+        super().__init__(limits=limits, **of_uvicorn)
         self._gate = gate
         self._turned: TurnedAway | None = None
         self._turned_bytes = 0

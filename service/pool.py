@@ -37,7 +37,7 @@ class Pool:
     def __init__(self, *, lanes: int, max_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._budget = Budget(cores=lanes, max_waiting=max_waiting)
         self._clock = clock
-        self._refused = 0
+        self._refused_elsewhere = 0
         self._lock = threading.Lock()  # held for a moment only; waiters are woken after it was let go
 
     def __repr__(self) -> str:
@@ -82,7 +82,6 @@ class Pool:
             waiter = Waiter(queue=queue, entered=now, deadline=deadline, wake=wake, room=room)
             woken = self._budget.expire(now)
             refusal = self._budget.admit(queue, room)
-            self._refused += refusal is not None
             if refusal is None:
                 self._budget.enter(waiter, now)
         self._wake(woken)
@@ -160,7 +159,6 @@ class Pool:
         with self._lock:
             woken = self._budget.expire(self._clock())
             refusal = self._budget.admit(queue, room)
-            self._refused += refusal is not None
         self._wake(woken)
         if refusal is not None:
             raise refusal
@@ -168,12 +166,12 @@ class Pool:
     @property
     def refused(self) -> int:
         """How many were not let in so far, here or by whoever has noted it."""
-        return self._refused
+        return self._budget.refused + self._refused_elsewhere
 
     def note_refusal(self) -> None:
         """Count one who was refused elsewhere because of the line: so many come that the cores are wanted for that."""
         with self._lock:
-            self._refused += 1
+            self._refused_elsewhere += 1
 
     def close(self) -> None:
         """Give no new leases and send everyone who waits away; leases that are out end as they would."""

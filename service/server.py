@@ -20,11 +20,11 @@ from service.app import create_app
 from service.closing import ClosingConnection
 from service.connection import ConnectionLimits
 from service.direct_connection import DirectConnection
-from service.direct_prediction import DirectPredictions
 from service.failures import LogFailures
 from service.gate import Gate
 from service.listener import BACKLOG, allow_descriptors, let_in_the_last
 from service.runtime import Lifecycle, Opened, Runtime
+from service.short_way import ShortWay
 
 EXIT_STUCK = 1
 OTHER_DESCRIPTORS = 512
@@ -187,7 +187,7 @@ def _connections(runtime: Runtime) -> Callable[..., DirectConnection]:
         cors=runtime.access.cors,
         is_draining=lambda: lifecycle.draining,
     )
-    return partial(DirectConnection, limits=limits, gate=gate, predictions=DirectPredictions(runtime))
+    return partial(DirectConnection, limits=limits, gate=gate, short_way=ShortWay(runtime))
 
 
 def _end_if_stuck(after_s: float) -> threading.Timer:

@@ -1,6 +1,6 @@
 """Where the time of a request goes, stage by stage; its client reads it in Server-Timing."""
 
-import copy
+import threading
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -20,6 +20,7 @@ class StageTimes:
     """Seconds that a request has spent in each stage, added up over its pictures; 0 where it never came to one.
 
     A request is in one stage at a time, whichever thread works for it; what a stage takes that fails is counted, too.
+    A copy may be asked for at any moment, also in the middle of a change of stage.
 
     Attributes:
         receive: reading the body and taking it apart.
@@ -32,18 +33,20 @@ class StageTimes:
         clock: seconds, never going back.
     """
 
-    __slots__ = ("_began", "_clock", "_stage", "decode", "intervals", "queue", "receive", "run")
+    __slots__ = ("_began", "_clock", "_lock", "_stage", "decode", "intervals", "queue", "receive", "run")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.receive = self.queue = self.decode = self.run = 0.0
         self._clock, self._stage, self._began = clock, "", 0.0
+        self._lock = threading.Lock()
         self.intervals: list[tuple[str, float, float]] = []
 
     def begin(self, stage: Stage) -> None:
         """Enter a stage, and leave the one before."""
-        now = self._clock()
-        self._add(now)
-        self._stage, self._began = stage, now
+        with self._lock:
+            now = self._clock()
+            self._add(now)
+            self._stage, self._began = stage, now
 
     def go_on(self, stage: Stage) -> None:
         """Be in a stage, which may have begun before."""
@@ -52,8 +55,9 @@ class StageTimes:
 
     def end(self) -> None:
         """Leave the stage, if there is one."""
-        self._add(self._clock())
-        self._stage = ""
+        with self._lock:
+            self._add(self._clock())
+            self._stage = ""
 
     def forget(self) -> None:
         """Leave the stage as if it had never begun."""
@@ -61,8 +65,12 @@ class StageTimes:
 
     def so_far(self) -> "StageTimes":
         """A copy, every stage ended, for who tells of them while a thread still goes through the stages."""
-        found = copy.copy(self)
-        found.intervals = self.intervals.copy()
+        found = StageTimes(self._clock)
+        with self._lock:
+            for stage in STAGES:
+                setattr(found, stage, getattr(self, stage))
+            found.intervals = self.intervals.copy()
+            found._stage, found._began = self._stage, self._began
         found.end()
         return found
 

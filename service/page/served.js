@@ -21,6 +21,7 @@ let callbacks;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let nextLook;
 let looks = 0;
+let lookShown = 0;
 let healthThen = "";
 let modelsLookedAt = -Infinity;
 
@@ -40,24 +41,29 @@ export async function lookAtOnce() {
   nextLook = setTimeout(lookAtOnce, service.ready ? LOOK_AGAIN_MS.ready : LOOK_AGAIN_MS.otherwise);
 }
 
-/** Looks may overlap, and an earlier one may be answered later: only the latest says how things are. */
+/** Looks may overlap, and an earlier one may be answered later: none is shown after one that began later. */
 async function look() {
-  const isLatest = begun();
+  const isNews = begun();
   try {
     const health = await get("health/ready");
     await lookAtModels(JSON.stringify(health.body));
     const { reason, detail } = health.body;
     const text = health.ok ? "Ready" : whyNot(reason ?? detail ?? "the service does not say why");
-    if (isLatest()) showReadiness(health.ok, text);
+    if (isNews()) showReadiness(health.ok, text);
   } catch {
     const where = navigator.onLine ? "The service cannot be reached" : "This device is offline";
-    if (isLatest()) showReadiness(false, `${where}. Looking again…`);
+    if (isNews()) showReadiness(false, `${where}. Looking again…`);
   }
 }
 
+/** Begins a look, and gives what says of it, once it is answered, whether it is to be shown. */
 function begun() {
   const mine = ++looks;
-  return () => mine === looks;
+  return () => {
+    if (mine < lookShown) return false;
+    lookShown = mine;
+    return true;
+  };
 }
 
 /** @param {boolean} ready @param {string} text */

@@ -208,13 +208,9 @@ def test_serving_needs_neither_torch_nor_the_trainer(bundle: Bundle) -> None:
     program = (
         "import sys, service.server\n"
         "from pathlib import Path\n"
-        "from service.classifier import classify_picture\n"
         "from service.loading import open_generation\n"
-        "from service.pool import Pool, in_seconds\n"
-        "from shared.decode import DecodeLimits\n"
-        "generation = open_generation('colours', Path(sys.argv[1]))\n"
-        "with Pool(lanes=1, max_waiting=0).lease(in_seconds(30)) as lane:\n"
-        "    classify_picture(Path(sys.argv[2]).read_bytes(), generation, lane, limits=DecodeLimits(), count=1)\n"
+        "from tests.service.alone import classify_alone\n"
+        "classify_alone(Path(sys.argv[2]).read_bytes(), open_generation('colours', Path(sys.argv[1])), count=1)\n"
         "print(*sorted(name for name in sys.modules if '.' not in name))\n"
     )
     red = bundle.path.parent / "red.png"

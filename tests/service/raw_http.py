@@ -11,11 +11,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer as it came over the wire."""
+    """One answer as it came over the wire; `header_lines` are its headers as they stand there."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    header_lines: tuple[str, ...]
 
     @property
     def problem(self) -> str:
@@ -62,7 +63,8 @@ class RawClient:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
         version, status, *_ = status_line.split(" ")
         assert version == "HTTP/1.1"
-        return Answer(int(status), headers, self._read_exactly(int(headers.get("content-length", "0"))))
+        body = self._read_exactly(int(headers.get("content-length", "0")))
+        return Answer(int(status), headers, body, tuple(lines))
 
     def is_closed(self) -> bool:
         """Wait until the other side closes; whether it said nothing more before."""

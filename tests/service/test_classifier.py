@@ -1,37 +1,32 @@
 """From bytes to predictions, within a lease."""
 
 import asyncio
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from service.answers import Answer
-from service.classifier import Classifier, classify_picture
+from service.classifier import Classifier
 from service.generation import Generation
-from service.lane import Lane
 from service.loading import open_generation
-from service.model_errors import UnknownModel
+from service.model_errors import ModelFailed, UnknownModel
 from service.pool import Pool, in_seconds
 from service.pool_errors import PoolTimeout, TooManyWaiting
 from service.registry import Registry
 from service.sources import decoded_file
 from service.stage_times import StageTimes
-from service.waiting_line import Waiter
 from shared.bundle import NOVELTY, PROBABILITIES, Bundle
 from shared.decode import DecodeLimits
 from shared.errors import PictureCorrupt, TooManyPixels, UnknownFormat
-from tests.service.fakes import FakeSession, fake_generation
+from tests.service.alone import classify_alone
+from tests.service.fakes import FakeClock, FakeSession, fake_generation
 from tests.service.pictures import BLUE, GREEN, RED, picture
 
 LIMITS = DecodeLimits()
-
-
-def classify_alone(data: bytes, generation: Generation, *, limits: DecodeLimits = LIMITS, count: int) -> Answer:
-    with Pool(lanes=1, max_waiting=0).lease(in_seconds(30)) as lane:
-        return classify_picture(data, generation, lane, limits=limits, count=count)
 
 
 @pytest.mark.parametrize(("colour", "label"), [(RED, "red"), (GREEN, "green"), (BLUE, "blue")])
@@ -69,6 +64,31 @@ def test_what_a_model_does_not_know_is_null() -> None:
     assert (answer.novelty, answer.unfamiliar) == (None, None)
 
 
+@pytest.mark.parametrize("novelty", [math.nan, math.inf])
+def test_a_novelty_that_is_no_number_is_none(novelty: float) -> None:
+    """Else the picture would be called familiar, of which nothing is known."""
+    generation = fake_generation(
+        session=FakeSession(novelty=novelty), outputs=(PROBABILITIES, NOVELTY), thresholds={"unfamiliar": 0.99}
+    )
+
+    answer = classify_alone(picture(), generation, count=1)
+
+    assert (answer.novelty, answer.unfamiliar) == (None, None)
+
+
+class Speechless(FakeSession):
+    """Its graph comes to no number."""
+
+    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        return [np.full_like(found, np.nan) for found in super().run(images, outputs)]
+
+
+def test_probabilities_that_are_no_numbers_are_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ModelFailed):
+        classify_alone(picture(), fake_generation(session=Speechless()), count=1)
+    assert "no numbers" in caplog.text
+
+
 def test_a_picture_that_cannot_be_used_says_why() -> None:
     generation = fake_generation()
 
@@ -80,30 +100,20 @@ def test_a_picture_that_cannot_be_used_says_why() -> None:
         classify_alone(picture(size=(20, 20)), generation, limits=DecodeLimits(max_pixels=399), count=1)
 
 
-class LateAfterDecoding:
-    """Owns a lane whose deadline passes while the picture is decoded."""
-
-    def widen(self, waiter: Waiter, *, useful: bool) -> bool:
-        pytest.fail(f"ran after the deadline, {waiter}, {useful}")
-
-    def narrow(self, waiter: Waiter) -> None: ...
-
-    def abandon(self, waiter: Waiter) -> None: ...
-
-    def hand_over(self, waiter: Waiter) -> None: ...
-
-    def check_deadline(self, waiter: Waiter, before: str) -> None:
-        if before == "it was run":
-            raise PoolTimeout(f"{waiter.queue}: late")
-
-
-def test_work_is_dropped_between_decoding_and_its_run_too() -> None:
+@pytest.mark.anyio
+async def test_work_is_dropped_between_decoding_and_its_run_too() -> None:
     """Decoding may take longer than there was time; the run would take as long again, for nobody."""
-    session = FakeSession()
-    lane = Lane(LateAfterDecoding(), Waiter("cats", 0.0, 0.0, lambda: None))
+    session, registry, clock = FakeSession(), Registry(), FakeClock()
+    registry.put(fake_generation(session=session))
+    pool = Pool(lanes=1, max_waiting=0, clock=clock)
 
-    with pytest.raises(PoolTimeout, match="late"):
-        classify_picture(picture(), fake_generation(session=session), lane, limits=LIMITS, count=1)
+    def decode(_generation: Generation, _limits: DecodeLimits) -> NDArray[np.uint8]:
+        clock.advance(2)
+        return np.zeros((16, 16, 3), np.uint8)
+
+    with ThreadPoolExecutor(1) as executor, pytest.raises(PoolTimeout, match="before it was run"):
+        classifier = Classifier(registry=registry, pool=pool, executor=executor, limits=LIMITS)
+        await classifier.compute(decode, model="colours", deadline=clock() + 1)
 
     assert session.shapes == []
 

@@ -69,7 +69,8 @@ class Patient:
 def connected(app: object) -> tuple[ClosingConnection, Stuck]:
     """A connection and its transport."""
     config = Config(app, lifespan="off", log_config=None)  # type: ignore[arg-type]
-    connection, transport = ClosingConnection(config, ServerState(), {}, send_s=0.01), Stuck()
+    connection = ClosingConnection(config=config, server_state=ServerState(), app_state={}, send_s=0.01)
+    transport = Stuck()
     connection.connection_made(transport)
     return connection, transport
 

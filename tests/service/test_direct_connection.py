@@ -1,10 +1,13 @@
 """What a connection does with a plain prediction, whatever comes before and behind it; judge and gate are made up."""
 
 import asyncio
+import socket
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
+import uvloop
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 from uvicorn import Config
@@ -72,7 +75,7 @@ class Asked:
         return b"" if unread else self.body
 
 
-class Predictions:
+class MadeUpWay:
     """Takes all predictions."""
 
     is_draining = False
@@ -81,7 +84,7 @@ class Predictions:
         self.asked: list[Asked] = []
         self._fails_to = fails_to
 
-    def ask(self, scope: Scope) -> Asked | None:
+    def take(self, scope: Scope) -> Asked | None:
         if scope["path"] != "/predict":
             return None
         self.asked.append(Asked(self._fails_to))
@@ -131,15 +134,15 @@ class Connected:
 
     def __init__(self, *, fails_to: str = "", gate_closed: bool = False) -> None:
         self.app, self.gate, self.transport = App(), MadeUpGate(closed=gate_closed), Stuck()
-        predictions = Predictions(fails_to)
-        self.asked = predictions.asked
+        short_way = MadeUpWay(fails_to)
+        self.asked = short_way.asked
         self.connection = DirectConnection(
-            Config(cast("Any", self.app), lifespan="off", log_config=None),
-            ServerState(),
-            {},
+            config=Config(cast("Any", self.app), lifespan="off", log_config=None),
+            server_state=ServerState(),
+            app_state={},
             limits=LIMITS,
             gate=cast("Any", self.gate),
-            predictions=cast("Any", predictions),
+            short_way=cast("Any", short_way),
         )
         self.connection.connection_made(self.transport)
         self.receive = self.connection.data_received
@@ -181,6 +184,38 @@ async def test_who_falls_silent_in_a_body_behind_another_request_is_left_to_the_
             await asyncio.sleep(0)
     assert it.app.body == b"second"
     it.connection.connection_lost(None)
+
+
+def test_an_event_loop_that_is_late_does_not_take_a_body_for_slow_that_has_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It calls who is due before it reads again: each picture of a busy service would be handed to the app as well."""
+    monkeypatch.setattr(direct_connection, "WHOLE_S", 0.01)
+    whole = post(b"picture")
+
+    async def come_while_the_loop_is_busy() -> list[Exception | None]:
+        it, (ours, theirs) = Connected(), socket.socketpair()
+        loop, is_read = asyncio.get_running_loop(), asyncio.Event()
+
+        def read() -> None:
+            first = not it.asked
+            it.receive(ours.recv(1000))
+            if first:
+                theirs.send(whole[-3:])
+                time.sleep(0.05)
+            else:
+                is_read.set()
+
+        with ours, theirs:
+            loop.add_reader(ours, read)
+            theirs.send(whole[:-3])
+            await until(is_read)
+            loop.remove_reader(ours)
+        it.connection.connection_lost(None)
+        return it.asked[0].handed_over
+
+    handed_over = uvloop.run(come_while_the_loop_is_busy())
+    assert [type(error) for error in handed_over] == [ClientDisconnect]
 
 
 async def test_what_came_before_its_turn_is_counted_of_who_is_turned_away() -> None:

@@ -1,10 +1,8 @@
 """One prediction without the app: what it holds and notes, and what it leaves to the app."""
 
 import asyncio
-import gc
 import time
 import weakref
-from collections.abc import Iterator
 from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -14,11 +12,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.access_errors import KeyMissing
 from service.classifier import Pending
-from service.direct_prediction import DirectPrediction, DirectPredictions
+from service.direct_prediction import DirectPrediction
 from service.model_errors import UnknownModel
 from service.quick_path import QuickPath, note_failure
 from service.request_counts import RequestCounts
 from service.request_errors import TooManyUploads
+from service.short_way import ShortWay
 from service.stage_times import StageTimes, known_stage_times
 from service.upload_limit import HeldBodies
 from shared.errors import PictureCorrupt
@@ -69,7 +68,7 @@ class Place:
 
     def asked(self, *headers: tuple[str, str]) -> DirectPrediction | None:
         whole: Any = self
-        return DirectPredictions(whole).ask(scope_of(("Content-Length", str(ANNOUNCED)), *headers))
+        return ShortWay(whole).take(scope_of(("Content-Length", str(ANNOUNCED)), *headers))
 
 
 @pytest.fixture
@@ -190,14 +189,6 @@ async def told(scope: Scope, receive: Receive | None = None) -> Client:
         scope | {"app": SimpleNamespace(state=state)}, receive or client.receive, client.send
     )
     return client
-
-
-@pytest.fixture
-def collector_off() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.usefixtures("collector_off")

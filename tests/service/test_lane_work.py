@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import gc
 import inspect
 import threading
 import weakref
@@ -174,14 +173,6 @@ class Holding(Work):
         if self._fails:
             raise ZeroDivisionError
         return found
-
-
-@pytest.fixture
-def collector_off() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 async def ended(pool: Pool, executor: ThreadPoolExecutor, how: str) -> "weakref.ref[Holding]":

@@ -1,5 +1,12 @@
 """Where a request's time goes."""
 
+import itertools
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
 from service.stage_times import MAX_INTERVALS, StageTimes, keep_stage_times, known_stage_times, stage_times_of
 from tests.service.asgi import scope_of
 from tests.service.fakes import FakeClock
@@ -128,3 +135,47 @@ def test_a_stage_that_has_begun_goes_on_as_one() -> None:
         clock.advance(1)
     times.go_on("queue")
     assert (times.receive, [interval[0] for interval in times.intervals]) == (3, ["receive"])
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """They get in each other's way as often as can be."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+class Ticks(threading.local):
+    """A clock that goes on by one with each who asks; `last` is what the asking thread was told last."""
+
+    numbers = itertools.count()
+    last = 0
+
+    def __call__(self) -> float:
+        self.last = next(self.numbers)
+        return self.last
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_a_copy_is_of_one_moment_also_where_a_thread_changes_the_stage_just_then() -> None:
+    """Stages follow each other without a gap: so together they are the time since the first began."""
+    clock = Ticks()
+    times = StageTimes(clock)
+    times.begin("decode")
+    began, over = clock.last, threading.Event()
+
+    def change() -> None:
+        while not over.is_set():
+            times.begin("run")
+            times.begin("decode")
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for _ in range(3000):
+            copy = times.so_far()
+            assert sum(copy.seconds().values()) == clock.last - began
+    finally:
+        over.set()
+        thread.join()
