@@ -14,7 +14,7 @@ CANDIDATES := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11
 
 RUNTIMES := onnxruntime onnxruntime-gpu onnxruntime-openvino
 RUNTIME := $(if $(filter 1,$(GPU)),onnxruntime-gpu,$(if $(filter 1,$(OPENVINO)),onnxruntime-openvino,onnxruntime))
-REQUIREMENTS := $(patsubst %,requirements/%.txt,core train serve $(RUNTIME) remote telemetry dev)
+REQUIREMENTS := $(patsubst %,requirements/%.txt,core train serve $(RUNTIME) remote ray telemetry dev)
 CONSTRAINTS := requirements/tested.txt
 
 VENV := .venv

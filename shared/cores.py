@@ -4,7 +4,9 @@ import math
 import os
 from pathlib import Path
 
-_V2_MOUNT, _V1_MOUNTS = "sys/fs/cgroup", ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct")
+from shared.cgroups import folders_of, read_file
+
+_V1_CONTROLLERS = ("cpu", "cpu,cpuacct")
 
 
 def usable_cores(root: Path = Path("/")) -> int:
@@ -24,34 +26,15 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
 
     Source: cpu.max in Documentation/admin-guide/cgroup-v2.rst, cpu.cfs_quota_us in scheduler/sched-bwc.rst of Linux.
     """
-    quotas = [quota for folder in _cgroup_folders(root) if (quota := _quota_of(folder)) is not None]
+    quotas = [quota for folder in folders_of(_V1_CONTROLLERS, root) if (quota := _quota_of(folder)) is not None]
     return min(quotas, default=None)
 
 
-def _cgroup_folders(root: Path) -> list[Path]:
-    """Folders of the process's own cgroups up to their mounts; in a container usually just the mounts."""
-    mounts = [root / _V2_MOUNT, *(root / mount for mount in _V1_MOUNTS)]
-    folders = []
-    for line in _read(root / "proc/self/cgroup").splitlines():
-        own = line.split(":", 2)[-1].strip("/")
-        for mount in mounts:
-            folder = mount / own
-            folders += [folder, *(parent for parent in folder.parents if parent.is_relative_to(mount))]
-    return folders or mounts
-
-
 def _quota_of(folder: Path) -> float | None:
-    numbers = _read(folder / "cpu.max").split()
+    numbers = read_file(folder / "cpu.max").split()
     if not numbers:
-        numbers = [_read(folder / name).strip() for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")]
+        numbers = [read_file(folder / name).strip() for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")]
     if len(numbers) != 2 or not all(number.isdigit() for number in numbers):  # "max" and -1 mean no limit
         return None
     quota, period = map(int, numbers)
     return quota / period if period else None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""

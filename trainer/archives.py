@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
-from trainer.errors import ArchiveDamaged, ArchiveEncrypted, CacheNotWritable
+from trainer.errors.caches import CacheNotWritable
+from trainer.errors.sources import ArchiveDamaged, ArchiveEncrypted
 from trainer.member_names import safe_name
 from trainer.tar_stream import is_tar, open_tar
 from trainer.unpacked_size import Allowance

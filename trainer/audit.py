@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.files import sha256_of
-from trainer.errors import BadData, ClassTooSmall, ConflictingLabels, LabelNotInTrain, SingleClass
+from trainer.errors import BadData
+from trainer.errors.audit import ClassTooSmall, ConflictingLabels, LabelNotInTrain, SingleClass
 from trainer.manifest import Manifest, Sample
 
 _PICTURES_PER_CLASS = 2  # one to learn from, one to test with

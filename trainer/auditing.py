@@ -12,7 +12,9 @@ from trainer.audit import Audit, examine_manifest, find_obstacles
 from trainer.backbones import BackboneEntry
 from trainer.data_audit import AuditedLabel, DataAudit
 from trainer.data_findings import find_in_data
-from trainer.errors import BadData, ConflictingLabels, LabelNotInTrain, TooManyMissing, TooManyUnusable
+from trainer.errors import BadData
+from trainer.errors.audit import ConflictingLabels, LabelNotInTrain, TooManyUnusable
+from trainer.errors.manifest import TooManyMissing
 from trainer.featurize import Features
 from trainer.findings import Finding, sort_findings
 from trainer.intake import read_told
@@ -100,7 +102,7 @@ def _find(
 def _judge_labels(training: Training, settings: AuditSettings, progress: Progress) -> LabelAudit:
     with progress.phase("judge labels", total=count_steps()) as phase:
         return audit_labels(
-            training.features,
+            training.values,
             training.targets,
             training.groups,
             seed=settings.seed,

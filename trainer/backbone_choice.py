@@ -9,7 +9,8 @@ from trainer.backbones import cached_names
 from trainer.catalogue import NANO
 from trainer.compared import Compared, table_of
 from trainer.comparing import compare_backbones
-from trainer.errors import NoMiddleStage, NothingFastEnough, NothingToCompare, SizeRefused, TapUnusable
+from trainer.errors.comparing import NothingFastEnough, NothingToCompare
+from trainer.errors.features import NoMiddleStage, SizeRefused, TapUnusable
 from trainer.feature_tally import FeatureTally
 from trainer.intervals import standard_error
 from trainer.progress import Progress

@@ -15,7 +15,8 @@ from trainer.catalogue import (
     get_entry,
     get_variants,
 )
-from trainer.errors import BackboneNotRecognised, UsageError, WeightsDoNotFit
+from trainer.errors import UsageError
+from trainer.errors.backbones import BackboneNotRecognised, WeightsDoNotFit
 from trainer.weights import Weights, fetch_weights, find_weights, is_cached, verify_unchanged
 
 if TYPE_CHECKING:

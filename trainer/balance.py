@@ -12,7 +12,8 @@ from trainer.fitting import FitOptions, fit_head
 from trainer.head import HeadFit
 from trainer.learned_rows import learned_rows
 from trainer.metrics import accuracy, log_loss, macro_accuracy, softmax
-from trainer.recipe import FeatureRows
+from trainer.recipe import FeatureRows, RowsToFit
+from trainer.rows_on_disk import RowsOnDisk
 from trainer.split import make_folds
 
 
@@ -46,7 +47,7 @@ class BalanceEffect:
 
 
 def measure_balance(
-    fit: HeadFit, rows: FeatureRows, targets: NDArray[np.int64], groups: Sequence[str], options: FitOptions
+    fit: HeadFit, rows: RowsToFit, targets: NDArray[np.int64], groups: Sequence[str], options: FitOptions
 ) -> BalanceEffect | None:
     """Fit the other way at the strength or for the epochs that were chosen, on the folds that chose them.
 
@@ -60,10 +61,30 @@ def measure_balance(
     counts = np.bincount(targets)
     if not fit.folds or counts.min() == counts.max():
         return None
-    other = _out_of_fold(fit, rows, targets, groups, replace(options, balance=not options.balance))
+    other = _the_other_way(fit, rows, targets, groups, replace(options, balance=not options.balance))
     mine, others = (_numbers(logits, targets, groups) for logits in (fit.out_of_fold_logits, other))
     pictures, labels = (others, mine) if options.balance else (mine, others)
     return BalanceEffect(pictures, labels, balanced=options.balance)
+
+
+def _the_other_way(
+    fit: HeadFit, rows: RowsToFit, targets: NDArray[np.int64], groups: Sequence[str], options: FitOptions
+) -> NDArray[np.float32]:
+    """Logits, shape (N, K), out of fold."""
+    if not isinstance(rows, RowsOnDisk):
+        return _out_of_fold(fit, rows, targets, groups, options)
+    from trainer.streamed_probe import streamed_fold_logits
+
+    return streamed_fold_logits(
+        rows,
+        targets,
+        make_folds(targets, groups, fit.folds, options.seed),
+        l2=fit.l2,
+        near=fit.head,
+        class_count=options.class_count,
+        threads=options.threads,
+        balance=options.balance,
+    )
 
 
 def _out_of_fold(

@@ -41,6 +41,7 @@ def blend(probe: HeadFit, prototype: HeadFit) -> HeadFit:
         note=probe.note,
         kind="blend",
         parts=(probe, prototype),
+        is_whole=probe.is_whole and prototype.is_whole,
     )
 
 

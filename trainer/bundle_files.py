@@ -27,6 +27,7 @@ from trainer.manifest import Manifest
 from trainer.named_test import NAMED_TEST
 from trainer.not_worse import Comparison
 from trainer.precision import PrecisionChoice
+from trainer.ray_settings import RAY_OPTIONS, computed_by
 from trainer.recipe import FeatureChoice
 from trainer.reference import reference_of
 from trainer.run_record import Timings, run_record, tool_versions
@@ -45,9 +46,11 @@ _SETTINGS_LEFT_OUT = frozenset(
         "json_",
         "keep_versions",
         "rehash",
+        "feature_memory",
         "from_",
         "weights",
         "weights_url",
+        *RAY_OPTIONS,
         *GATES,
     }
 )
@@ -135,6 +138,7 @@ def metrics_of(run: Run) -> dict[str, Any]:
             "note": measured.fit.note,
             "final_fit": run.settings.final_fit,
             "tried": [one.as_json() for one in measured.searched.tried],
+            "bound": measured.searched.bound,
         },
         "calibration": measured.calibration.as_json() if measured.calibration else None,
         "balance": measured.balance.as_json() if measured.balance else None,
@@ -223,6 +227,7 @@ def metadata_fields(run: Run) -> Mapping[str, Any]:
             seed=settings.seed, shares=settings.split, counts=dict(sorted(Counter(run.training.splits).items()))
         ),
         "settings": settings.model_dump(mode="json", exclude=set(_SETTINGS_LEFT_OUT))
+        | {"engine": computed_by(settings.engine)}  # a cluster's workers compute with it, and give the same features
         | {"threads": settings.thread_count}  # those that were used: with others, the last bits may differ
         | ({NAMED_TEST: True} if settings.test else {}),
         "tools": tool_versions(),

@@ -10,7 +10,7 @@ from shared.files import sha256_of_file
 from trainer.cache_description import last_used, read_description
 from trainer.data_folder import is_archive_home, list_data
 from trainer.data_leftovers import list_leftovers
-from trainer.errors import CachePartDamaged
+from trainer.errors.caches import CachePartDamaged
 from trainer.feature_cache import FEATURES_FOLDER
 from trainer.graph_store import GRAPHS_FOLDER
 from trainer.part_file import digests_in, list_parts

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainer.cache_contents import CacheEntry, find_damaged, list_abandoned, read_contents
 from trainer.data_folder import aside, list_data
-from trainer.errors import FingerprintNotFound
+from trainer.errors.caches import FingerprintNotFound
 
 
 @dataclass(frozen=True)

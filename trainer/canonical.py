@@ -3,7 +3,7 @@
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 from onnx.inliner import inline_local_functions
 
-from trainer.errors import ExportFailed
+from trainer.errors.features import ExportFailed
 
 PRODUCER = "finial"
 IR_VERSION = 10

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from shared.preprocess import Interpolation, PreprocessSpec
-from trainer.errors import UnknownBackbone
+from trainer.errors.backbones import UnknownBackbone
 
 NANO = "nano"
 NANO_LICENCE = "weights made from ImageNet-trained ones; research terms may apply, see nano.card.md of Finial"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.backbones import BackboneEntry, Weights, build_backbone
-from trainer.errors import TapUnusable
+from trainer.errors.features import TapUnusable
 from trainer.tap_pooling import pool
 from trainer.taps import pooling_of, stage_of
 

@@ -82,7 +82,7 @@ def evaluate(arguments: Sequence[str], program: str) -> None:
 def predict(arguments: Sequence[str], program: str) -> None:
     """One line a picture; with --out, a table and a count. If no picture could be predicted, it ends with 3."""
     settings = PredictSettings.from_command_line(arguments, program=program)
-    from trainer.errors import NothingPredicted
+    from trainer.errors.scoring import NothingPredicted
     from trainer.predicting import predict as run
 
     count = problems = 0
@@ -113,7 +113,7 @@ def cache(arguments: Sequence[str], program: str) -> None:
     """List, verify or prune; damage that was found ends with exit code 3."""
     settings = CacheSettings.from_command_line(arguments, program=program)
     from trainer import cache_actions
-    from trainer.errors import CacheDamaged
+    from trainer.errors.caches import CacheDamaged
 
     action = {"list": cache_actions.list_all, "verify": cache_actions.verify, "prune": cache_actions.prune}
     result = action[settings.action](settings, Progress())

@@ -10,16 +10,8 @@ from shared.preprocess import Fit
 from shared.session import Provider
 from trainer.locations import Location
 from trainer.recipe import Precision
-from trainer.settings import (
-    DATA_HELP,
-    GROUP_BY_HELP,
-    LABELS_HELP,
-    Fraction,
-    GroupBy,
-    Seed,
-    TrainerSettings,
-    TrainSettings,
-)
+from trainer.setting_types import Fraction, GroupBy, Seed
+from trainer.settings import DATA_HELP, GROUP_BY_HELP, LABELS_HELP, TrainerSettings, TrainSettings
 
 
 class CompareSettings(TrainerSettings):

@@ -17,14 +17,10 @@ from trainer.catalogue import NANO
 from trainer.compare_settings import CompareSettings
 from trainer.compared import Compared, front_of, table_of
 from trainer.counting import counted
-from trainer.errors import (
-    ChartNotWritable,
-    NothingToCompare,
-    SeveralUnusable,
-    TooFewForFolds,
-    UnknownBackbone,
-    UsageError,
-)
+from trainer.errors import UsageError
+from trainer.errors.backbones import UnknownBackbone
+from trainer.errors.comparing import ChartNotWritable, NothingToCompare, SeveralUnusable
+from trainer.errors.splits import TooFewForFolds
 from trainer.evaluation import evaluate
 from trainer.feature_choices import SQUARE
 from trainer.featurize import Features
@@ -35,6 +31,7 @@ from trainer.likeness_telling import compare_pictures
 from trainer.metrics import sample_losses
 from trainer.progress import Progress
 from trainer.recipe import Precision, plain_rows
+from trainer.rows import take
 from trainer.run_backbone import RunBackbone, open_to_compare
 from trainer.sample_bytes import read_sample
 from trainer.samples import Split
@@ -220,7 +217,7 @@ def _of_splits(training: Training, splits: Sequence[Split]) -> Training:
     return replace(
         training,
         samples=tuple(training.samples[row] for row in rows.tolist()),
-        features=training.features[rows],
+        features=take(training.features, rows),
         targets=training.targets[rows],
         groups=tuple(training.groups[row] for row in rows.tolist()),
         splits=tuple(training.splits[row] for row in rows.tolist()),

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.errors import TooFewForFolds
+from trainer.errors.splits import TooFewForFolds
 from trainer.evaluation import Evaluation, evaluate
 from trainer.fitting import FitOptions
 from trainer.fold_mean import FoldMean, mean_over_folds
 from trainer.folds import most_folds
 from trainer.metrics import accuracy, log_loss, macro_accuracy
 from trainer.progress import Progress, Quiet
-from trainer.recipe_search import Plan, Searched, plan_of, search
+from trainer.recipe import plain_of
+from trainer.recipe_search import Plan, plan_of, search
+from trainer.rows import take
 from trainer.sgd_options import SgdOptions
 from trainer.split import make_folds
 
@@ -43,6 +45,21 @@ class FoldResult:
     accuracy: float
     macro_accuracy: float
     log_loss: float
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One fold that was held out.
+
+    Attributes:
+        result: what was measured on it.
+        rows: numbers of its rows.
+        probabilities: shape (len(rows), K), of the head that had not seen them.
+    """
+
+    result: FoldResult
+    rows: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -120,11 +137,7 @@ def cross_validate(
         TooFewForFolds: the groups of a class are too few, so it cannot be both trained on and held out.
         ValueError: fewer than 2 folds, or no seed.
     """
-    if folds < 2 or not seeds:
-        raise ValueError(f"{folds} folds and {len(seeds)} seeds, expected at least 2 and 1")
-    possible = most_folds(targets, groups, folds, seeds)
-    if possible < 2:
-        raise TooFewForFolds(*_label_with_fewest_groups(targets, groups, labels))
+    possible = possible_folds(targets, groups, labels, folds=folds, seeds=seeds)
     plan = features if isinstance(features, Plan) else plan_of(features)
     results: list[FoldResult] = []
     pooled: list[Evaluation] = []
@@ -134,10 +147,9 @@ def cross_validate(
             fold_of = make_folds(targets, groups, possible, seed)
             probabilities = np.zeros((len(targets), len(labels)))
             for fold in range(possible):
-                held = np.flatnonzero(fold_of == fold)
-                searched = search(plan, np.flatnonzero(fold_of != fold), targets, groups, options)
-                probabilities[held] = searched.fit.probabilities(plan.rows_of(searched.recipe).plain[held])
-                results.append(_measure(probabilities[held], targets[held], searched, seed=seed, fold=fold))
+                held = hold_out(plan, targets, groups, fold_of, fold, options)
+                probabilities[held.rows] = held.probabilities
+                results.append(held.result)
                 phase.advance()
             pooled.append(evaluate(probabilities, targets, labels, groups=groups))
     return CrossValidation(
@@ -162,24 +174,50 @@ def cross_validate(
     )
 
 
-def _measure(
-    probabilities: NDArray[np.float64],
+def possible_folds(
+    targets: NDArray[np.int64], groups: Sequence[str], labels: Sequence[str], *, folds: int, seeds: Sequence[int]
+) -> int:
+    """How many folds there will be, at least 2 and at most `folds`; arguments and errors as of `cross_validate`."""
+    if folds < 2 or not seeds:
+        raise ValueError(f"{folds} folds and {len(seeds)} seeds, expected at least 2 and 1")
+    possible = most_folds(targets, groups, folds, seeds)
+    if possible < 2:
+        raise TooFewForFolds(*_label_with_fewest_groups(targets, groups, labels))
+    return possible
+
+
+def hold_out(
+    plan: Plan,
     targets: NDArray[np.int64],
-    searched: Searched,
-    *,
-    seed: int,
+    groups: Sequence[str],
+    fold_of: NDArray[np.int64],
     fold: int,
-) -> FoldResult:
-    return FoldResult(
-        seed=seed,
+    options: FitOptions,
+) -> HeldOut:
+    """Choose recipe and head without one fold, and measure them on it.
+
+    Args:
+        plan: the recipes among which is chosen.
+        targets, groups: of all N rows.
+        fold_of: shape (N,), the fold of each row.
+        fold: that is held out.
+        options: of the fits.
+    """
+    held = np.flatnonzero(fold_of == fold)
+    searched = search(plan, np.flatnonzero(fold_of != fold), targets, groups, options)
+    features = take(plain_of(plan.rows_of(searched.recipe)), held)
+    probabilities = np.asarray(searched.fit.probabilities(features), np.float64)
+    result = FoldResult(
+        seed=options.seed,
         fold=fold,
-        n=len(targets),
+        n=len(held),
         l2=searched.fit.l2,
         recipe=searched.name,
-        accuracy=accuracy(probabilities, targets),
-        macro_accuracy=macro_accuracy(probabilities, targets),
-        log_loss=log_loss(probabilities, targets),
+        accuracy=accuracy(probabilities, targets[held]),
+        macro_accuracy=macro_accuracy(probabilities, targets[held]),
+        log_loss=log_loss(probabilities, targets[held]),
     )
+    return HeldOut(result, held, probabilities)
 
 
 def _label_with_fewest_groups(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.errors import NotFitForTraining
+from trainer.errors.audit import NotFitForTraining
 from trainer.findings import Finding, stops_training
 
 

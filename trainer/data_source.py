@@ -15,7 +15,8 @@ from shared.lock import locked, locked_folder
 from trainer.archives import unpack
 from trainer.cache_description import describe
 from trainer.data_folder import DATA_FOLDER, STAGING_PREFIX, archive_home, aside
-from trainer.errors import CacheNotWritable, DataUnreachable
+from trainer.errors.caches import CacheNotWritable
+from trainer.errors.sources import DataUnreachable
 from trainer.hashing import Unreadable, hash_files
 from trainer.locations import archive_suffix, stem
 from trainer.progress import Progress

@@ -8,10 +8,10 @@ from shared.bundle import CONTENT_FILES, CONTENT_FOLDER, Bundle, BundleMetadata,
 from trainer.counting import counted
 from trainer.gates import GATES
 from trainer.samples import Sample
+from trainer.some_names import some
 
 Pairs = Mapping[str, tuple[Any, Any]]
 
-_SHOWN = 5
 _GOLDEN = CONTENT_FOLDER.rstrip("/")
 
 
@@ -57,7 +57,7 @@ class Differences:
         kinds = {"added": self.added, "gone": self.gone, "relabelled": self.relabelled}
         return (
             "; ".join(
-                f"{counted(len(names), 'picture')} {kind} ({_some(names)})" for kind, names in kinds.items() if names
+                f"{counted(len(names), 'picture')} {kind} ({some(names)})" for kind, names in kinds.items() if names
             )
             or "the same"
         )
@@ -136,8 +136,6 @@ def _value(value: Any) -> str:
         return f"{value:.4f}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')} {_value(inner)}" for name, inner in value.items())
     return "none" if value is None else str(value)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")

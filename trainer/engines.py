@@ -38,6 +38,13 @@ class Engine(Protocol):
         """Features (N, D) of pixels (N, H, W, 3)."""
 
 
+def onnx_identity(provider: str) -> str:
+    """What names the features that ONNX Runtime as it is installed here computes on an execution provider."""
+    runtime = require_one_runtime()
+    identity = f"{runtime} {importlib.metadata.version(runtime)} {provider}"
+    return f"{identity} without TF32" if provider == CUDA else identity
+
+
 class OnnxEngine:
     """ONNX Runtime, one picture a run on one thread, so that a row depends on its picture alone.
 
@@ -54,12 +61,9 @@ class OnnxEngine:
     """
 
     def __init__(self, graph: bytes, *, provider: Provider = "auto") -> None:
-        runtime = require_one_runtime()
         self._session = open_session(graph, provider=provider, threads=1)
         self.provider = self._session.provider
-        self.identity = f"{runtime} {importlib.metadata.version(runtime)} {self.provider}"
-        if self.provider == CUDA:
-            self.identity += " without TF32"
+        self.identity = onnx_identity(self.provider)
         self.batch_size = 1
         self.feature_size = self._session.shape_of(FEATURES)[1] or 0
 

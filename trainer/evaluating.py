@@ -8,7 +8,7 @@ import numpy as np
 
 from shared.addresses import shown
 from shared.bundle import Bundle
-from trainer.errors import NothingSelected, UnknownLabels
+from trainer.errors.scoring import NothingSelected, UnknownLabels
 from trainer.evaluation import Evaluation, evaluate
 from trainer.groups import find_groups
 from trainer.intake import name_not_read, read_told

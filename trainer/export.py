@@ -17,7 +17,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from shared.bundle import FEATURES, INPUT_NAME
 from shared.preprocess import PreprocessSpec
 from trainer.canonical import canonical
-from trainer.errors import ExportFailed, TrainerError
+from trainer.errors import TrainerError
+from trainer.errors.features import ExportFailed
 
 OPSET = 20
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.part_store import PartStore, PartWriter, keys_of, matches
+from trainer.rows_on_disk import RowFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,14 +71,31 @@ class FeatureCache:
             Features of shape (N, D) in the order of `digests`, and N times whether there are any; what is not stored,
             or is damaged, has zeros.
         """
-        wanted: dict[tuple[str, ...], int] = {(digest, view): position for position, digest in enumerate(digests)}
         values = np.zeros((len(digests), self.feature_size), dtype=np.float32)
         found = np.zeros(len(digests), dtype=np.bool_)
-        for rows in self._store.tables():
-            of_part, positions = matches(rows, wanted, _KEY)
-            values[positions] = _features_of(rows, self.feature_size)[of_part]
+        for positions, rows in self._wanted(digests, view):
+            values[positions] = rows
             found[positions] = True
         return values, found
+
+    def copy(self, digests: Sequence[str], into: RowFile, view: str = PLAIN_VIEW) -> NDArray[np.bool_]:
+        """The same into a file, whose rows are in the order of `digests`; holds one part at a time in memory.
+
+        Returns:
+            N times whether there are any features.
+        """
+        found = np.zeros(len(digests), dtype=np.bool_)
+        for positions, rows in self._wanted(digests, view):
+            into.write(positions, rows)
+            found[positions] = True
+        return found
+
+    def _wanted(self, digests: Sequence[str], view: str) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Positions in `digests`, and their features, part by part."""
+        wanted: dict[tuple[str, ...], int] = {(digest, view): position for position, digest in enumerate(digests)}
+        for rows in self._store.tables():
+            of_part, positions = matches(rows, wanted, _KEY)
+            yield positions, _features_of(rows, self.feature_size)[of_part]
 
     @contextlib.contextmanager
     def writer(self) -> Iterator["FeatureWriter"]:

@@ -1,13 +1,15 @@
 """Which features the settings ask for, and which are worth a try where they leave it open. Pure: words in and out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
 from shared.preprocess import Fit, PreprocessSpec
 from trainer.catalogue import BackboneEntry
-from trainer.errors import NoMiddleStage, SizeRefused
+from trainer.counting import counted
+from trainer.errors.features import NoMiddleStage, SizeRefused
 from trainer.feature_settings import AUTO, MIDDLE_TAP, NO_TAPS
+from trainer.picture_rows import PLAIN, Rendering
 from trainer.recipe import FeatureChoice
 from trainer.settings import TrainSettings
 from trainer.taps import Pooling, pooled, pooling_of, stage_of, worth_a_try
@@ -156,3 +158,12 @@ def _in_words(entry: BackboneEntry) -> str:
     if sizes.fixed:
         return f"{entry.spec.height} px and no other, because its weights belong to that size"
     return f"multiples of {sizes.step} px" if sizes.step > 1 else f"{sizes.smallest} px or more"
+
+
+def renderings_in_words(missing: Mapping[str, Sequence[Rendering]]) -> str:
+    """How many pictures and views: "20 pictures and 80 views", "80 views of 20 pictures"."""
+    plain = sum(PLAIN in renderings for renderings in missing.values())
+    views = sum(map(len, missing.values())) - plain
+    if not plain:
+        return f"{counted(views, 'view')} of {counted(len(missing), 'picture')}"
+    return counted(plain, "picture") + (f" and {counted(views, 'view')}" if views else "")

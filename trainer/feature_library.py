@@ -1,7 +1,7 @@
 """The features of a run's pictures under any choice of them: computed when they are asked for, and kept."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,21 +15,21 @@ from trainer.completion import Caches, Done, by_digest, complete, open_caches
 from trainer.counting import counted
 from trainer.displays import duration
 from trainer.engines import Engine, OnnxEngine
-from trainer.errors import PictureNoLongerUsable
-from trainer.feature_choices import SQUARE, candidate_choices, cost_of, in_words, rendered_apart
-from trainer.featurize import open_engine, read_rows
+from trainer.errors.features import PictureNoLongerUsable
+from trainer.feature_choices import SQUARE, candidate_choices, cost_of, in_words, rendered_apart, renderings_in_words
+from trainer.featurize import open_engine, read_rows, rows_on_disk
 from trainer.fingerprint import int8_on
 from trainer.graph import EXPORT_S
 from trainer.int8_graph import int8_graph
 from trainer.live_metrics import OnMetrics
+from trainer.memory_settings import DISK
 from trainer.parity import probe_images
-from trainer.picture_rows import PLAIN, Rendering
 from trainer.progress import Progress
-from trainer.recipe import FeatureChoice, FeatureRows
+from trainer.recipe import FeatureChoice, FeatureRows, RowsToFit
 from trainer.run_backbone import RunBackbone
 from trainer.samples import Sample
 from trainer.settings import TrainSettings
-from trainer.taps import worth_a_try
+from trainer.taps import maps_read, worth_a_try
 from trainer.views import view_numbers
 
 if TYPE_CHECKING:
@@ -96,6 +96,12 @@ class FeatureLibrary:
         """Work for one served picture, relative to the preset of the weights; see `cost_of`."""
         return cost_of(choice, self.entry)
 
+    def columns_of(self, choice: FeatureChoice, *, of_base: int) -> int:
+        """How many numbers the features of a choice are, where those of the base choice are `of_base`."""
+        last = self.entry.feature_size
+        of_taps = of_base - last
+        return last + (of_taps * maps_read(choice.taps) // maps_read(self.base.taps) if choice.taps else 0)
+
     def graph_of(self, choice: FeatureChoice) -> bytes:
         """The backbone's graph that gives these features; exported where that has not been done before.
 
@@ -115,6 +121,15 @@ class FeatureLibrary:
         """The torch module that the graph of a choice was exported from."""
         return self.backbone.module_of(choice)
 
+    def rows_to_fit(self, choice: FeatureChoice, views: int = 0) -> RowsToFit:
+        """As `rows`, where the run has its features: on disk there are no views."""
+        if self.settings.features_in != DISK:
+            return self.rows(choice, views)
+        engine, caches = self._open(choice, self.graph_of(choice))
+        self._complete(choice, engine, caches, ())
+        digests = [sample.digest for sample in self.samples]
+        return rows_on_disk(caches.features, digests, folder=self.settings.cache_dir)
+
     def rows(self, choice: FeatureChoice, views: int = 0) -> FeatureRows:
         """Features of the samples and of as many views of each; what the cache lacks is computed, in one decode.
 
@@ -126,7 +141,7 @@ class FeatureLibrary:
         """
         wider = self._wider(choice)
         if wider is not None:
-            rows, size = self.rows(wider, views), self._agreeing[_in_graph(choice)]
+            rows, size = self.rows(wider, views), self._agreeing[choice.in_graph]
             return FeatureRows(rows.plain[:, :size], rows.views[:, :, :size])
         engine, caches = self._open(choice, self.graph_of(choice))
         numbers = view_numbers(views, mirrored=choice.mirror)
@@ -151,7 +166,7 @@ class FeatureLibrary:
             kept = self._tapped(choice) or choice
             wanted[kept] = max(views, wanted.get(kept, 0))
         all_kinds = (*wanted, *(choice for choice, _ in choices))
-        graphs = {_in_graph(choice) for choice in all_kinds if not self._find_graph(choice)}
+        graphs = {choice.in_graph for choice in all_kinds if not self._find_graph(choice)}
         renderings = {choice: self._count_missing(choice, views) for choice, views in wanted.items()}
         if not any(renderings.values()) and not graphs:
             return
@@ -189,7 +204,7 @@ class FeatureLibrary:
         if not missing:
             self._note(caches, pictures, views, Done(frozenset(), 0, {}))
             return
-        self.progress.say(f"Featurising {_counted(missing)}: {in_words(choice)}.")
+        self.progress.say(f"Featurising {renderings_in_words(missing)}: {in_words(choice)}.")
         done = complete(
             pictures,
             engine,
@@ -219,7 +234,8 @@ class FeatureLibrary:
         # int8 kernels are those of CPUs; on a GPU the same graph computes in float, and rounds elsewhere.
         provider = self.settings.provider if choice.precision == "float32" else "cpu"
         module = partial(self.module_of, choice)
-        engine, size = open_engine(self.settings.engine, graph, module, choice.spec, provider)
+        ray = self.settings.ray_options
+        engine, size = open_engine(self.settings.engine, graph, module, choice.spec, provider, ray)
         caches = open_caches(
             self.settings.cache_dir,
             graph,
@@ -236,9 +252,9 @@ class FeatureLibrary:
         tapped = self._tapped(choice)
         if tapped is None:
             return None
-        if _in_graph(choice) not in self._agreeing:  # fits share a graph
-            self._agreeing[_in_graph(choice)] = self._agree(choice, tapped)
-        return tapped if self._agreeing[_in_graph(choice)] else None
+        if choice.in_graph not in self._agreeing:  # fits share a graph
+            self._agreeing[choice.in_graph] = self._agree(choice, tapped)
+        return tapped if self._agreeing[choice.in_graph] else None
 
     def _agree(self, choice: FeatureChoice, tapped: FeatureChoice) -> int:
         """How many columns the features have that are the first ones of the others, bit for bit; 0 if they are not."""
@@ -281,17 +297,3 @@ class FeatureLibrary:
             for _ in range(_TIMED_RUNS):
                 engine.run(image)
         return (time.perf_counter() - started) / _TIMED_RUNS / self.cost_of(self.base)
-
-
-def _counted(missing: Mapping[str, Sequence[Rendering]]) -> str:
-    """How many pictures and views: "20 pictures and 80 views", "80 views of 20 pictures"."""
-    plain = sum(PLAIN in renderings for renderings in missing.values())
-    views = sum(map(len, missing.values())) - plain
-    if not plain:
-        return f"{counted(views, 'view')} of {counted(len(missing), 'picture')}"
-    return counted(plain, "picture") + (f" and {counted(views, 'view')}" if views else "")
-
-
-def _in_graph(choice: FeatureChoice) -> tuple[object, ...]:
-    """What is in a graph; choices of the same share it."""
-    return (choice.spec.height, choice.spec.width, choice.taps, choice.mirror)

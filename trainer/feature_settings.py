@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from shared.preprocess import Fit
-from shared.settings import FinialSettings
+from trainer.memory_settings import MemorySettings
 
 AUTO = "auto"
 NO_TAPS, MIDDLE_TAP = "none", "middle"
@@ -36,8 +36,11 @@ Taps = Annotated[
 ]
 
 
-class FeatureSettings(FinialSettings):
-    """Size, fit, taps, mirror, views and precision. None is the preset of the weights; with `--search` it is "auto"."""
+class FeatureSettings(MemorySettings):
+    """Size, fit, taps, mirror, views and precision, and where features lie.
+
+    None is the preset of the weights; with `--search` it is "auto".
+    """
 
     image_size: Literal["auto"] | ImageSize | None = Field(
         None, description="Side in px that pictures are brought to, or auto; default: that of the weights."

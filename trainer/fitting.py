@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from trainer.blend import blend
 from trainer.calibration import fit_temperature
 from trainer.head import HeadFit
-from trainer.linear_probe import fit_linear_probe
+from trainer.linear_probe import finish_linear_probe, fit_linear_probe
 from trainer.live_metrics import HeadStep
 from trainer.mlp import fit_mlp
 from trainer.prototype import fit_prototype
-from trainer.recipe import FeatureRows, HeadKind
+from trainer.recipe import FeatureRows, HeadKind, RowsToFit
+from trainer.rows_on_disk import RowsOnDisk
 from trainer.sgd import fit_sgd
 from trainer.sgd_options import SgdOptions
 
@@ -32,6 +33,7 @@ class FitOptions:
         balance: every class weighs alike in the loss.
         sgd: how the SGD head descends.
         validation: numbers of the rows of the validation split; the SGD head may choose its epochs on them alone.
+        is_compared: only what is out of fold counts; what is left over then is for `finish_head`.
     """
 
     class_count: int
@@ -40,6 +42,7 @@ class FitOptions:
     balance: bool = False
     sgd: SgdOptions = field(default_factory=SgdOptions)
     validation: NDArray[np.int64] | None = None
+    is_compared: bool = False
 
     def for_rows(self, rows: NDArray[np.int64]) -> "FitOptions":
         """Those of a fit on these rows alone, which are then numbered from 0."""
@@ -50,7 +53,7 @@ class FitOptions:
 
 def fit_head(
     kind: HeadKind,
-    rows: FeatureRows,
+    rows: RowsToFit,
     targets: NDArray[np.int64],
     groups: Sequence[str],
     options: FitOptions,
@@ -61,7 +64,7 @@ def fit_head(
     """Fit a head, its hyper-parameters chosen by cross-validation, and its temperature on what the folds say.
 
     Args:
-        kind: of head.
+        kind: of head; on disk it must be a probe.
         rows: of N pictures, in a canonical order.
         targets: shape (N,), class indices, each present.
         groups: N group ids; rows of one group are never in two folds.
@@ -72,7 +75,9 @@ def fit_head(
     Raises:
         ValueError: the rows cannot be learned from.
     """
-    if kind == "blend":
+    if isinstance(rows, RowsOnDisk):
+        fit = _fit_from_disk(kind, rows, targets, groups, options, like, on_step)
+    elif kind == "blend":
         fit = _fit_blend(rows, targets, groups, options, like, on_step)
     else:
         fit = _fit_alone(kind, rows, targets, groups, options, like, on_step)
@@ -80,6 +85,23 @@ def fit_head(
         return replace(fit, temperature=like.temperature)
     of_folds = fit.out_of_fold_logits
     return replace(fit, temperature=fit_temperature(of_folds, targets[: len(of_folds)]))
+
+
+def finish_head(fit: HeadFit, rows: RowsToFit, targets: NDArray[np.int64], options: FitOptions) -> HeadFit:
+    """The whole of a fit that was only compared, as if it had been made at once; a whole one as it is.
+
+    Args:
+        fit: by `fit_head`.
+        rows, targets, options: as they were then.
+    """
+    if fit.is_whole or isinstance(rows, RowsOnDisk):  # those on disk are fitted whole at once
+        return fit
+    if fit.kind == "blend":
+        probe, prototype = (finish_head(part, rows, targets, options) for part in fit.parts)
+        return replace(blend(probe, prototype), temperature=fit.temperature)
+    return finish_linear_probe(
+        fit, rows.plain, targets, threads=options.threads, views=rows.views, balance=options.balance
+    )
 
 
 class _Shared(TypedDict):
@@ -92,6 +114,33 @@ class _Shared(TypedDict):
     on_step: OnStep | None
 
 
+def _shared(options: FitOptions, on_step: OnStep | None) -> _Shared:
+    return {
+        "class_count": options.class_count,
+        "seed": options.seed,
+        "threads": options.threads,
+        "balance": options.balance,
+        "on_step": on_step,
+    }
+
+
+def _fit_from_disk(
+    kind: HeadKind,
+    rows: RowsOnDisk,
+    targets: NDArray[np.int64],
+    groups: Sequence[str],
+    options: FitOptions,
+    like: HeadFit | None,
+    on_step: OnStep | None,
+) -> HeadFit:
+    if kind != "probe":
+        raise ValueError(f"a head of kind {kind} on rows that lie on disk; expected a probe")
+    from trainer.streamed_probe import fit_streamed_probe
+
+    strength, near = (like.l2, like.head) if like else (None, None)
+    return fit_streamed_probe(rows, targets, groups, l2=strength, near=near, **_shared(options, on_step))
+
+
 def _fit_alone(
     kind: HeadKind,
     rows: FeatureRows,
@@ -102,17 +151,14 @@ def _fit_alone(
     on_step: OnStep | None,
 ) -> HeadFit:
     """A head of one kind; what its folds choose is taken from `like`, if given."""
-    shared: _Shared = {
-        "class_count": options.class_count,
-        "seed": options.seed,
-        "threads": options.threads,
-        "balance": options.balance,
-        "on_step": on_step,
-    }
+    shared = _shared(options, on_step)
     strength, epochs = (like.l2, like.epochs) if like else (None, None)
     if kind == "probe":
         near = like.head if like else None
-        return fit_linear_probe(rows.plain, targets, groups, l2=strength, near=near, views=rows.views, **shared)
+        compared = options.is_compared
+        return fit_linear_probe(
+            rows.plain, targets, groups, l2=strength, near=near, views=rows.views, is_compared=compared, **shared
+        )
     if kind == "prototype":
         return fit_prototype(rows, targets, groups, shrinkage=strength, **shared)
     if kind == "mlp":

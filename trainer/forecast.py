@@ -1,7 +1,7 @@
 """How long a stretch of work will take, judged by its first steps, and said before it goes on."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -39,12 +39,45 @@ def time_first(
     start = clock()
     first += islice(rows, min(_JUDGED_BY, total // 4 // LOT * LOT))  # whole lots, for the first row came with one
     if (elapsed_s := clock() - start) > 0 and len(first) > 1:
-        rate = (len(first) - 1) / elapsed_s
-        left_s = (total - len(first)) / rate
-        progress.say(
-            f"{counted(total, 'picture')} to {verb}: about {duration(left_s)} at {rate:,.1f}/s, judged by the first "
-            f"{len(first) - 1}.",
-            estimate_s=round(left_s, 1),
-            rate_per_s=round(rate, 2),
-        )
+        _say(len(first) - 1, elapsed_s, done=len(first), total=total, verb=verb, progress=progress)
     return first
+
+
+def time_first_lots(
+    lots: Iterator[Sequence[Row]],
+    *,
+    workers: Callable[[], int],
+    total: int,
+    verb: str,
+    progress: Progress,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Sequence[Row]]:
+    """The same where rows come in lots, from several workers at about the same time: one lot of each is judged by.
+
+    Args:
+        lots: as they are computed; it goes on after those that are returned.
+        workers: how many work on them, known when the first is done.
+        total: rows in all lots.
+        verb, progress, clock: as of `time_first`.
+    """
+    first = list(islice(lots, 1))
+    if sum(map(len, first)) * 3 * workers() >= total:
+        return first
+    start = clock()
+    first += islice(lots, workers())
+    judged_by = sum(map(len, first[1:]))
+    if (elapsed_s := clock() - start) > 0 and judged_by:
+        done = judged_by + len(first[0])
+        _say(judged_by, elapsed_s, done=done, total=total, verb=verb, progress=progress)
+    return first
+
+
+def _say(judged_by: int, elapsed_s: float, *, done: int, total: int, verb: str, progress: Progress) -> None:
+    rate = judged_by / elapsed_s
+    left_s = (total - done) / rate
+    progress.say(
+        f"{counted(total, 'picture')} to {verb}: about {duration(left_s)} at {rate:,.1f}/s, judged by the first "
+        f"{judged_by}.",
+        estimate_s=round(left_s, 1),
+        rate_per_s=round(rate, 2),
+    )

@@ -6,7 +6,7 @@ from shared.bundle import read_bundle
 from shared.errors import BundleError, SessionError
 from shared.golden import check_golden
 from shared.session import open_session
-from trainer.errors import AccuracyTooLow, BundleFailsItsCheck, NothingToMeasure
+from trainer.errors.gates import AccuracyTooLow, BundleFailsItsCheck, NothingToMeasure
 from trainer.progress import Progress
 from trainer.training import Measured
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from shared.files import sha256_of, write_atomically
-from trainer.errors import CacheNotWritable
+from trainer.errors.caches import CacheNotWritable
 
 GRAPHS_FOLDER = "graphs"
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from trainer.errors import GroupColumnMissing, GroupingSaysNothing, GroupsWithoutTable
+from trainer.errors.splits import GroupColumnMissing, GroupingSaysNothing, GroupsWithoutTable
 from trainer.samples import Sample
 
 _COLUMN = "column:"

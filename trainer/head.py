@@ -10,6 +10,7 @@ from shared.files import write_atomically
 from trainer.live_metrics import HeadStep
 from trainer.metrics import softmax
 from trainer.recipe import HeadKind
+from trainer.rows import Rows, blocks
 
 _TENSORS = ("weight", "bias", "mean", "std")
 
@@ -74,6 +75,8 @@ class HeadFit:
         history: accuracy and cross-entropy after each epoch that was tried, in their order; empty where nothing was
             chosen by epochs.
         parts: the fits that a blend is the mean of; empty for other heads.
+        is_whole: whether the head is fitted on every row; else it is the mean of the folds' heads, near that, and only
+            what is out of fold counts.
     """
 
     head: Head
@@ -87,10 +90,14 @@ class HeadFit:
     epochs: int | None = None
     history: tuple[HeadStep, ...] = ()
     parts: "tuple[HeadFit, ...]" = ()
+    is_whole: bool = True
 
-    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def probabilities(self, features: Rows) -> NDArray[np.float32]:
         """Shape (N, K), for features of shape (N, D)."""
-        return softmax(self.head.logits(features) / self.temperature).astype(np.float32)
+        found = np.empty((len(features), len(self.head.bias)), np.float32)
+        for start, block in blocks(features):
+            found[start : start + len(block)] = softmax(self.head.logits(block) / self.temperature)
+        return found
 
     @property
     def out_of_fold_probabilities(self) -> NDArray[np.float32]:

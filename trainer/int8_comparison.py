@@ -9,7 +9,9 @@ from trainer.counting import counted
 from trainer.intervals import Interval
 from trainer.paired_intervals import paired_interval
 from trainer.parity import relative_differences
+from trainer.recipe import plain_of
 from trainer.recipe_search import Plan
+from trainer.rows import Rows, blocks, gather
 from trainer.training import Measured, Training
 
 
@@ -45,7 +47,7 @@ def compare_int8(training: Training, plan: Plan, measured: Measured, in_int8: Me
     targets = training.targets[training.rows("train", "validation")]
     before_right, after_right = (_right(one, targets) for one in (measured, in_int8))
     groups = groups_of_selection(training)
-    rows = [plan.rows_of(one.searched.recipe).plain for one in (measured, in_int8)]
+    before_rows, after_rows = (plain_of(plan.rows_of(one.searched.recipe)) for one in (measured, in_int8))
     return Int8Comparison(
         accuracy=after.accuracy,
         accuracy_float32=before.accuracy,
@@ -53,9 +55,19 @@ def compare_int8(training: Training, plan: Plan, measured: Measured, in_int8: Me
         difference_interval=paired_interval(before_right, after_right, groups),
         log_loss=after.log_loss,
         log_loss_float32=before.log_loss,
-        features_differ_by=float(np.median(relative_differences(*rows))),
+        features_differ_by=float(np.median(_differences(before_rows, after_rows))),
         n=len(targets),
         groups=len(set(groups)),
+    )
+
+
+def _differences(features: Rows, others: Rows) -> NDArray[np.float64]:
+    """`relative_differences` of features (N, D) from others of the same shape, wherever they lie."""
+    return np.concatenate(
+        [  # blocks of two files need not end with the same row
+            relative_differences(block, gather(others, np.arange(start, start + len(block))))
+            for start, block in blocks(features)
+        ]
     )
 
 

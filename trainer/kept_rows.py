@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trainer.recipe import FeatureChoice, FeatureRows
+from trainer.recipe import FeatureChoice, FeatureRows, RowsToFit
 
 MOST_BYTES = 512 * 1024**2
 """All that a search tries on 1,500 pictures; on more of them, some are read from the cache again."""
@@ -14,19 +14,17 @@ MOST_BYTES = 512 * 1024**2
 class KeptRows:
     """Rows by their choice of features and number of views; what was not asked for longest is let go first."""
 
-    def __init__(self, read: Callable[[FeatureChoice, int], FeatureRows], *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, read: Callable[[FeatureChoice, int], RowsToFit], *, most_bytes: int = MOST_BYTES) -> None:
         """Keep what `read` gives, as far as `most_bytes` go; the last that was read is always there."""
         self._read = read
         self._most_bytes = most_bytes
-        self._kept: OrderedDict[tuple[FeatureChoice, int], FeatureRows] = OrderedDict()
+        self._kept: OrderedDict[tuple[FeatureChoice, int], RowsToFit] = OrderedDict()
 
-    def rows(self, choice: FeatureChoice, views: int = 0) -> FeatureRows:
+    def rows(self, choice: FeatureChoice, views: int = 0) -> RowsToFit:
         """Those of a choice, read where they are not kept."""
         key = choice, views
         if key not in self._kept:
-            read = self._read(choice, views)
-            # The first columns of wider rows would keep all of them.
-            self._kept[key] = FeatureRows(np.ascontiguousarray(read.plain), np.ascontiguousarray(read.views))
+            self._kept[key] = _compact(self._read(choice, views))
         self._kept.move_to_end(key)
         while len(self._kept) > 1 and self.bytes > self._most_bytes:
             self._kept.popitem(last=False)
@@ -34,5 +32,13 @@ class KeptRows:
 
     @property
     def bytes(self) -> int:
-        """What is kept takes so many."""
-        return sum(one.plain.nbytes + one.views.nbytes for one in self._kept.values())
+        """What is kept takes so many of memory."""
+        in_memory = (one for one in self._kept.values() if isinstance(one, FeatureRows))
+        return sum(one.plain.nbytes + one.views.nbytes for one in in_memory)
+
+
+def _compact(read: RowsToFit) -> RowsToFit:
+    """The first columns of wider rows would keep all of them."""
+    if not isinstance(read, FeatureRows):
+        return read
+    return FeatureRows(np.ascontiguousarray(read.plain), np.ascontiguousarray(read.views))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainer.errors import DataMissing, LabelsAmbiguous, LabelsNotFound, NoPictures, NotALabelTable
+from trainer.errors.manifest import DataMissing, LabelsAmbiguous, LabelsNotFound, NoPictures, NotALabelTable
 from trainer.layout import ends_in_a_number, find_places, has_wordnet_id
 from trainer.picture_files import FoundFiles, is_named_like_a_picture
 from trainer.prediction_table import is_prediction_table

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainer.errors import LabelTableInvalid, NotALabelTable
+from trainer.errors.manifest import LabelTableInvalid, NotALabelTable
 from trainer.layout import clean_label, split_named
 from trainer.samples import Split
 

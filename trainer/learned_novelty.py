@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from shared.bundle import FEATURES, LOGITS, NOVELTY, PROBABILITIES, Thresholds
 from trainer.novelty import Novelty, NoveltyFit, fit_novelty
 from trainer.novelty_report import NoveltyReport, report_novelty
+from trainer.rows import take
 from trainer.training import Training
 
 
@@ -60,7 +61,7 @@ def learn_novelty(training: Training, rows: NDArray[np.int64], *, unfamiliar: fl
         unfamiliar: the threshold.
         seed: of the folds.
     """
-    features, targets = training.features[rows], training.targets[rows]
+    features, targets = take(training.features, rows), training.targets[rows]
     fit = fit_novelty(features, targets, [training.groups[row] for row in rows.tolist()], seed=seed)
     return LearnedNovelty(
         fit, report_novelty(fit, features, targets, training.labels, unfamiliar=unfamiliar), unfamiliar

@@ -165,9 +165,7 @@ def look_through(usable: Usable, learned: Learned, progress: Progress) -> tuple[
 
 def _arrange(usable: Usable, settings: TrainSettings, progress: Progress) -> Training:
     audit, features, likeness = usable.audit, usable.features, usable.likeness
-    training = arrange(
-        audit.manifest, features.values, alike=likeness.groups, shares=settings.split, seed=settings.seed
-    )
+    training = arrange(audit.manifest, features.rows, alike=likeness.groups, shares=settings.split, seed=settings.seed)
     tell_likeness(likeness, audit.manifest.samples, training, progress)
     require_learnable(training)
     model_folder = settings.models_dir / settings.model_name

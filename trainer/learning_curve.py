@@ -53,6 +53,7 @@ class LearningCurve:
         log_loss: how much it fell there, in nats; see `paired_loss_interval`.
         folds: of each repetition.
         repetitions: how often folds and subsets were drawn anew.
+        drawn_from: how many pictures there are, where the curve is of a part of them; None where it is of all.
     """
 
     points: tuple[CurvePoint, ...]
@@ -60,6 +61,7 @@ class LearningCurve:
     log_loss: FoldMean
     folds: int
     repetitions: int
+    drawn_from: int | None = None
 
 
 def learning_curve(

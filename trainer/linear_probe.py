@@ -1,6 +1,7 @@
 """The linear probe: multinomial logistic regression on frozen features, its L2 strength chosen by cross-validation."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,7 @@ def fit_linear_probe(
     folds: int = FOLDS,
     views: NDArray[np.float32] | None = None,
     balance: bool = False,
+    is_compared: bool = False,
     on_step: Callable[[HeadStep], None] | None = None,
 ) -> HeadFit:
     """Fit a multinomial logistic regression on standardised features.
@@ -52,6 +54,8 @@ def fit_linear_probe(
         views: shape (V, N, D), of augmented views. They are learned from beside the plain rows, each picture weighs as
             much as without them, and they are in its fold; only plain rows are measured.
         balance: every class weighs alike in the loss, however many rows it has.
+        is_compared: only what is out of fold counts. Where there are folds the fit on all rows is then left to
+            `finish_linear_probe`.
         on_step: told of each strength that is tried.
 
     Raises:
@@ -67,16 +71,48 @@ def fit_linear_probe(
     with torch_threads(threads):
         swept = _swept(rows, drawn.of_rows, class_count, on_step) if drawn.of_rows is not None else None
         strength = swept.l2 if swept else l2 or FIXED_STRENGTH
-        parameters = _fitted(rows, strength, class_count, start=_start(rows, swept, near))
-    weight, bias = np.ascontiguousarray(parameters[:, :-1].T), np.ascontiguousarray(parameters[:, -1])
+        start = _start(rows, swept, near)
+        is_whole = swept is None or not is_compared
+        parameters = _fitted(rows, strength, class_count, start=start) if is_whole or start is None else start
     return HeadFit(
-        head=Head(weight, bias, rows.mean, rows.std),
+        head=_head(parameters, rows),
         l2=strength,
         swept=swept.losses if swept else (),
         out_of_fold_logits=swept.logits if swept else np.zeros((0, class_count), np.float32),
         folds=drawn.count,
         note=drawn.note("the strength", used=FIXED_STRENGTH),
+        is_whole=is_whole,
     )
+
+
+def finish_linear_probe(
+    fit: HeadFit,
+    features: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    *,
+    threads: int,
+    views: NDArray[np.float32] | None = None,
+    balance: bool = False,
+) -> HeadFit:
+    """The fit on all rows of one that was only compared, bit for bit as if it had been made at once.
+
+    Args:
+        fit: by `fit_linear_probe` with `is_compared`.
+        features, targets, threads, views, balance: as they were then.
+    """
+    from trainer.sweep import torch_threads
+
+    class_count = len(fit.head.bias)
+    rows = learned_rows(features, targets, class_count=class_count, views=views, balance=balance)
+    start = np.ascontiguousarray(np.concatenate([fit.head.weight, fit.head.bias[None]]).T)
+    with torch_threads(threads):
+        parameters = _fitted(rows, fit.l2, class_count, start=start)
+    return replace(fit, head=_head(parameters, rows), is_whole=True)
+
+
+def _head(parameters: NDArray[np.float32], rows: LearnedRows) -> Head:
+    weight, bias = np.ascontiguousarray(parameters[:, :-1].T), np.ascontiguousarray(parameters[:, -1])
+    return Head(weight, bias, rows.mean, rows.std)
 
 
 def _swept(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.rows import Rows, blocks, gather, take
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -46,8 +48,14 @@ class Mahalanobis:
         """Distance to the nearest class mean, shape (N,), of features (N, D)."""
         return self.distances_of_units(unit_rows(features))
 
-    def distances_of_units(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def distances_of_units(self, rows: Rows) -> NDArray[np.float32]:
         """The same of rows that are of length 1 already."""
+        found = np.empty(len(rows), np.float32)
+        for start, block in blocks(rows):
+            found[start : start + len(block)] = self._distances(block)
+        return found
+
+    def _distances(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         too_much = np.square(rows @ self.directions).sum(axis=1, keepdims=True) * self.times
         nearest = (rows @ self.weight + self.bias - too_much).min(axis=1)
         return np.asarray(np.sqrt(np.maximum(nearest, 0)), dtype=np.float32)
@@ -71,22 +79,24 @@ class ClassSums:
         """Shape (K, D); 0 for a class without rows."""
         return np.asarray(self.sums / np.maximum(self.counts, 1)[:, None], dtype=np.float32)
 
-    def without(self, rows: NDArray[np.float32], targets: NDArray[np.int64]) -> "ClassSums":
+    def without(self, rows: Rows, targets: NDArray[np.int64]) -> "ClassSums":
         """Of all rows but these."""
         theirs = class_sums(rows, targets, len(self.counts))
         return ClassSums(self.sums - theirs.sums, self.counts - theirs.counts)
 
 
-def class_sums(rows: NDArray[np.float32], targets: NDArray[np.int64], class_count: int) -> ClassSums:
+def class_sums(rows: Rows, targets: NDArray[np.int64], class_count: int) -> ClassSums:
     """Of rows (N, D) with class indices (N,) below `class_count`."""
     import torch
 
-    sums = torch.zeros(class_count, rows.shape[1]).index_add_(0, torch.tensor(targets), torch.tensor(rows))
+    sums = torch.zeros(class_count, rows.shape[1])
+    for start, block in blocks(rows):
+        sums.index_add_(0, torch.tensor(targets[start : start + len(block)]), torch.tensor(block))
     return ClassSums(sums.numpy(), np.bincount(targets, minlength=class_count))
 
 
 def fit_mahalanobis(
-    rows: NDArray[np.float32],
+    rows: Rows,
     targets: NDArray[np.int64],
     *,
     unseen: NDArray[np.bool_] | None = None,
@@ -98,7 +108,7 @@ def fit_mahalanobis(
     are not projected on the leading directions: what training pictures do not vary in is where unknown things differ.
 
     Args:
-        rows: shape (N, D), of `unit_rows`, D at least 2.
+        rows: shape (N, D), of `unit_rows`, D at least 2; read three times where they lie on disk.
         targets: shape (N,), class indices; a class without a row is no class.
         unseen: shape (N,), rows to fit without; none, if not said.
         sums: of all rows, where they are known already.
@@ -110,13 +120,13 @@ def fit_mahalanobis(
     seen = np.arange(len(rows)) if unseen is None else np.flatnonzero(~unseen)
     sums = sums or class_sums(rows, targets, int(targets.max()) + 1)
     if unseen is not None:
-        sums = sums.without(rows[unseen], targets[unseen])
+        sums = sums.without(take(rows, np.flatnonzero(unseen)), targets[unseen])
     means = sums.means
     some = seen[:: -(-len(seen) // _ROWS)]
     of_some = targets[some]
     # A row is nearer to the mean that it is part of than to the true one, all the more the fewer it shares it with.
     freedom = max(1.0, float((1 - 1 / sums.counts[of_some]).sum()))
-    spread = _spread(rows[some] - means[of_some], freedom)
+    spread = _spread(gather(rows, some) - means[of_some], freedom)
     known = sums.counts > 0
     times = sums.counts[known] / (sums.counts[known] + 1)
     return _multiplied_out(means[known].astype(np.float64), times, *spread)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trainer.data_source import local_data
 from trainer.empty_folders import folders_without_pictures
-from trainer.errors import DataMissing, LabelNotPrintable, LabelsFromDataTable, TooManyMissing
+from trainer.errors.manifest import DataMissing, LabelNotPrintable, LabelsFromDataTable, TooManyMissing
 from trainer.groups import name_groups
 from trainer.hashing import Unreadable, hash_files
 from trainer.label_choice import guess, read_as_asked

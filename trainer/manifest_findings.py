@@ -3,15 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from trainer.audit import Audit
-from trainer.errors import (
-    BadData,
-    ClassTooSmall,
-    ConflictingLabels,
-    LabelNotInTrain,
-    SingleClass,
-    TooManyMissing,
-    TooManyUnusable,
-)
+from trainer.errors import BadData
+from trainer.errors.audit import ClassTooSmall, ConflictingLabels, LabelNotInTrain, SingleClass, TooManyUnusable
+from trainer.errors.manifest import TooManyMissing
 from trainer.finding_words import tell
 from trainer.findings import Finding, Kind, Mention, Severity
 from trainer.samples import PassedOver, Sample, Twin

@@ -5,10 +5,11 @@ from numpy.typing import NDArray
 
 from trainer.left_out import some_rows, turns
 from trainer.metrics import softmax
+from trainer.rows import Rows, gather
 
 
 def max_softmax_auroc(
-    features: NDArray[np.float32],
+    features: Rows,
     targets: NDArray[np.int64],
     fold_of: NDArray[np.int64],
     *,
@@ -41,7 +42,9 @@ def max_softmax_auroc(
         return None
     members = np.stack([~turn.unseen for turn in left_out], axis=1)
     with torch_threads(threads):
-        (logits,) = fit_subsets(features[some], targets[some], [members], strengths=[l2], class_count=class_count)
+        (logits,) = fit_subsets(
+            gather(features, some), targets[some], [members], strengths=[l2], class_count=class_count
+        )
     found = [turn.auroc(-softmax(logits[:, place]).max(axis=1)) for place, turn in enumerate(left_out)]
     known = [value for value in found if value is not None]
     return float(np.mean(known)) if known else None

@@ -1,6 +1,6 @@
 """Names of files that come from elsewhere, made safe: relative, inside the folder, and none of them a program's own."""
 
-from trainer.errors import UnsafeName
+from trainer.errors.sources import UnsafeName
 
 _MOST_LETTERS = 300
 _NOBODYS = ("__MACOSX",)  # what macOS puts beside the files of every archive

@@ -12,7 +12,7 @@ from pathlib import Path
 from shared.errors import PublishConflict
 from shared.lock import locked
 from trainer.data_leftovers import FETCHING_PREFIX
-from trainer.errors import CacheNotWritable
+from trainer.errors.caches import CacheNotWritable
 from trainer.unpacked_size import Allowance
 
 _WAIT_S = 24 * 3600.0

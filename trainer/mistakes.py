@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from trainer.head import Head
 from trainer.held_out import HeldOut
 from trainer.neighbours import nearest_of_other_groups
+from trainer.rows import each
 from trainer.thumbnails import SMALL_PX, Thumbnails
 from trainer.training import Training
 
@@ -91,7 +92,7 @@ def _find_neighbours(training: Training, head: Head, rows: NDArray[np.int64]) ->
     learned = training.rows("train", "validation")
     if not len(rows):
         return []
-    standardised = (training.features - head.mean) / head.std
+    standardised = each(training.features, lambda features: (features - head.mean) / head.std)
     return nearest_of_other_groups(standardised, training.groups, of=rows, among=learned, count=NEIGHBOURS)
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_pascal
 
-from trainer.errors import MlnetOptionsInvalid
+from trainer.errors.training import MlnetOptionsInvalid
 
 Rate = Annotated[float, Field(gt=0, le=1000)]
 Count = Annotated[int, Field(ge=1, le=100_000)]

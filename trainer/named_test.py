@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from trainer.counting import counted
-from trainer.errors import (
+from trainer.errors.manifest import LabelsFromDataTable
+from trainer.errors.splits import (
     GroupColumnMissing,
     GroupingSaysNothing,
     GroupsWithoutTable,
-    LabelsFromDataTable,
     TwoTestSets,
     UnknownTestLabels,
 )

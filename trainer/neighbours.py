@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.rows import Rows, blocks, gather, take
+
 _PRODUCTS_AT_ONCE = 2**20  # 4 MB: they are passed over several times, and should not leave the cache
 
 
@@ -35,7 +37,7 @@ def nearest(rows: NDArray[np.float32], of: NDArray[np.int64], count: int) -> NDA
 
 
 def nearest_of_other_groups(
-    features: NDArray[np.float32], groups: Sequence[str], *, of: NDArray[np.int64], among: NDArray[np.int64], count: int
+    features: Rows, groups: Sequence[str], *, of: NDArray[np.int64], among: NDArray[np.int64], count: int
 ) -> list[list[tuple[int, float]]]:
     """For each row asked for, the nearest rows by cosine, nearest first, none of its own group: (row, cosine).
 
@@ -43,14 +45,18 @@ def nearest_of_other_groups(
         features: shape (N, D).
         groups: N group ids.
         of: shape (M,), the rows that are asked for.
-        among: the rows that may be found.
+        among: the rows that may be found, ascending.
         count: how many; fewer where the other groups have fewer.
     """
-    own, candidates = _of_length_one(features[of]), _of_length_one(features[among])
+    own = _of_length_one(gather(features, of))
+    every = np.empty((len(of), len(among)), np.float32)
+    for start, block in blocks(take(features, among)):
+        every[:, start : start + len(block)] = own @ _of_length_one(block).T
     names = np.asarray(groups, dtype=np.str_)
+    of_candidates = names[among]
     found = []
-    for row, cosines in zip(of.tolist(), own @ candidates.T, strict=True):
-        allowed = np.flatnonzero(names[among] != names[row])
+    for row, cosines in zip(of.tolist(), every, strict=True):
+        allowed = np.flatnonzero(of_candidates != names[row])
         best = allowed[np.argsort(-cosines[allowed], kind="stable")[:count]]
         found.append([(int(among[place]), float(cosines[place])) for place in best])
     return found

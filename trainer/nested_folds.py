@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trainer.cross_validation import CrossValidation, cross_validate
 from trainer.progress import Progress
-from trainer.recipe import FeatureRows, Recipe
+from trainer.recipe import Recipe, RowsToFit
 from trainer.recipe_search import Plan
 from trainer.settings import TrainSettings
 from trainer.training import Training
@@ -45,6 +45,6 @@ def nested_folds(
     )
 
 
-def _taken(plan: Plan, rows: NDArray[np.int64], recipe: Recipe) -> FeatureRows:
+def _taken(plan: Plan, rows: NDArray[np.int64], recipe: Recipe) -> RowsToFit:
     """Some rows of those that the plan has for a recipe."""
     return plan.rows_of(recipe).take(rows)

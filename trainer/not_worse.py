@@ -12,7 +12,7 @@ import numpy as np
 from shared.bundle import read_bundle
 from shared.errors import BundleError, ModelMissing
 from shared.publish import read_current
-from trainer.errors import CurrentUnreadable, NothingInCommon, WorseThanCurrent
+from trainer.errors.gates import CurrentUnreadable, NothingInCommon, WorseThanCurrent
 from trainer.held_out import held_out_answers
 from trainer.progress import Progress
 from trainer.split_file import read_held_out_predictions

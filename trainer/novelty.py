@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.mahalanobis import Mahalanobis, class_sums, fit_mahalanobis, unit_rows
+from trainer.rows import Rows, each, take
 from trainer.split import make_folds
 
 FEWEST_PICTURES = 100
@@ -83,9 +84,7 @@ class NoveltyFit:
     measured: NDArray[np.int64]
 
 
-def fit_novelty(
-    features: NDArray[np.float32], targets: NDArray[np.int64], groups: Sequence[str], *, seed: int
-) -> NoveltyFit:
+def fit_novelty(features: Rows, targets: NDArray[np.int64], groups: Sequence[str], *, seed: int) -> NoveltyFit:
     """Learn what is familiar. Means and covariance are fitted inside each fold for the distances of its rows.
 
     On one thread: it is little work, and so the result is the same whatever `--threads` says.
@@ -112,7 +111,7 @@ def fit_novelty(
         return NoveltyFit(None, reason, *nothing)
     from trainer.sweep import torch_threads
 
-    rows, fold_of = unit_rows(features), make_folds(targets, groups, FOLDS, seed)
+    rows, fold_of = each(features, unit_rows), make_folds(targets, groups, FOLDS, seed)
     with torch_threads(1):
         distances = _out_of_fold(rows, targets, fold_of)[usable]
         near = fit_mahalanobis(rows, targets)
@@ -127,13 +126,12 @@ def fit_scale(distances: NDArray[np.float32]) -> NoveltyScale:
     return NoveltyScale(knots[apart].astype(np.float32), _LEVELS[apart].astype(np.float32), tail)
 
 
-def _out_of_fold(
-    rows: NDArray[np.float32], targets: NDArray[np.int64], fold_of: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def _out_of_fold(rows: Rows, targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> NDArray[np.float32]:
     distances, sums = np.zeros(len(rows), np.float32), class_sums(rows, targets, int(targets.max()) + 1)
     for fold in range(FOLDS):
         own = fold_of == fold
-        distances[own] = fit_mahalanobis(rows, targets, unseen=own, sums=sums).distances_of_units(rows[own])
+        near = fit_mahalanobis(rows, targets, unseen=own, sums=sums)
+        distances[own] = near.distances_of_units(take(rows, np.flatnonzero(own)))
     return distances
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from trainer.left_out import some_rows, turns
 from trainer.mahalanobis import class_sums, fit_mahalanobis, unit_rows
 from trainer.novelty import NoveltyFit
+from trainer.rows import Rows, gather
 
 _BINS = 30
 _SMALLEST = 1e-12
@@ -64,7 +65,7 @@ class NoveltyReport:
 
 def report_novelty(
     fit: NoveltyFit,
-    features: NDArray[np.float32],
+    features: Rows,
     targets: NDArray[np.int64],
     labels: Sequence[str],
     *,
@@ -88,7 +89,7 @@ def report_novelty(
     scale = fit.novelty.scale
     some = some_rows(len(features))
     with torch_threads(1):
-        left_out, foreign = _leave_out(unit_rows(features[some]), targets[some], fit.folds[some], labels)
+        left_out, foreign = _leave_out(unit_rows(gather(features, some)), targets[some], fit.folds[some], labels)
     # A fit without a class has a spread and so a scale of its own: its median is where that of the published fit is.
     foreign = foreign * np.median(fit.distances)
     edges = np.linspace(0, 3, _BINS + 1)

@@ -3,12 +3,13 @@
 A mislabelled picture is none: it lies among the pictures of another label.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.rows import Rows, blocks, gather
 from trainer.standardise import standardisation
 
 NEIGHBOURS = 5
@@ -35,7 +36,7 @@ class Outlier:
     ratio: float
 
 
-def find_outliers(features: NDArray[np.float32], groups: Sequence[str]) -> tuple[Outlier, ...]:
+def find_outliers(features: Rows, groups: Sequence[str]) -> tuple[Outlier, ...]:
     """Samples whose fifth-nearest neighbour is unusually far, the farthest first.
 
     Distance is Euclidean on features of unit length, then standardised (the length says how much there is to see, and
@@ -73,21 +74,27 @@ def _one_of_each(groups: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _neighbour_distances(
-    features: NDArray[np.float32], groups: NDArray[np.int64], references: NDArray[np.int64]
+    features: Rows, groups: NDArray[np.int64], references: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Of each row to its fifth-nearest reference of another group; a few rows at a time, so little memory is needed."""
-    mean, std = standardisation(_unit(features[references]))
-    others, their_groups = (_unit(features[references]) - mean) / std, groups[references]
+    units, their_groups = _unit(gather(features, references)), groups[references]
+    mean, std = standardisation(units)
+    others = (units - mean) / std
     squares = np.einsum("nd,nd->n", others, others)
     found = np.empty(len(features))
-    for start in range(0, len(features), _ROWS_AT_ONCE):
-        part = slice(start, start + _ROWS_AT_ONCE)
-        rows = (_unit(features[part]) - mean) / std
+    for start, few in _few_at_once(features):
+        rows, part = (_unit(few) - mean) / std, slice(start, start + len(few))
         squared = np.einsum("nd,nd->n", rows, rows)[:, None] + squares - 2 * rows @ others.T
         squared[groups[part, None] == their_groups] = np.inf
         nearest = np.partition(squared, NEIGHBOURS - 1, axis=1)[:, NEIGHBOURS - 1]
         found[part] = np.sqrt(np.maximum(nearest, 0))
     return found
+
+
+def _few_at_once(features: Rows) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    for begin, block in blocks(features):
+        for start in range(0, len(block), _ROWS_AT_ONCE):
+            yield begin + start, block[start : start + _ROWS_AT_ONCE]
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

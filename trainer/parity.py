@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from shared.preprocess import PreprocessSpec
 from trainer.engines import OnnxEngine
-from trainer.errors import ParityFailed
+from trainer.errors.features import ParityFailed
 from trainer.head import Head
 from trainer.progress import Progress
 from trainer.torch_features import torch_features

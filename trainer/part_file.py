@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.files import sha256_of, write_atomically
-from trainer.errors import CachePartDamaged
+from trainer.errors.caches import CachePartDamaged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,9 +20,14 @@ _ABANDONED = re.compile(r"\..+\.[0-9a-f]{16}")  # the temporary names of write_a
 _ABANDONED_AFTER_S = 3600.0  # a file takes less than a second
 
 
+def is_part_name(name: str) -> bool:
+    """Whether a file of this name would be a part."""
+    return _NAME.fullmatch(name) is not None
+
+
 def list_parts(folder: Path) -> list[Path]:
     """The parts in a folder, sorted; none if there is no such folder."""
-    return sorted(path for path in folder.glob("part-*.parquet") if _NAME.fullmatch(path.name))
+    return sorted(path for path in folder.glob("part-*.parquet") if is_part_name(path.name))
 
 
 def list_abandoned(folder: Path) -> list[Path]:

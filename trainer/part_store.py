@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.errors import CacheNotWritable, CachePartDamaged
+from trainer.errors.caches import CacheNotWritable, CachePartDamaged
 from trainer.part_file import list_abandoned, list_parts, read_part, write_part
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Which files under a folder are pictures: asked of their first bytes, never of their names alone."""
 
+import contextlib
 import os
 import re
 import stat
@@ -16,7 +17,7 @@ _TABLE_SUFFIXES = (".tsv", ".csv")
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff")
 _UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".jp2", ".jxl")
 _ENOUGH_TO_SNIFF = 16
-_OF_THE_DISK = "lost+found"  # of ext4, at the top of a volume: no label, and nothing that anybody put there
+_OF_THE_DISK = "lost+found"  # of ext4, at the top of a volume: no label
 _LIKE_AN_ESCAPE = re.compile(r"\\x[89a-f][0-9a-f]")  # as an undecodable byte is written
 
 
@@ -62,7 +63,7 @@ def find_files(folder: Path) -> FoundFiles:
     """Look through a folder and all folders in it.
 
     Hidden files and folders are passed over, and so is a link that leads back to a folder it lies in. Where the folder
-    is a disk's own, `lost+found` is left out.
+    is a disk's own, so is its `lost+found`, of which nothing is said as long as nothing is in it.
     """
     walked = list(_walk(folder))
     folders = tuple(entry.name for entry in walked if isinstance(entry, _FoundFolder))
@@ -133,13 +134,20 @@ def _walk(folder: Path) -> Iterator[FoundFile | PassedOver | _FoundFolder]:
             yield _FoundFolder(readable_name(prefix.rstrip("/")))
         while entries:
             entry = entries.pop()  # it holds what was asked of the file, and a folder may hold many
-            if prefix + entry.name == _OF_THE_DISK:
+            if prefix + entry.name == _OF_THE_DISK and entry.is_dir():
+                yield from _lost_and_found(entry)
                 continue
             found = _look_at(entry, readable_name(prefix + entry.name))
             if not isinstance(found, os.DirEntry):
                 yield found
             else:
                 (linked if found.is_symlink() else waiting).append((entry.path, f"{prefix}{entry.name}/"))
+
+
+def _lost_and_found(folder: "os.DirEntry[str]") -> Iterator[PassedOver]:
+    with contextlib.suppress(OSError), os.scandir(folder) as inside:  # a disk's own is closed to all but root
+        if any(inside):
+            yield PassedOver(folder.name, "where a disk puts what it has repaired; a label needs another name")
 
 
 def _look_at(entry: "os.DirEntry[str]", name: str) -> "FoundFile | PassedOver | os.DirEntry[str]":

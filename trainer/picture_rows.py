@@ -23,6 +23,9 @@ from trainer.views import render_views
 PLAIN: Final = None
 """The rendering of a picture that is no view; views are called by their numbers."""
 
+CANNOT_READ = "cannot be read: "
+"""How the reason begins where the file itself is out of reach, whatever is in it."""
+
 Rendering = int | None
 Wanted = Callable[[Sample], Sequence[Rendering]]
 """Which renderings of a sample are to be featurised."""
@@ -123,7 +126,7 @@ def _read(sample: Sample, *, spec: PreprocessSpec, wanted: Wanted, measured: boo
         image = decode(data, at_least=spec.decode_at_least, limits=TRAINER_LIMITS)
         return _ReadPicture(_render(image, spec, sample, wanted), measure_picture(data, image) if measured else None)
     except OSError as error:
-        return PassedOver(sample.name, f"cannot be read: {error.strerror or error}")
+        return PassedOver(sample.name, f"{CANNOT_READ}{error.strerror or error}")
     except PictureError as error:
         return PassedOver(sample.name, str(error))
 

@@ -1,6 +1,7 @@
 """The `train` verb, told once: from a folder of labelled pictures to a published bundle."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from shared.bundle import Bundle
@@ -11,6 +12,7 @@ from trainer.counting import counted
 from trainer.differences import Differences
 from trainer.evidence import learn_evidence
 from trainer.feature_tally import FeatureTally
+from trainer.features_in import belong_on_disk, refuse_comparing_backbones, settled_on_disk
 from trainer.final_fit import rows_of_final
 from trainer.findings import Finding
 from trainer.golden_pictures import make_golden
@@ -27,6 +29,7 @@ from trainer.precision import recorded_choice
 from trainer.progress import Progress
 from trainer.publishing import publish_run, require_writable
 from trainer.replay import read_earlier
+from trainer.rows_on_disk import RowsOnDisk
 from trainer.run_backbone import RunBackbone, open_backbone
 from trainer.run_record import Timings
 from trainer.served_graph import attach_head
@@ -101,13 +104,18 @@ def train(
         audit = read_audited(settings, progress)
     with torch_ahead():
         with timings.measure("export"):
+            refuse_comparing_backbones(settings, len(audit.manifest.samples), progress)
             settings, picked = settle_backbone(settings, audit, progress, tally=tally)
             because = picked.reason if picked else None
             opened = open_backbone(settings, progress, earlier=earlier, tally=tally, because=because)
             backbone = with_reason(opened, picked)
         with timings.measure("featurize"):
             samples = audit.manifest.samples
-            features = backbone.featurize(samples, settings, progress, engine=settings.engine, on_metrics=on_metrics)
+            on_disk = partial(belong_on_disk, settings, len(samples), progress=progress)
+            features = backbone.featurize(
+                samples, settings, progress, engine=settings.engine, on_metrics=on_metrics, on_disk=on_disk
+            )
+            settings = settled_on_disk(settings) if isinstance(features.rows, RowsOnDisk) else settings
             audit = leave_out_unreadable(audit, features, max_bad=settings.max_bad, progress=progress)
         with timings.measure("fit"):
             recorded = recorded_choice(earlier.bundle.metadata) if earlier else None

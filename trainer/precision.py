@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from shared.bundle import BundleMetadata
 from shared.cpu_features import Cpu
-from trainer.errors import QuantisationFailed
+from trainer.errors.features import QuantisationFailed
 from trainer.feature_library import FeatureLibrary
 from trainer.golden_pictures import choose_golden
 from trainer.int8_comparison import Int8Comparison, accuracy_in_words, compare_int8, groups_of_selection
@@ -197,21 +197,23 @@ def _keeping_tried(in_int8: Measured, searched: Searched, training: Training) ->
         return in_int8
     tried = [replace(one, chosen=False, reason=_IN_FLOAT32) if one.chosen else one for one in searched.tried]
     taken = next(one for one in searched.tried if one.chosen)
-    best = min(searched.tried, key=lambda one: one.log_loss)
     fit, targets = in_int8.searched.fit, training.targets[training.rows("train", "validation")]
     losses = sample_losses(fit.out_of_fold_probabilities, targets)
+    best = min(searched.tried, key=lambda one: one.log_loss).losses
+    if len(best) < len(losses):  # recipes were compared on a part of the pictures
+        best = sample_losses(searched.fit.out_of_fold_probabilities, targets)
     made = replace(
         taken,
         recipe=in_int8.searched.recipe,
         name=in_int8.searched.name,
         accuracy=accuracy(fit.out_of_fold_probabilities, targets),
         log_loss=float(losses.mean()),
-        difference=float((losses - best.losses).mean()),
-        difference_error=standard_error(losses - best.losses, groups_of_selection(training)),
+        difference=float((losses - best).mean()),
+        difference_error=standard_error(losses - best, groups_of_selection(training)),
         reason="taken: the int8 form of the recipe that was chosen in float32",
         losses=losses,
     )
-    return replace(in_int8, searched=replace(in_int8.searched, tried=(*tried, made)))
+    return replace(in_int8, searched=replace(in_int8.searched, tried=(*tried, made), bound=searched.bound))
 
 
 def _measure_speedup(choice: FeatureChoice, library: FeatureLibrary) -> float:

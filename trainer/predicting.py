@@ -12,7 +12,7 @@ from shared.files import sha256_of_file
 from shared.prediction import top_k
 from trainer.counting import counted
 from trainer.data_source import local_data
-from trainer.errors import NothingToPredict
+from trainer.errors.scoring import NothingToPredict
 from trainer.label_from_name import label_from_path
 from trainer.learned_from import fitted_on
 from trainer.picture_files import FoundFile, find_files, readable_name

@@ -1,7 +1,6 @@
 """The prototype head: the nearest class mean, under a covariance that all classes share. For very few pictures."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,6 @@ from trainer.linear_probe import check_rows
 from trainer.live_metrics import HeadStep
 from trainer.metrics import accuracy, log_loss, softmax
 from trainer.recipe import FeatureRows
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SHRINKAGES = (1.0, 0.97, 0.9, 0.8, 0.6, 0.4, 0.2, 0.1)
 """Shares of the identity in the covariance. 1: the nearest mean of standardised features, and nothing else."""
@@ -123,29 +119,25 @@ def _prototypes(
     x, of_class = torch.tensor(learned.features, dtype=torch.float64), torch.tensor(learned.targets)
     onehot = torch.nn.functional.one_hot(of_class, class_count).double()
     means = onehot.T @ x / onehot.sum(0)[:, None]
-    directions, variances = _spread(x - means[of_class])
-    total = variances.sum()
+    centred = x - means[of_class]
+    wide = centred.shape[0] < centred.shape[1]
+    products = (centred @ centred.T if wide else centred.T @ centred) / len(centred)
+    total = products.trace()
     typical = total / x.shape[1] if total > 0 else torch.ones(()).double()
-    independent = total.square() / variances.square().sum() / x.shape[1] if total > 0 else 1.0
+    independent = total.square() / products.square().sum() / x.shape[1] if total > 0 else 1.0
     prior = torch.zeros(class_count).double() if balance else (onehot.mean(0)).log()
-    along = means @ directions
+    seen = centred @ means.T / len(centred) if wide else means.T
     found = []
     for share in shrinkages:
-        elsewhere = share * typical
-        correction = 1 / ((1 - share) * variances + elsewhere) - 1 / elsewhere
-        weight = ((along * correction) @ directions.T + means / elsewhere) * independent
+        solved = means.T / (share * typical)
+        if share < 1:
+            shifted = (1 - share) * products
+            shifted.diagonal().add_(share * typical)
+            inverse_of_seen = torch.cholesky_solve(seen, torch.linalg.cholesky(shifted))
+            # (A + a I)^-1 m = (m - C' (C C' + a I)^-1 C m) / a: Woodbury, from whichever side is smaller.
+            solved = (
+                solved - (1 - share) * (centred.T @ inverse_of_seen) / (share * typical) if wide else inverse_of_seen
+            )
+        weight = solved.T * independent
         found.append((weight.T.numpy(), (prior - (weight * means).sum(1) / 2).numpy()))
     return found
-
-
-def _spread(centred: "Tensor") -> "tuple[Tensor, Tensor]":
-    """Directions (D, R) and variances (R,) along them of rows (M, D) whose class means were taken away."""
-    import torch
-
-    wide = centred.shape[0] < centred.shape[1]
-    products = centred @ centred.T if wide else centred.T @ centred
-    values, vectors = torch.linalg.eigh(products)
-    kept = values > values.max() * 1e-10
-    values, vectors = values[kept], vectors[:, kept]
-    directions = centred.T @ vectors / values.sqrt() if wide else vectors
-    return directions, values / len(centred)

@@ -11,7 +11,7 @@ from shared.bundle import Bundle, BundleMetadata, read_bundle
 from shared.errors import BundleError
 from shared.publish import list_also, publish, resolve, seal, staging_folder
 from trainer.bundle_files import Run, metadata_fields, write_bundle_files
-from trainer.errors import ModelsDirNotWritable
+from trainer.errors.training import ModelsDirNotWritable
 from trainer.gates import check_bundle
 from trainer.progress import Progress
 from trainer.report import REPORT_FILE, report_files

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainer.activation_ranges import Ranges
 from trainer.canonical import canonical
-from trainer.errors import QuantisationFailed
+from trainer.errors.features import QuantisationFailed
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.errors import LabelTableInvalid, UnsafeRow
+from trainer.errors.manifest import LabelTableInvalid
+from trainer.errors.sources import UnsafeRow
 from trainer.groups import column_of
 from trainer.label_table import TableRow, read_label_table
 from trainer.layout import (

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.preprocess import PreprocessSpec
+from trainer.rows import Rows
+from trainer.rows_on_disk import RowsOnDisk
 
 HeadKind = Literal["probe", "prototype", "blend", "mlp", "sgd"]
 Precision = Literal["float32", "int8"]
@@ -28,6 +30,11 @@ class FeatureChoice:
     taps: tuple[str, ...] = ()
     precision: Precision = "float32"
     mirror: bool = False
+
+    @property
+    def in_graph(self) -> tuple[object, ...]:
+        """What is in its graph; choices of the same share it."""
+        return (self.spec.height, self.spec.width, self.taps, self.mirror)
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,20 @@ class FeatureRows:
     def take(self, rows: NDArray[np.int64]) -> "FeatureRows":
         """Those of some pictures, with their views."""
         return FeatureRows(self.plain[rows], self.views[:, rows])
+
+
+RowsToFit = FeatureRows | RowsOnDisk
+"""What a head is fitted on; on disk there are no views."""
+
+
+def plain_of(rows: RowsToFit) -> Rows:
+    """The features of the pictures as they are, shape (N, D)."""
+    return rows if isinstance(rows, RowsOnDisk) else rows.plain
+
+
+def rows_to_fit(features: Rows) -> RowsToFit:
+    """Features (N, D) without any view."""
+    return features if isinstance(features, RowsOnDisk) else plain_rows(features)
 
 
 def plain_rows(features: NDArray[np.float32]) -> FeatureRows:

@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from trainer.counting import counted
 from trainer.feature_choices import in_words
 from trainer.feature_library import FeatureLibrary
 from trainer.kept_rows import KeptRows
-from trainer.recipe import FeatureChoice, FeatureRows, HeadKind, Recipe
+from trainer.recipe import FeatureChoice, HeadKind, Recipe, RowsToFit
 from trainer.recipe_search import Candidate, Plan, Refinement
+from trainer.search_bound import PlannedStep, SearchBound, find_bound
+from trainer.search_cost import PlannedFit
 from trainer.settings import TrainSettings
 from trainer.taps import has_quarters
 from trainer.training import Training
@@ -27,7 +29,15 @@ doubt."""
 _BEYOND_DOUBT = 2.0
 """Standard errors. With one, a perceptron was taken in 6 of 25 folds, and was more accurate in none (decision 0019)."""
 
-_Step = Callable[[Recipe], Iterator[Recipe]]
+
+@dataclass(frozen=True)
+class _Step:
+    """Recipes that are tried beside the best so far: what to call them, which, and beyond how many errors."""
+
+    name: str
+    beside: Callable[[Recipe], Iterator[Recipe]]
+    doubt: float = 1.0
+
 
 FEW = 10
 """With fewer pictures of some label, a prototype head is tried unasked."""
@@ -52,8 +62,50 @@ def make_plan(library: FeatureLibrary, training: Training, settings: TrainSettin
         library.announce(
             [(choice, views) for choice in choices], views_tried=VIEWS if _tries_views(training, settings) else 0
         )
-    first = _candidate(library, Recipe(choices[0], head, views))
-    return Plan((first,), _memory(library, training), _refinements(library, training, settings))
+    first = Recipe(choices[0], head, views)
+    steps = tuple(step for step in _steps(library, training, settings) if any(step.beside(first)))
+    bound = _bound(library, training, settings, first, steps)
+    kept = steps[: len(steps) - bound.steps_left_out]
+    return Plan(
+        (_candidate(library, first),),
+        _memory(library, training),
+        tuple(_candidates_of(library, step) for step in kept),
+        compared=bound.compared,
+        bound=bound.in_words() if bound.holds_back else "",
+    )
+
+
+def _bound(
+    library: FeatureLibrary, training: Training, settings: TrainSettings, first: Recipe, steps: tuple[_Step, ...]
+) -> SearchBound:
+    """How the fits are kept within `--max-search`; told where there is anything to compare."""
+    of_base = training.features.shape[1]
+    dearest: HeadKind = "blend" if settings.search and settings.head == "auto" else first.head
+
+    def planned(recipe: Recipe) -> PlannedFit:
+        head = dearest if recipe.head == first.head else recipe.head
+        return PlannedFit(head, library.columns_of(recipe.features, of_base=of_base), recipe.views)
+
+    planned_steps = [PlannedStep(step.name, tuple(planned(one) for one in step.beside(first))) for step in steps]
+    found = find_bound(
+        [PlannedFit(first.head, library.columns_of(first.features, of_base=of_base), first.views)],
+        planned_steps,
+        pictures=len(training.rows("train", "validation")),
+        class_count=len(training.labels),
+        limit_s=60 * settings.max_search,
+    )
+    if (settings.search and found.fits) or found.holds_back:
+        library.progress.say(
+            found.in_words() + _each_fold(settings.folds),
+            heads_estimate_s=round(found.seconds, 1),
+            compared_on=found.compared,
+            left_out=list(found.left_out),
+        )
+    return found
+
+
+def _each_fold(folds: int) -> str:
+    return f" Each of the {folds} folds takes as long again." if folds else ""
 
 
 def _candidate(library: FeatureLibrary, recipe: Recipe, doubt: float = 1.0) -> Candidate:
@@ -77,11 +129,11 @@ def _apart(choices: tuple[FeatureChoice, ...]) -> tuple[tuple[FeatureChoice, ...
     return (simple, tuple(choice for choice in choices if choice not in simple)) if simple else (choices, ())
 
 
-def _memory(library: FeatureLibrary, training: Training) -> Callable[[Recipe], FeatureRows]:
+def _memory(library: FeatureLibrary, training: Training) -> Callable[[Recipe], RowsToFit]:
     """Rows of a recipe; those of the base choice are there."""
-    kept = KeptRows(library.rows)
+    kept = KeptRows(library.rows_to_fit)
 
-    def rows_of(recipe: Recipe) -> FeatureRows:
+    def rows_of(recipe: Recipe) -> RowsToFit:
         is_base = recipe.features == library.base and not recipe.views
         return training.feature_rows if is_base else kept.rows(recipe.features, recipe.views)
 
@@ -93,7 +145,7 @@ def _tries_views(training: Training, settings: TrainSettings) -> bool:
     return settings.views == "auto" and (settings.search or len(training.rows("train", "validation")) <= SMALL)
 
 
-def _refinements(library: FeatureLibrary, training: Training, settings: TrainSettings) -> tuple[Refinement, ...]:
+def _steps(library: FeatureLibrary, training: Training, settings: TrainSettings) -> tuple[_Step, ...]:
     """What is tried beside the best so far, step by step; a step without anything to try is left out."""
     pictures = Counter(training.targets[training.rows("train", "validation")].tolist())
     auto = settings.head == "auto"
@@ -113,18 +165,18 @@ def _refinements(library: FeatureLibrary, training: Training, settings: TrainSet
         yield replace(recipe, head="mlp")
 
     steps = (
-        (heads, 1.0, auto and (settings.search or few)),
-        (_with_features(simple), 1.0, len(simple) > 1),
-        (_with_features(quartered), _BEYOND_DOUBT, len(quartered) > 0),
-        (perceptron, _BEYOND_DOUBT, auto and settings.search),
-        (with_views, _BEYOND_DOUBT, _tries_views(training, settings)),
+        (_Step("other heads", heads), auto and (settings.search or few)),
+        (_Step("other features", _with_features(simple)), len(simple) > 1),
+        (_Step("quarters", _with_features(quartered), _BEYOND_DOUBT), len(quartered) > 0),
+        (_Step("a perceptron", perceptron, _BEYOND_DOUBT), auto and settings.search),
+        (_Step("views", with_views, _BEYOND_DOUBT), _tries_views(training, settings)),
     )
-    return tuple(_candidates_of(library, step, doubt) for step, doubt, is_wanted in steps if is_wanted)
+    return tuple(step for step, is_wanted in steps if is_wanted)
 
 
-def _with_features(choices: tuple[FeatureChoice, ...]) -> _Step:
+def _with_features(choices: tuple[FeatureChoice, ...]) -> Callable[[Recipe], Iterator[Recipe]]:
     return lambda recipe: (replace(recipe, features=choice) for choice in choices if choice != recipe.features)
 
 
-def _candidates_of(library: FeatureLibrary, step: _Step, doubt: float) -> Refinement:
-    return lambda recipe: tuple(_candidate(library, one, doubt) for one in step(recipe))
+def _candidates_of(library: FeatureLibrary, step: _Step) -> Refinement:
+    return lambda recipe: tuple(_candidate(library, one, step.doubt) for one in step.beside(recipe))

@@ -2,18 +2,20 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.preprocess import PreprocessSpec
-from trainer.fitting import FitOptions, OnStep, fit_head
+from trainer.fitting import FitOptions, OnStep, finish_head, fit_head
+from trainer.group_sample import sample_groups
 from trainer.head import HeadFit
 from trainer.intervals import standard_error
 from trainer.metrics import accuracy, sample_losses
-from trainer.recipe import FeatureChoice, FeatureRows, Recipe, plain_rows
+from trainer.recipe import FeatureChoice, Recipe, RowsToFit, rows_to_fit
+from trainer.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,21 @@ class Plan:
         rows_of: features and views of all N pictures for a recipe, in the canonical order.
         refinements: in the order of the steps.
         then: gives what is made of the recipe that was chosen, such as its int8 form; itself, if not said.
+        compared: on about so many pictures recipes are compared, where there are more; on all, if not said.
+        bound: what that and other limits leave out, in words; "" for nothing.
     """
 
     candidates: tuple[Candidate, ...]
-    rows_of: Callable[[Recipe], FeatureRows]
+    rows_of: Callable[[Recipe], RowsToFit]
     refinements: tuple[Refinement, ...] = ()
     then: Callable[[Candidate], Candidate] | None = None
+    compared: int | None = None
+    bound: str = ""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One recipe and what came of it, on the rows that selection may see.
+    """One recipe and what came of it, on the rows that recipes were compared on.
 
     Attributes:
         recipe, name, cost: of the candidate.
@@ -99,17 +105,19 @@ class Searched:
         name: in words.
         fit: its head, fitted on all rows that selection may see.
         tried: everything that was compared, in order; empty where there was nothing to choose.
+        bound: what was left out so that the search ends in time, in words; "" for nothing.
     """
 
     recipe: Recipe
     name: str
     fit: HeadFit
     tried: tuple[Tried, ...]
+    bound: str = ""
 
 
-def plan_of(features: NDArray[np.float32]) -> Plan:
+def plan_of(features: Rows) -> Plan:
     """The default probe on features (N, D): nothing to choose."""
-    rows = plain_rows(features)
+    rows = rows_to_fit(features)
     return Plan((Candidate(Recipe(FeatureChoice(PreprocessSpec())), "probe"),), lambda _recipe: rows)
 
 
@@ -134,30 +142,75 @@ def search(
         on_step: told of each step of each fit.
         on_tried: called for each recipe that is done.
     """
-    their_targets, their_groups, options = targets[rows], [groups[row] for row in rows.tolist()], options.for_rows(rows)
-    fits: dict[Candidate, tuple[HeadFit, float]] = {}
-
-    def fit_of(candidate: Candidate) -> HeadFit:
-        if candidate not in fits:
-            of_recipe = plan.rows_of(candidate.recipe).take(rows)
-            started = time.perf_counter()  # featurising is done once, and told apart
-            fit = fit_head(candidate.recipe.head, of_recipe, their_targets, their_groups, options, on_step=on_step)
-            fits[candidate] = fit, time.perf_counter() - started
-            if on_tried is not None:
-                on_tried()
-        return fits[candidate][0]
-
-    def best_of(rivals: Sequence[Candidate]) -> Candidate:
-        return choose({one: _losses(fit_of(one), their_targets) for one in rivals}, their_groups, so_far=rivals[0])
-
+    sampled = _compared_on(plan, rows, targets, groups, options.seed)
+    compared = _Fits(plan, sampled, targets, groups, options, on_step, on_tried)
     current = plan.candidates[0]
-    if fit_of(current).folds:  # else there is nothing to compare by
-        current = best_of(plan.candidates)
+    if compared.of(current).folds:  # else there is nothing to compare by
+        current = compared.best(plan.candidates)
         for refinement in plan.refinements:
-            current = best_of((current, *refinement(current.recipe)))
-    tried = _tell(fits, current, their_targets, their_groups) if len(fits) > 1 else ()
+            current = compared.best((current, *refinement(current.recipe)))
+    tried = compared.tell(current)
     made = current if plan.then is None else plan.then(current)
-    return Searched(made.recipe, made.name, fit_of(made), tried)
+    is_part = len(sampled) < len(rows)
+    fits = _Fits(plan, rows, targets, groups, options, on_step, on_tried) if is_part else compared
+    return Searched(made.recipe, made.name, fits.whole(made), tried, plan.bound)
+
+
+def _compared_on(
+    plan: Plan, rows: NDArray[np.int64], targets: NDArray[np.int64], groups: Sequence[str], seed: int
+) -> NDArray[np.int64]:
+    """The rows that recipes are compared on: all, or a part that stands for them."""
+    is_choice = len(plan.candidates) > 1 or len(plan.refinements) > 0
+    if not is_choice or plan.compared is None or plan.compared >= len(rows):
+        return rows
+    return rows[sample_groups(targets[rows], [groups[row] for row in rows.tolist()], plan.compared, seed)]
+
+
+class _Fits:
+    """The fits of recipes on some rows, each made once."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        rows: NDArray[np.int64],
+        targets: NDArray[np.int64],
+        groups: Sequence[str],
+        options: FitOptions,
+        on_step: OnStep | None,
+        on_tried: Callable[[], None] | None,
+    ) -> None:
+        self._plan, self._rows, self._options = plan, rows, replace(options.for_rows(rows), is_compared=True)
+        self._targets, self._groups = targets[rows], [groups[row] for row in rows.tolist()]
+        self._on_step, self._on_tried = on_step, on_tried
+        self._made: dict[Candidate, tuple[HeadFit, float]] = {}
+
+    def of(self, candidate: Candidate) -> HeadFit:
+        """That of a recipe, as far as it is needed to compare it."""
+        if candidate not in self._made:
+            of_recipe = self._plan.rows_of(candidate.recipe).take(self._rows)
+            started = time.perf_counter()  # featurising is done once, and told apart
+            head = candidate.recipe.head
+            fit = fit_head(head, of_recipe, self._targets, self._groups, self._options, on_step=self._on_step)
+            self._made[candidate] = fit, time.perf_counter() - started
+            if self._on_tried is not None:
+                self._on_tried()
+        return self._made[candidate][0]
+
+    def whole(self, candidate: Candidate) -> HeadFit:
+        """That of a recipe, its head fitted on all rows."""
+        fit = self.of(candidate)
+        if fit.is_whole:
+            return fit
+        return finish_head(fit, self._plan.rows_of(candidate.recipe).take(self._rows), self._targets, self._options)
+
+    def best(self, rivals: Sequence[Candidate]) -> Candidate:
+        """The one to take, of some beside the first of them."""
+        losses = {one: _losses(self.of(one), self._targets) for one in rivals}
+        return choose(losses, self._groups, so_far=rivals[0])
+
+    def tell(self, chosen: Candidate) -> tuple[Tried, ...]:
+        """All that was compared; nothing where there was nothing to compare."""
+        return _tell(self._made, chosen, self._targets, self._groups) if len(self._made) > 1 else ()
 
 
 def choose(

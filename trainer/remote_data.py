@@ -19,7 +19,7 @@ from shared.remote import RemotePlace, is_http, says_absent
 from trainer.cache_description import describe
 from trainer.data_folder import address_home
 from trainer.data_source import LocalData, staging, unpack_once, unpacked
-from trainer.errors import DataUnreachable
+from trainer.errors.sources import DataUnreachable
 from trainer.label_table import read_label_table
 from trainer.locations import archive_suffix, last_name
 from trainer.member_names import safe_name

@@ -8,7 +8,8 @@ from pathlib import Path
 from shared.addresses import shown
 from shared.errors import AddressUnusable, FinialError, PackageMissing
 from shared.remote import RemotePlace, open_place, what_failed
-from trainer.errors import CacheNotWritable, DataUnreachable, ExtraMissing
+from trainer.errors.caches import CacheNotWritable
+from trainer.errors.sources import DataUnreachable, ExtraMissing
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 _WAIT_S = 60.0

@@ -12,7 +12,8 @@ from shared.bundle import Bundle, BundleMetadata, read_bundle
 from shared.publish import resolve
 from trainer.backbones import BackboneEntry, Weights, choose_backbone, find_weights
 from trainer.differences import Differences, compare
-from trainer.errors import ReplayRefused, ReplayWeightsMissing, WeightsMissing
+from trainer.errors.backbones import WeightsMissing
+from trainer.errors.training import ReplayRefused, ReplayWeightsMissing
 from trainer.feature_settings import chooses_cost
 from trainer.gates import GATES
 from trainer.named_test import NAMED_TEST, fold_shares

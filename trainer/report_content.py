@@ -114,6 +114,7 @@ class HeadFacts:
         recipe: features, views and head in words; "" where nothing was chosen.
         history: the training curve of a head that is fitted in epochs; empty for others.
         tried: the recipes that were compared, in the order of trial; empty where nothing was.
+        bound: what was left out so that the comparison ended in time, in words; "" for nothing.
         views: augmented views that were learned from beside each picture.
     """
 
@@ -126,6 +127,7 @@ class HeadFacts:
     recipe: str = ""
     history: tuple[HeadStep, ...] = ()
     tried: tuple[Tried, ...] = ()
+    bound: str = ""
     views: int = 0
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from shared.preprocess import PreprocessSpec
@@ -22,7 +23,10 @@ from trainer.mix_ups import MOST_PICTURED, PicturedMixUp, frequent_mix_ups, pict
 from trainer.report_content import BackboneFacts, HeadFacts, LabelCount, ReportFacts, ScoreFacts
 from trainer.report_findings import show_findings
 from trainer.report_words import right_of, uneven_split
+from trainer.rows import gather, take
+from trainer.rows_on_disk import RowsOnDisk
 from trainer.sgd_settings import without_idle
+from trainer.some_pictures import some_of
 from trainer.thumbnails import Thumbnails
 from trainer.training import Measured, Training
 
@@ -97,22 +101,26 @@ def _head(run: Run) -> HeadFacts:
         recipe=run.measured.searched.name if run.measured.searched.tried else "",
         history=fit.history,
         tried=run.measured.searched.tried,
+        bound=run.measured.searched.bound,
         views=run.measured.searched.recipe.views,
     )
 
 
 def _learning_curve(run: Run) -> LearningCurve | None:
-    training, fit = run.training, run.measured.fit
-    rows = training.rows("train", "validation")
-    return learning_curve(
-        training.features[rows],
+    """Of as many pictures as memory holds easily, where all features lie on disk."""
+    training, fit, seed = run.training, run.measured.fit, run.settings.seed
+    every = training.rows("train", "validation")
+    rows = some_of(training, every, seed=seed) if isinstance(training.features, RowsOnDisk) else every
+    curve = learning_curve(
+        gather(training.features, rows),
         training.targets[rows],
         [training.groups[row] for row in rows.tolist()],
         class_count=len(training.labels),
         l2=_quick_strength(fit),
-        seed=run.settings.seed,
+        seed=seed,
         threads=run.settings.thread_count,
     )
+    return curve if curve is None or len(rows) == len(every) else replace(curve, drawn_from=len(every))
 
 
 def _quick_strength(fit: HeadFit) -> float:
@@ -124,7 +132,7 @@ def _max_softmax(run: Run) -> float | None:
         return None
     rows = rows_of_final(run.training, run.measured, run.final)
     return max_softmax_auroc(
-        run.training.features[rows],
+        take(run.training.features, rows),
         run.training.targets[rows],
         run.novelty.fit.folds,
         class_count=len(run.training.labels),

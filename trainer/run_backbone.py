@@ -1,9 +1,9 @@
 """The backbone of a run, as `train` and `audit` use it: chosen, its weights found, its graph exported."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from trainer.backbones import BackboneEntry, Weights, choose_backbone, find_weights
 from trainer.counting import counted
@@ -13,6 +13,7 @@ from trainer.featurize import Features, featurize
 from trainer.graph import backbone_graph, find_graph
 from trainer.live_metrics import OnMetrics
 from trainer.progress import Progress
+from trainer.ray_settings import EngineName
 from trainer.recipe import FeatureChoice
 from trainer.replay import Earlier
 from trainer.samples import Sample
@@ -48,8 +49,9 @@ class RunBackbone:
         settings: TrainSettings | AuditSettings,
         progress: Progress,
         *,
-        engine: Literal["onnxruntime", "torch"] = "onnxruntime",
+        engine: EngineName = "onnxruntime",
         on_metrics: OnMetrics | None = None,
+        on_disk: Callable[[int], bool] | None = None,
     ) -> Features:
         """Features and statistics of samples; see `featurize`. How many were computed is said."""
         features = featurize(
@@ -61,10 +63,12 @@ class RunBackbone:
             engine=engine,
             module=lambda: self.module_of(self.choice),
             provider=settings.provider,
+            ray=settings.ray_options if isinstance(settings, TrainSettings) else None,
             threads=settings.thread_count,
             progress=progress,
             on_metrics=on_metrics,
             tally=self.tally,
+            on_disk=on_disk,
         )
         progress.say(
             f"Featurised {counted(features.featurized, 'picture')}, {features.from_cache:,} came from the cache.",

@@ -1,7 +1,7 @@
 """The bytes of a sample's file, as the manifest knows them: nothing is learned from a picture that was changed."""
 
 from shared.files import sha256_of
-from trainer.errors import PictureNoLongerUsable
+from trainer.errors.features import PictureNoLongerUsable
 from trainer.samples import Sample
 
 

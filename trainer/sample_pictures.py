@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 from shared.files import write_atomically
 from trainer.concrete import draw_surface, light
 from trainer.cracks import draw_cracks, draw_marks
-from trainer.errors import FolderNotEmpty
+from trainer.errors.sources import FolderNotEmpty
 from trainer.progress import Progress, Quiet
 
 CRACKED, UNCRACKED = _LABELS = ("cracked", "uncracked")

@@ -6,20 +6,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import CliPositionalArg, NoDecode
 
 from shared.cores import usable_cores
 from shared.session import Provider
 from shared.settings import FinialSettings
 from trainer.feature_settings import FeatureSettings
-from trainer.groups import valid_grouping
+from trainer.features_in import check_where_features_lie
 from trainer.locations import Location, stem
-from trainer.model_name import valid_model_name
 from trainer.named_test_settings import NamedTestSettings
+from trainer.ray_settings import RAY_OPTIONS, EngineName, RayOptions, RaySettings
+from trainer.setting_types import (
+    Age,
+    Count,
+    Folds,
+    Fraction,
+    GroupBy,
+    HexDigits,
+    Milliseconds,
+    Minutes,
+    ModelName,
+    PicturesPerClass,
+    Seed,
+    Share,
+    Threads,
+    seconds_of,
+)
 from trainer.sgd_settings import SgdSettings
 
-Engine = Literal["onnxruntime", "torch"]
 HeadChoice = Literal["auto", "probe", "prototype", "blend", "mlp", "sgd"]
 
 DATA_HELP = (
@@ -27,28 +42,6 @@ DATA_HELP = (
 )
 LABELS_HELP = "Where labels come from: auto, folder, top-folder, prefix, prefix-words, or a TSV/CSV file."
 GROUP_BY_HELP = "Keep pictures together: a regular expression on their names, or column:NAME of the table."
-ModelName = Annotated[str, AfterValidator(valid_model_name)]
-GroupBy = Annotated[str, AfterValidator(valid_grouping)]
-Threads = Annotated[int, Field(ge=0, le=1024)]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Folds = Annotated[int, Field(ge=0, le=1000)]
-PicturesPerClass = Annotated[int, Field(ge=1, le=100_000)]
-Count = Annotated[int, Field(ge=1, le=10**9)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Age = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}[hd]$")]
-
-
-def _without_unit(value: Any) -> Any:
-    """A latency such as 20ms or 0.02s, in milliseconds."""
-    found = re.fullmatch(r"([0-9.]+)(ms|s)", value) if isinstance(value, str) else None
-    return float(found[1]) * (1 if found[2] == "ms" else 1000) if found else value
-
-
-Milliseconds = Annotated[float, Field(gt=0), BeforeValidator(_without_unit)]
-HexDigits = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{4,130}$")]
-
-_SECONDS = {"h": 3600.0, "d": 86400.0}
 
 
 class TrainerSettings(FinialSettings):
@@ -58,7 +51,7 @@ class TrainerSettings(FinialSettings):
         "Data": ("labels", "test", "test_labels", "group_by", "only", "limit", "max_bad", "rehash"),
         "Backbone": ("backbone", "backbones", "max_latency", "weights", "weights_url", "nano", "engine", "provider"),
         "Features": ("image_size", "fit", "taps", "mirror", "views", "precision", "precisions", "max_cost"),
-        "Split and head": ("split", "folds", "seed", "head", "search", "balance", "final_fit", "from_"),
+        "Split and head": ("split", "folds", "seed", "head", "search", "max_search", "balance", "final_fit", "from_"),
         "Only with --head sgd": tuple(name for name in SgdSettings.model_fields if name != "config"),
         "Result": (
             "name",
@@ -71,7 +64,8 @@ class TrainerSettings(FinialSettings):
             "keep_versions",
             "json_",
         ),
-        "Machine": ("threads", "cache_dir", "config"),
+        "Machine": ("threads", "cache_dir", "features_in", "feature_memory", "config"),
+        "Only with --engine ray": RAY_OPTIONS,
     }
 
     threads: Threads = Field(0, description="CPU threads; 0 = the cores this process may use.")
@@ -95,7 +89,7 @@ class BackboneChoice(FinialSettings):
     nano: bool = Field(True, description="--no-nano never falls back to the embedded backbone.")
 
 
-class TrainSettings(TrainerSettings, BackboneChoice, NamedTestSettings, FeatureSettings, SgdSettings):
+class TrainSettings(TrainerSettings, BackboneChoice, NamedTestSettings, FeatureSettings, SgdSettings, RaySettings):
     """Train on a folder (or table) of labelled pictures and publish a bundle."""
 
     max_latency: Milliseconds | None = Field(
@@ -118,8 +112,13 @@ class TrainSettings(TrainerSettings, BackboneChoice, NamedTestSettings, FeatureS
     search: bool = Field(
         False, description="Choose image size, fit, taps, views and head by cross-validation; what was tried is told."
     )
+    max_search: Minutes = Field(
+        10.0,
+        description="Minutes of a core, counted, not clocked, for fits that only compare recipes; large sets are "
+        "compared on a part of their pictures, which is told. 0 = no bound.",
+    )
     balance: bool = Field(False, description="Let every label weigh alike in the fit, however many pictures it has.")
-    engine: Engine = Field("onnxruntime", description="What computes the features.")
+    engine: EngineName = Field("onnxruntime", description="What computes features; ray: workers of a Ray cluster.")
     provider: Provider = Field("auto", description="Where ONNX Runtime computes: auto, cpu, cuda.")
     final_fit: Literal["all", "train"] = Field(
         "all", description="Fit the published head on every split (numbers stay the held-out ones), or on train only."
@@ -174,6 +173,8 @@ class TrainSettings(TrainerSettings, BackboneChoice, NamedTestSettings, FeatureS
         self.check_sgd(self.head)
         self.check_shares(self.split, asked="split" in self.model_fields_set)
         self.check_cost(search=self.search)
+        check_where_features_lie(self)
+        self.check_ray(self.engine, provider=self.provider, precision=self.precision)
         if self.engine == "torch" and self.precision != "float32":
             raise ValueError(f"--precision {self.precision}: --engine torch has no int8, only onnxruntime has")
         if self.provider == "cuda" and self.precision != "float32":
@@ -189,6 +190,11 @@ class TrainSettings(TrainerSettings, BackboneChoice, NamedTestSettings, FeatureS
                 "(a to z, 0 to 9, '.', '_', '-'); choose one, such as --name pets"
             )
         return self
+
+    @property
+    def ray_options(self) -> RayOptions:
+        """Which cluster `--engine ray` uses."""
+        return self.options_of_ray(threads=self.thread_count)
 
     @property
     def model_name(self) -> str:
@@ -274,7 +280,7 @@ class CacheSettings(FinialSettings):
     @property
     def older_than_s(self) -> float | None:
         """`--older-than` in seconds."""
-        return None if self.older_than is None else float(self.older_than[:-1]) * _SECONDS[self.older_than[-1]]
+        return None if self.older_than is None else seconds_of(self.older_than)
 
 
 class RollbackSettings(FinialSettings):

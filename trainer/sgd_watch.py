@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.early_stopping import EarlyStopping, best_epoch
-from trainer.errors import SgdDiverged
+from trainer.errors.training import SgdDiverged
 from trainer.head import Head
 from trainer.live_metrics import HeadStep
 from trainer.metrics import accuracy, log_loss, softmax

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.errors import SharesInvalid
+from trainer.errors.splits import SharesInvalid
 from trainer.manifest import Sample, Split
 from trainer.split_repair import Intervals, repair
 

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from trainer.errors import WeightsUnreadable
+from trainer.errors.backbones import WeightsUnreadable
 
 StateDict = dict[str, Tensor]
 

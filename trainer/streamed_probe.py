@@ -23,7 +23,7 @@ from trainer.sweep import torch_threads
 _STRONGER = 2
 """Strengths that are tried on all rows beside the best of the sample."""
 
-ONE_FOLD = "The strength was chosen on one fold of {folds}: the features are too many for memory, and each pass costs."
+ONE_FOLD = "The strength was chosen on one fold of {folds}: the features stay on disk, where each pass costs."
 
 
 def fit_streamed_probe(
@@ -78,6 +78,31 @@ def fit_streamed_probe(
     )
 
 
+def streamed_fold_logits(
+    rows: RowsOnDisk,
+    targets: NDArray[np.int64],
+    fold_of: NDArray[np.int64],
+    *,
+    l2: float,
+    near: Head,
+    class_count: int,
+    threads: int,
+    balance: bool,
+) -> NDArray[np.float32]:
+    """Logits (N, K) of each row under a probe of this strength that did not see its fold, (N,).
+
+    Args:
+        rows, targets, class_count, threads, balance: as of `fit_streamed_probe`.
+        fold_of: shape (N,).
+        l2: the strength.
+        near: a head of much the same rows.
+    """
+    with torch_threads(threads):
+        fits = _Fits.of(rows, targets, class_count, balance=balance)
+        start = torch.from_numpy(carried_over(near, fits.mean, fits.std))[None]
+        return fits.hold_out(fold_of, l2, start)[0]
+
+
 @dataclass(frozen=True)
 class _Chosen:
     """As `Swept`; the losses are those of one fold."""
@@ -106,16 +131,25 @@ class _Fits:
 
     def choose(self, fold_of: NDArray[np.int64], on_step: Callable[[HeadStep], None] | None) -> _Chosen:
         """The strength by the first fold; then all folds at that strength, for what they say of the rows held out."""
-        kept = (fold_of[:, None] != np.arange(fold_of.max() + 1)).astype(np.float32)
-        first = self._problem(kept[:, :1])
+        first = self._problem((fold_of[:, None] != 0).astype(np.float32))
         losses, best = self._sweep(first, torch.from_numpy(fold_of == 0), on_step)
         strength = min(losses, key=losses.__getitem__)
         del first  # its sample
-        every = self._problem(kept)
-        start = best.expand(every.shape).clone()
-        parameters = _minimised(every, strength, start, PATH_TOLERANCE)
-        logits = every.held_out_logits(parameters, fold_of)
+        logits, parameters = self.hold_out(fold_of, strength, best)
         return _Chosen(strength, tuple(losses.items()), logits, parameters.mean(0, keepdim=True))
+
+    def hold_out(self, fold_of: NDArray[np.int64], l2: float, start: Tensor) -> tuple[NDArray[np.float32], Tensor]:
+        """Logits (N, K) of each row under the fit without its fold, and the parameters of these fits.
+
+        Args:
+            fold_of: shape (N,).
+            l2: the strength.
+            start: parameters near theirs, shape (1, K, D + 1).
+        """
+        kept = (fold_of[:, None] != np.arange(fold_of.max() + 1)).astype(np.float32)
+        every = self._problem(kept)
+        parameters = _minimised(every, l2, start.expand(every.shape).clone(), PATH_TOLERANCE)
+        return every.held_out_logits(parameters, fold_of), parameters
 
     def fit(self, l2: float, *, start: "Tensor | Head | None") -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Weights (D, K) and bias (K,) of one strength on all rows."""

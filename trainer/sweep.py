@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from trainer.lbfgs import minimise
 from trainer.live_metrics import HeadStep
+from trainer.row_space_fits import FoldFit, fit_in_row_space, follow_folds
+from trainer.row_space_pays import pays
 from trainer.softmax_regression import SoftmaxRegression
 from trainer.standardise import floored, shrunk
 from trainer.strength_path import FINAL_TOLERANCE, PATH_TOLERANCE, STRENGTHS, follow, rises_for_good
@@ -56,27 +59,81 @@ def sweep(
         plain: how many rows, the first ones, are measured; the others are only learned from. All, if not said.
         on_step: told of each strength.
     """
-    problem = _problem_of_folds(features, targets, folds, scale, class_count, weights, plain)
-    held_out_in, true_class = torch.tensor(folds)[:plain], torch.tensor(targets)[:plain]
+    path = _in_row_space if pays(features.shape, class_count) else _on_columns
+    true_class = torch.tensor(targets)[:plain]
     losses: list[float] = []
-    best_logits = best_parameters = torch.empty(0)
-    for parameters in follow(problem, STRENGTHS):
-        losses.append(float(problem.losses[:plain].gather(1, held_out_in[:, None]).mean()))
-        if losses[-1] < min(losses[:-1], default=float("inf")):
-            best_logits, best_parameters = _of_held_out(problem.logits[:plain], held_out_in), parameters
+    best: _OutOfFold | None = None
+    for found in path(features, targets, folds, scale, class_count, weights, plain):
+        losses.append(found.loss)
+        if best is None or losses[-1] < min(losses[:-1]):
+            best = found
         if on_step is not None:
-            chosen = _of_held_out(problem.logits[:plain], held_out_in).argmax(1)
-            accuracy = float((chosen == true_class).double().mean())
+            accuracy = float((found.logits.argmax(1) == true_class).double().mean())
             index = len(losses) - 1
             on_step(HeadStep("validation", accuracy, losses[-1], strength_index=index, strength=STRENGTHS[index]))
         if rises_for_good(losses):
             break
+    if best is None:
+        raise RuntimeError("there is always a strength to try")
     return Swept(
         l2=STRENGTHS[losses.index(min(losses))],
         losses=tuple(zip(STRENGTHS, losses, strict=False)),
-        logits=best_logits.numpy(),
-        parameters=best_parameters.mean(0).numpy(),
+        logits=best.logits.numpy(),
+        parameters=best.mean_parameters().numpy(),
     )
+
+
+@dataclass(frozen=True)
+class _OutOfFold:
+    """One strength: the log loss of the plain rows, their logits (plain, K), and the folds' mean weights and biases."""
+
+    loss: float
+    logits: Tensor
+    mean_parameters: Callable[[], Tensor]
+
+
+def _on_columns(
+    features: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    scale: NDArray[np.float32],
+    class_count: int,
+    weights: NDArray[np.float32] | None,
+    plain: int | None,
+) -> Iterator[_OutOfFold]:
+    """All folds at once, with a weight for each column."""
+    problem = _problem_of_folds(features, targets, folds, scale, class_count, weights, plain)
+    held_out_in = torch.tensor(folds)[:plain]
+    for parameters in follow(problem, STRENGTHS):
+        loss = float(problem.losses[:plain].gather(1, held_out_in[:, None]).mean())
+        yield _OutOfFold(loss, _of_held_out(problem.logits[:plain], held_out_in), partial(parameters.mean, 0))
+
+
+def _in_row_space(
+    features: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    scale: NDArray[np.float32],
+    class_count: int,
+    weights: NDArray[np.float32] | None,
+    plain: int | None,
+) -> Iterator[_OutOfFold]:
+    """Fold by fold, with a weight for each row that a fit learns from: the same optima."""
+    rows, true_class, measured = _aligned(features), torch.tensor(targets), plain or len(features)
+    _, std = _members_of_folds(rows, folds, scale, plain)
+    of_rows = _weights_of(rows, weights)[:, 0]
+    for fits in follow_folds(
+        rows, true_class, torch.tensor(folds), std, of_rows, STRENGTHS, plain=measured, class_count=class_count
+    ):
+        logits = torch.zeros(measured, class_count)
+        for fit in fits:
+            logits[fit.held] = fit.logits
+        loss = float(torch.nn.functional.cross_entropy(logits, true_class[:measured]))
+        yield _OutOfFold(loss, logits, partial(_mean_on_columns, fits))
+
+
+def _mean_on_columns(fits: tuple[FoldFit, ...]) -> Tensor:
+    return torch.stack([fit.on_columns() for fit in fits]).mean(0)
 
 
 def fit_one(
@@ -102,6 +159,9 @@ def fit_one(
     """
     rows = _aligned(features)
     everyone, unit = _weights_of(rows, weights), torch.ones(1, rows.shape[1])
+    if start is not None and pays(features.shape, class_count):
+        near_by, classes = torch.tensor(start), torch.tensor(targets)
+        return fit_in_row_space(rows, classes, everyone[:, 0], l2=l2, class_count=class_count, start=near_by).numpy()
     problem = SoftmaxRegression(rows, torch.tensor(targets), everyone, unit, class_count=class_count)
     if start is None:
         near = [torch.zeros(problem.shape), *follow(problem, [one for one in STRENGTHS if one > l2])][-1]
@@ -162,10 +222,17 @@ def _problem_of_folds(
     """One fit for each fold, on the rows of the others, which are standardised as rows that weigh alike: by `weights`
     they count in the loss alone, as in the fit on all rows."""
     rows = _aligned(features)
-    members = (torch.tensor(folds)[:, None] != torch.arange(int(folds.max()) + 1)).to(rows.dtype)
-    std = _standard_deviations(rows, members, scale, pictures_per_row=(plain or len(rows)) / len(rows))
+    members, std = _members_of_folds(rows, folds, scale, plain)
     weighed = members * _weights_of(rows, weights)
     return SoftmaxRegression(rows, torch.tensor(targets), weighed, std, class_count=class_count)
+
+
+def _members_of_folds(
+    rows: Tensor, folds: NDArray[np.int64], scale: NDArray[np.float32], plain: int | None
+) -> tuple[Tensor, Tensor]:
+    """Which rows each fit learns from, 1 or 0, shape (N, P), and their deviations, shape (P, D)."""
+    members = (torch.tensor(folds)[:, None] != torch.arange(int(folds.max()) + 1)).to(rows.dtype)
+    return members, _standard_deviations(rows, members, scale, pictures_per_row=(plain or len(rows)) / len(rows))
 
 
 def _weights_of(rows: Tensor, weights: NDArray[np.float32] | None) -> Tensor:

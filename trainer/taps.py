@@ -41,6 +41,11 @@ def has_quarters(taps: Sequence[str]) -> bool:
     return any(pooling_of(tap) == "quarters" for tap in taps)
 
 
+def maps_read(taps: Iterable[str]) -> int:
+    """How many numbers the taps read of a map each, all together: one of it all, or four of quarters."""
+    return sum(4 if pooling_of(tap) == "quarters" else 1 for tap in taps)
+
+
 def in_words(taps: Sequence[str]) -> str:
     """By pooling: "features.13 and features.16, their peaks" for both, each averaged and with its peaks."""
     stages = {way: [stage_of(tap) for tap in taps if pooling_of(tap) == way] for way in POOLINGS}

@@ -12,7 +12,7 @@ from shared.files import sha256_of
 from shared.preprocess import PreprocessSpec
 from trainer.cache_description import describe
 from trainer.engines import TorchEngine
-from trainer.errors import CacheNotWritable
+from trainer.errors.caches import CacheNotWritable
 from trainer.feature_cache import PLAIN_VIEW, FeatureCache
 from trainer.fingerprint import fingerprint_of, what_features_depend_on
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trainer.balance import BalanceEffect, measure_balance
 from trainer.calibration import Calibration, measure_calibration
 from trainer.cross_validation import CrossValidation
-from trainer.errors import LabelNotInTrain
+from trainer.errors.audit import LabelNotInTrain
 from trainer.evaluation import Evaluation, evaluate
 from trainer.fitting import FitOptions, OnStep, fit_head
 from trainer.groups import find_groups
@@ -18,8 +18,10 @@ from trainer.head import HeadFit
 from trainer.live_metrics import HeadStep, OnMetrics
 from trainer.manifest import Manifest, Sample, Split
 from trainer.progress import Progress, Quiet
-from trainer.recipe import FeatureRows, HeadKind, plain_rows
+from trainer.recipe import FeatureRows, HeadKind, RowsToFit, plain_of, rows_to_fit
 from trainer.recipe_search import Plan, Searched, plan_of, search
+from trainer.rows import Rows, in_memory, take
+from trainer.rows_on_disk import RowsOnDisk
 from trainer.sgd_options import SgdOptions
 from trainer.split import split_groups
 
@@ -33,7 +35,8 @@ class Training:
     Attributes:
         samples: N samples.
         labels: K labels.
-        features: shape (N, D), of the plain pictures, under the recipe that was chosen once there is one.
+        features: shape (N, D), of the plain pictures, under the recipe that was chosen once there is one. On disk they
+            are in the order of their file.
         targets: shape (N,), class indices.
         groups: N group ids.
         splits: N splits.
@@ -42,7 +45,7 @@ class Training:
 
     samples: tuple[Sample, ...]
     labels: tuple[str, ...]
-    features: NDArray[np.float32]
+    features: Rows
     targets: NDArray[np.int64]
     groups: tuple[str, ...]
     splits: tuple[Split, ...]
@@ -53,13 +56,20 @@ class Training:
         return np.flatnonzero(np.isin(self.splits, splits))
 
     @property
-    def feature_rows(self) -> FeatureRows:
-        """Features of pictures and views."""
-        return plain_rows(self.features) if self.views is None else FeatureRows(self.features, self.views)
+    def values(self) -> NDArray[np.float32]:
+        """The features in memory, wherever they lie."""
+        return in_memory(self.features)
 
-    def having(self, rows: FeatureRows) -> "Training":
+    @property
+    def feature_rows(self) -> RowsToFit:
+        """Features of pictures and views."""
+        if self.views is None or isinstance(self.features, RowsOnDisk):
+            return rows_to_fit(self.features)
+        return FeatureRows(self.features, self.views)
+
+    def having(self, rows: RowsToFit) -> "Training":
         """The same pictures with other features."""
-        return replace(self, features=rows.plain, views=rows.views)
+        return replace(self, features=plain_of(rows), views=None if isinstance(rows, RowsOnDisk) else rows.views)
 
     def fit(
         self,
@@ -116,7 +126,7 @@ def targets_of(manifest: Manifest) -> NDArray[np.int64]:
 
 def arrange(
     manifest: Manifest,
-    features: NDArray[np.float32],
+    features: Rows,
     *,
     alike: Sequence[Sequence[int]] = (),
     shares: tuple[float, float, float],
@@ -139,7 +149,7 @@ def arrange(
     return Training(
         samples=samples,
         labels=manifest.labels,
-        features=features[order],
+        features=take(features, np.array(order, np.int64)),
         targets=targets_of(manifest)[order],
         groups=groups,
         splits=splits,
@@ -186,8 +196,8 @@ def measure(
     options = FitOptions(len(training.labels), seed, threads, balance, sgd or SgdOptions(), training.rows("validation"))
     selection, test = training.rows("train", "validation"), training.rows("test")
     searched = _search(plan, selection, training, options, progress, on_metrics)
-    fit, features = searched.fit, plan.rows_of(searched.recipe).plain
-    test_probabilities = fit.probabilities(features[test])
+    fit, features = searched.fit, plain_of(plan.rows_of(searched.recipe))
+    test_probabilities = fit.probabilities(take(features, test))
     return Measured(
         fit=fit,
         test=_evaluated(training, test, test_probabilities) if len(test) else None,

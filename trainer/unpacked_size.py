@@ -4,7 +4,7 @@ import shutil
 import threading
 from pathlib import Path
 
-from trainer.errors import TooLarge
+from trainer.errors.sources import TooLarge
 
 MOST_FILES = 2_000_000
 MOST_TIMES = 200

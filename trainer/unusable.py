@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from trainer.errors import TooManyUnusable
+from trainer.errors.audit import TooManyUnusable
 from trainer.samples import Manifest, PassedOver
 
 

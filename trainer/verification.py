@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from trainer.backbones import build_classifier, class_names
 from trainer.catalogue import NANO, BackboneEntry
 from trainer.engines import TorchEngine
-from trainer.errors import BadData, NoClassesFound, UsageError
+from trainer.errors import BadData, UsageError
+from trainer.errors.backbones import NoClassesFound
 from trainer.manifest import Manifest, PassedOver, Sample
 from trainer.picture_rows import rows_of
 from trainer.weights import Weights

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.preprocess import Fit
-from trainer.errors import QuantisationFailed
+from trainer.errors.features import QuantisationFailed
 from trainer.feature_choices import in_words, prepared_for, rendered_apart
 from trainer.feature_library import FeatureLibrary
 from trainer.joined_graph import join_graphs

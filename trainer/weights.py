@@ -12,7 +12,8 @@ from pathlib import Path
 
 from shared.files import sha256_of_file
 from trainer.catalogue import NANO, BackboneEntry, get_entry
-from trainer.errors import UsageError, WeightsDamaged, WeightsMissing, WeightsUnreadable
+from trainer.errors import UsageError
+from trainer.errors.backbones import WeightsDamaged, WeightsMissing, WeightsUnreadable
 
 PUBLISHED_AT = "https://download.pytorch.org/models"
 PUBLISHED = "torchvision "

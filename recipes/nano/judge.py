@@ -19,6 +19,7 @@ from recipes.nano.contenders import Contender, read_contender
 from recipes.nano.timing import TIMED_PICTURES, images_per_s, runs_per_s
 from trainer.manifest import Manifest, read_manifest
 from trainer.progress import Progress
+from trainer.rows import gather
 from trainer.training import arrange
 
 SHARES = (0.7, 0.15, 0.15)
@@ -34,7 +35,7 @@ def judge(manifest: Manifest, features: NDArray[np.float32], *, seeds: int, thre
         training = arrange(free, features, shares=SHARES, seed=seed)
         head = training.fit(training.rows("train", "validation"), seed=seed, threads=threads).head
         test = training.rows("test")
-        found = head.logits(training.features[test]).argmax(axis=1)
+        found = head.logits(gather(training.features, test)).argmax(axis=1)
         accuracies.append(float((found == training.targets[test]).mean()))
     return accuracies
 

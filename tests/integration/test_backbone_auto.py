@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.pictures_on_disk import write_folder
 from tests.integration.test_road import settings_for
-from trainer.errors import NothingFastEnough
+from trainer.errors.comparing import NothingFastEnough
 from trainer.pipeline import train
 from trainer.progress import Quiet
 from trainer.replay import read_earlier

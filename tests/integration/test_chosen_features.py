@@ -6,15 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.classifier import classify_picture
 from service.loading import open_generation
-from service.pool import Pool, in_seconds
 from shared.bundle import FEATURES, INPUT_NAME, read_bundle
-from shared.decode import TRAINER_LIMITS, DecodeLimits, decode
+from shared.decode import TRAINER_LIMITS, decode
 from shared.preprocess import preprocess
 from shared.session import open_session
 from tests.integration.pictures_on_disk import write_folder
 from tests.integration.test_road import settings_for
+from tests.service.alone import classify_alone
 from trainer.catalogue import NANO, get_entry
 from trainer.pipeline import TrainResult, train
 from trainer.progress import Quiet
@@ -67,8 +66,7 @@ def test_the_service_answers_what_the_trainer_computes(trained: TrainResult, pic
     scorer = Scorer(trained.bundle.path, threads=1, provider="cpu", progress=Quiet())
 
     for path in sorted(pictures.rglob("*.*"))[::7]:
-        with Pool(lanes=1, max_waiting=0).lease(in_seconds(30)) as lane:
-            answer = classify_picture(path.read_bytes(), generation, lane, limits=DecodeLimits(), count=9)
+        answer = classify_alone(path.read_bytes(), generation, count=9)
         expected = scorer.score_one(path).probabilities
         assert expected is not None
         scores = {one.label: one.score for one in answer.predictions}

@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance
 
 from shared.files import sha256_of
 from tests.integration.pictures_on_disk import LABELS, draw
-from trainer.errors import GroupColumnMissing
+from trainer.errors.splits import GroupColumnMissing
 from trainer.pipeline import train
 from trainer.progress import Quiet
 from trainer.settings import TrainSettings

@@ -11,7 +11,8 @@ from shared.publish import list_versions, read_current, rollback
 from tests.integration.pictures_on_disk import LABELS, write_folder
 from tests.integration.test_road import settings_for
 from trainer.__main__ import main
-from trainer.errors import AccuracyTooLow, GateFailed, WorseThanCurrent
+from trainer.errors import GateFailed
+from trainer.errors.gates import AccuracyTooLow, WorseThanCurrent
 from trainer.gates import GATES
 from trainer.pipeline import TrainResult, train
 from trainer.progress import Quiet

@@ -17,7 +17,7 @@ from tests.integration.pictures_on_disk import draw, write_folder
 from tests.integration.test_road import content_of, settings_for
 from trainer import commands
 from trainer.__main__ import main
-from trainer.errors import ReplayWeightsMissing
+from trainer.errors.training import ReplayWeightsMissing
 from trainer.live_metrics import FeaturizedPicture, HeadStep
 from trainer.pipeline import TrainResult, train
 from trainer.progress import Phase, Progress, Quiet, Stretch

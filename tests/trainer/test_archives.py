@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from trainer.archives import unpack
-from trainer.errors import ArchiveDamaged, ArchiveEncrypted, CacheNotWritable, TooLarge, UnsafeName
+from trainer.errors.caches import CacheNotWritable
+from trainer.errors.sources import ArchiveDamaged, ArchiveEncrypted, TooLarge, UnsafeName
 
 PICTURES = {
     "cats/1.jpg": b"\xff\xd8cat" * 5000,

@@ -4,7 +4,7 @@ import pytest
 
 from shared.files import sha256_of
 from trainer.audit import audit_manifest
-from trainer.errors import ClassTooSmall, ConflictingLabels, LabelNotInTrain, SingleClass
+from trainer.errors.audit import ClassTooSmall, ConflictingLabels, LabelNotInTrain, SingleClass
 from trainer.manifest import Manifest, Sample, Split
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from trainer.audit_table import MOST_LABELS, MOST_NAMES, render_audit
 from trainer.data_audit import AuditedLabel, DataAudit
-from trainer.errors import SingleClass
+from trainer.errors.audit import SingleClass
 from trainer.finding_words import tell
 from trainer.findings import Finding, Kind, Mention, sort_findings
 from trainer.manifest_findings import tell_obstacle

@@ -11,7 +11,7 @@ from tests.integration.pictures_on_disk import draw, write_folder
 from trainer.__main__ import main
 from trainer.auditing import audit_data
 from trainer.data_audit import DataAudit
-from trainer.errors import NotFitForTraining
+from trainer.errors.audit import NotFitForTraining
 from trainer.findings import Kind, Severity
 from trainer.label_audit import count_steps
 from trainer.pipeline import train

@@ -12,7 +12,8 @@ from tests.trainer.conv_graph import conv_graph
 from tests.trainer.given_graph import given_backbone
 from trainer.backbone_choice import open_all, pick, settle_backbone
 from trainer.compared import Compared
-from trainer.errors import NoMiddleStage, NothingFastEnough, NothingToCompare
+from trainer.errors.comparing import NothingFastEnough, NothingToCompare
+from trainer.errors.features import NoMiddleStage
 from trainer.intake import read_audited
 from trainer.progress import Progress, Quiet
 from trainer.run_backbone import RunBackbone

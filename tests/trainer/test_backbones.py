@@ -8,10 +8,10 @@ import torch
 from tests.trainer.random_weights import put_into_cache, random_state, save_with_hash, whole_network
 from trainer.backbones import build_backbone, build_classifier, choose_backbone, class_names, find_weights
 from trainer.catalogue import UNKNOWN_LICENCE, get_entry, get_variants
-from trainer.errors import (
+from trainer.errors import UsageError
+from trainer.errors.backbones import (
     BackboneNotRecognised,
     UnknownBackbone,
-    UsageError,
     WeightsDamaged,
     WeightsDoNotFit,
     WeightsMissing,

@@ -8,7 +8,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from shared.onnx_file import refuse_unsafe_model
 from tests.trainer.tiny_graph import tiny_graph
 from trainer.canonical import canonical
-from trainer.errors import ExportFailed
+from trainer.errors.features import ExportFailed
 
 PLACE = "/home/someone/secret.py"
 

@@ -14,7 +14,7 @@ from trainer.catalogue import (
     get_entry,
     get_variants,
 )
-from trainer.errors import UnknownBackbone
+from trainer.errors.backbones import UnknownBackbone
 from trainer.weights import PUBLISHED_AT
 
 PUBLISHED = [variant for name in backbone_names() if name != NANO for variant in get_variants(name)]

@@ -16,7 +16,7 @@ from trainer.backbones import BackboneEntry, Weights, build_backbone, choose_bac
 from trainer.catalogue import NANO
 from trainer.chosen_module import OfBothSides, WithTaps, build_chosen
 from trainer.engines import OnnxEngine
-from trainer.errors import TapUnusable
+from trainer.errors.features import TapUnusable
 from trainer.export import export_backbone
 from trainer.parity import probe_images, prove_parity
 from trainer.tap_pooling import pool

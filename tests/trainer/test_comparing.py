@@ -15,7 +15,9 @@ from tests.trainer.tiny_graph import tiny_graph
 from trainer.compare_settings import CompareSettings
 from trainer.compared import Compared, front_of, table_of
 from trainer.comparing import ALL_SPLITS, compare, compare_backbones, require_known
-from trainer.errors import ChartNotWritable, NothingToCompare, SeveralUnusable, TooFewForFolds, UnknownBackbone
+from trainer.errors.backbones import UnknownBackbone
+from trainer.errors.comparing import ChartNotWritable, NothingToCompare, SeveralUnusable
+from trainer.errors.splits import TooFewForFolds
 from trainer.intake import read_audited
 from trainer.progress import Quiet
 from trainer.run_backbone import RunBackbone

@@ -5,7 +5,7 @@ import pytest
 
 from tests.trainer.blobs import make_blobs
 from trainer.cross_validation import cross_validate
-from trainer.errors import TooFewForFolds
+from trainer.errors.splits import TooFewForFolds
 from trainer.linear_probe import fit_linear_probe
 from trainer.metrics import accuracy, softmax
 from trainer.split import make_folds

@@ -15,7 +15,10 @@ from trainer.__main__ import main
 from trainer.cache_pruning import plan_removals, remove
 from trainer.data_folder import list_data
 from trainer.data_source import local_data
-from trainer.errors import ArchiveDamaged, BadData, CacheNotWritable, DataMissing, DataUnreachable, UnsafeRow
+from trainer.errors import BadData
+from trainer.errors.caches import CacheNotWritable
+from trainer.errors.manifest import DataMissing
+from trainer.errors.sources import ArchiveDamaged, DataUnreachable, UnsafeRow
 from trainer.manifest import read_manifest
 from trainer.predicting import predict
 from trainer.progress import Phase, Progress, Quiet, Stretch

@@ -8,7 +8,7 @@ import pytest
 from shared.bundle import BackboneInfo
 from tests.trainer.tiny_bundle import publish_tiny
 from trainer.differences import compare
-from trainer.errors import ReplayRefused
+from trainer.errors.training import ReplayRefused
 from trainer.replay import Earlier
 from trainer.samples import Sample
 from trainer.settings import TrainSettings
@@ -122,3 +122,14 @@ def test_what_made_the_model_is_compared_too(earlier: Earlier) -> None:
     assert found.backbone["weights_sha256"][1] == "e" * 64
     assert [name for name, equal in found.equal_bytes.items() if not equal] == ["labels.txt"]
     assert "different: labels.txt" in found.text and "seed 7 -> 9" in found.text
+
+
+def test_numbers_that_belong_together_are_told_as_all_others(earlier: Earlier) -> None:
+    """Not as Python writes a dictionary, with all the digits there are."""
+    old = earlier.bundle.metadata
+    folds = {"n": 32, "accuracy_interval": [0.6469084479862404, 0.9111045531043405], "log_loss": None}
+    made = old.model_copy(update={"metrics": {"cross_validated": folds}})
+
+    found = compare(earlier.bundle, {}, earlier.bundle, made, [])
+
+    assert "cross validated     none -> n 32, accuracy interval [0.6469, 0.9111], log loss none\n" in found.text

@@ -6,7 +6,7 @@ import pytest
 
 from tests.trainer.tiny_bundle import paint
 from trainer.audit import examine_manifest
-from trainer.errors import SingleClass
+from trainer.errors.audit import SingleClass
 from trainer.findings import Kind, Severity
 from trainer.intake import read_audited
 from trainer.manifest import read_manifest

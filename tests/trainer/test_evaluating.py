@@ -6,7 +6,7 @@ import pytest
 
 from shared.files import sha256_of
 from tests.trainer.tiny_bundle import paint, publish_tiny
-from trainer.errors import TooManyUnusable
+from trainer.errors.audit import TooManyUnusable
 from trainer.evaluating import BundleEvaluation, evaluate_bundle
 from trainer.progress import Quiet
 from trainer.settings import EvaluateSettings

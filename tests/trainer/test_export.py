@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from shared.preprocess import PreprocessSpec
 from tests.trainer.random_weights import random_state, save_with_hash, whole_network
-from trainer.errors import ExportFailed
+from trainer.errors.features import ExportFailed
 from trainer.export import export_backbone
 from trainer.parity import prove_parity
 

@@ -15,10 +15,11 @@ import pytest
 from numpy.typing import NDArray
 
 from shared.files import sha256_of
-from trainer.errors import CacheNotWritable
+from trainer.errors.caches import CacheNotWritable
 from trainer.feature_cache import FeatureCache
 from trainer.part_file import list_parts
 from trainer.part_store import sole_compactor
+from trainer.rows_on_disk import RowFile
 
 SIZE = 8
 ROOT = Path(__file__).resolve().parents[2]
@@ -365,3 +366,17 @@ def test_two_runs_may_share_a_cache(tmp_path: Path) -> None:
 def _numbers_in(part: Path) -> list[int]:
     digests = pq.read_table(part).column("digest").to_pylist()
     return [number for number in range(1000) if digest_of(number) in digests]
+
+
+def test_features_are_copied_into_a_file_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
+    """A part at a time: what memory does not hold goes from the cache to the head this way."""
+    cache, wanted = cache_in(tmp_path), [700, 3, 999, 256]
+    store(cache, range(800))
+    file = RowFile(tmp_path, len(wanted), SIZE)
+
+    found = cache.copy([digest_of(number) for number in wanted], file)
+
+    assert found.tolist() == [True, True, False, True]
+    rows = file.rows().together()
+    for row, number in zip(rows, wanted, strict=True):
+        np.testing.assert_array_equal(row, np.zeros(SIZE) if number == 999 else features_of(number))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from shared.preprocess import PreprocessSpec, preprocess
 from trainer.catalogue import NANO, backbone_names, get_entry
-from trainer.errors import NoMiddleStage, SizeRefused
+from trainer.errors.features import NoMiddleStage, SizeRefused
 from trainer.feature_choices import (
     base_choice,
     candidate_choices,

@@ -17,7 +17,7 @@ from tests.trainer.test_featurize import write_picture
 from tests.trainer.test_parity import MeanColour
 from tests.trainer.tiny_graph import tiny_graph
 from trainer.backbones import BackboneEntry, Weights
-from trainer.errors import PictureNoLongerUsable
+from trainer.errors.features import PictureNoLongerUsable
 from trainer.feature_choices import base_choice, prepared_for
 from trainer.feature_library import FeatureLibrary
 from trainer.manifest import Sample

@@ -26,6 +26,7 @@ from trainer.manifest import Sample
 from trainer.parity import relative_differences
 from trainer.picture_statistics import COLUMNS, PictureStatistics, measure_picture
 from trainer.progress import Phase, Progress, Quiet, Stretch
+from trainer.rows_on_disk import RowsOnDisk
 
 GRAPH = tiny_graph()
 
@@ -444,3 +445,33 @@ def test_rows_do_not_pile_up_while_they_are_computed(tmp_path: Path) -> None:
 
     assert found.featurized == 700
     assert 200 < display.most < 300
+
+
+def test_rows_on_disk_are_those_in_memory(samples: list[Sample], tmp_path: Path) -> None:
+    """Copies of a picture share one; what cannot be read has none."""
+    broken = tmp_path / "data" / "broken.png"
+    broken.write_bytes(b"no picture")
+    mixed = [samples[5], sample_of(broken), samples[2], replace(samples[5], name="copy.png"), *samples[6:]]
+    asked: list[int] = []
+
+    def on_disk(feature_size: int) -> bool:
+        asked.append(feature_size)
+        return True
+
+    found, in_memory = run(mixed, tmp_path, on_disk=on_disk), run(mixed, tmp_path)
+
+    assert asked == [3]
+    assert isinstance(found.rows, RowsOnDisk) and found.rows.shape == (len(mixed) - 1, 3)
+    assert found.values.tobytes() == in_memory.values.tobytes()
+    assert found.readable == in_memory.readable
+    assert np.array_equal(found.of_rows([4, 0]).values, in_memory.values[[4, 0]])
+
+
+def test_where_rows_shall_lie_is_asked_before_anything_is_computed(samples: list[Sample], tmp_path: Path) -> None:
+    def refuse(_feature_size: int) -> bool:
+        raise UsageError("too large")
+
+    with pytest.raises(UsageError, match="too large"):
+        run(samples, tmp_path, on_disk=refuse)
+
+    assert parts_of(tmp_path, "features") == []

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from trainer.audit import examine_manifest
-from trainer.errors import BadData, LabelNotInTrain, SingleClass, TooManyMissing, TooManyUnusable
+from trainer.errors import BadData
+from trainer.errors.audit import LabelNotInTrain, SingleClass, TooManyUnusable
+from trainer.errors.manifest import TooManyMissing
 from trainer.finding_words import WORDS, tell
 from trainer.findings import Finding, Kind, Mention, Severity, names_in, sort_findings, stops_training
 from trainer.likeness_findings import find_across_splits, find_alike

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.cross_validation import cross_validate
-from trainer.errors import TooFewForFolds
+from trainer.errors.splits import TooFewForFolds
 from trainer.fitting import FitOptions, fit_head
 from trainer.folds import FOLDS, draw_folds, fewest_groups, most_folds
 from trainer.learning_curve import learning_curve

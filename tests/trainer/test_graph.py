@@ -8,7 +8,8 @@ import pytest
 from tests.trainer.random_weights import random_state, save_with_hash, whole_network
 from trainer.backbones import Weights, choose_backbone, find_weights
 from trainer.catalogue import BackboneEntry, get_entry
-from trainer.errors import CacheNotWritable, WeightsDamaged
+from trainer.errors.backbones import WeightsDamaged
+from trainer.errors.caches import CacheNotWritable
 from trainer.graph import backbone_graph, find_graph
 from trainer.progress import Quiet
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shared.files import sha256_of
 from tests.trainer.grey_pictures import make_pictures, statistics_of
 from trainer.cross_validation import CrossValidation
-from trainer.errors import GroupColumnMissing, GroupingSaysNothing, GroupsWithoutTable
+from trainer.errors.splits import GroupColumnMissing, GroupingSaysNothing, GroupsWithoutTable
 from trainer.groups import find_groups, name_groups, valid_grouping
 from trainer.likeness_threshold import plant
 from trainer.manifest import Manifest, Sample

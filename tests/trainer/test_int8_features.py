@@ -13,7 +13,7 @@ from tests.trainer.conv_graph import CONV_SPEC, conv_graph
 from tests.trainer.given_graph import given_backbone
 from tests.trainer.tiny_graph import tiny_graph
 from trainer.compare_settings import CompareSettings
-from trainer.errors import QuantisationFailed
+from trainer.errors.features import QuantisationFailed
 from trainer.feature_library import FeatureLibrary
 from trainer.intake import read_audited
 from trainer.precision import PrecisionChoice, Recorded, settle_precision

@@ -12,7 +12,7 @@ from shared.cpu_features import Cpu
 from shared.preprocess import PreprocessSpec
 from tests.trainer.conv_graph import CONV_SPEC, conv_graph
 from trainer.canonical import canonical
-from trainer.errors import PictureNoLongerUsable
+from trainer.errors.features import PictureNoLongerUsable
 from trainer.int8_graph import CALIBRATION_COUNT, calibration_samples, int8_graph, requirements_of
 from trainer.progress import Quiet
 from trainer.samples import Sample

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.tiny_bundle import paint
-from trainer.errors import LabelTableInvalid
+from trainer.errors.manifest import LabelTableInvalid
 from trainer.label_table import TableRow, read_label_table
 from trainer.manifest import read_manifest
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from shared.files import sha256_of
-from trainer.errors import (
-    BadData,
+from trainer.errors import BadData, UsageError
+from trainer.errors.manifest import (
     DataMissing,
     LabelNotPrintable,
     LabelsAmbiguous,
@@ -17,7 +17,6 @@ from trainer.errors import (
     LabelTableInvalid,
     NoPictures,
     TooManyMissing,
-    UsageError,
 )
 from trainer.manifest import Manifest, read_manifest
 from trainer.progress import Quiet

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from trainer.early_stopping import EarlyStopping
-from trainer.errors import MlnetOptionsInvalid, UsageError
+from trainer.errors import UsageError
+from trainer.errors.training import MlnetOptionsInvalid
 from trainer.mlnet_file import Exponential, Lsr, LsrItem, Polynomial, Stopping, option_names, read_mlnet_options
 from trainer.mlnet_options import take_over, with_mlnet_options
 from trainer.progress import Quiet

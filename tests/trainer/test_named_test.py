@@ -7,14 +7,10 @@ import pytest
 
 from tests.trainer.tiny_bundle import paint, publish_tiny
 from trainer.audit import audit_manifest, examine_manifest
-from trainer.errors import (
-    ConflictingLabels,
-    LabelsFromDataTable,
-    ReplayRefused,
-    TooManyUnusable,
-    TwoTestSets,
-    UnknownTestLabels,
-)
+from trainer.errors.audit import ConflictingLabels, TooManyUnusable
+from trainer.errors.manifest import LabelsFromDataTable
+from trainer.errors.splits import TwoTestSets, UnknownTestLabels
+from trainer.errors.training import ReplayRefused
 from trainer.intake import read_audited
 from trainer.mlnet_options import with_mlnet_options
 from trainer.named_test import NAMED_TEST, settle_shares, with_test_set

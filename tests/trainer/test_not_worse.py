@@ -9,7 +9,7 @@ import pytest
 from shared.publish import resolve
 from tests.trainer.tiny_bundle import publish_tiny
 from trainer.backbones import get_entry
-from trainer.errors import CurrentUnreadable, NothingInCommon, WorseThanCurrent
+from trainer.errors.gates import CurrentUnreadable, NothingInCommon, WorseThanCurrent
 from trainer.evaluation import evaluate
 from trainer.head import Head, HeadFit
 from trainer.manifest import Sample

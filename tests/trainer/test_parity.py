@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from shared.preprocess import PreprocessSpec
 from tests.trainer.tiny_graph import TINY_SPEC, tiny_graph
-from trainer.errors import ParityFailed
+from trainer.errors.features import ParityFailed
 from trainer.head import Head
 from trainer.parity import check_parity, probe_images, prove_parity, relative_differences
 

@@ -46,6 +46,22 @@ def test_what_a_disk_has_of_its_own_is_no_label(tmp_path: Path) -> None:
     assert (found.folders, found.passed_over) == (("a", "a/lost+found"), ())
 
 
+def test_what_a_disk_has_repaired_is_no_label_either_but_said(tmp_path: Path) -> None:
+    """After a check of the disk it holds files without their names; or somebody does call a label so."""
+    write(tmp_path / "lost+found" / "#1312.jpg")
+
+    assert find_files(tmp_path).pictures == ()
+    assert reasons(tmp_path) == {
+        "lost+found": "where a disk puts what it has repaired; a label needs another name",
+    }
+
+
+def test_a_file_that_is_called_as_that_folder_is_a_file(tmp_path: Path) -> None:
+    write(tmp_path / "lost+found")
+
+    assert names(tmp_path) == ["lost+found"]
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -147,6 +163,13 @@ def test_a_table_lies_in_the_folder_that_holds_everything(tmp_path: Path) -> Non
 
     assert [file.name for file in found.tables] == ["photos/tags.csv"]
     assert [one.name for one in found.passed_over] == ["photos/2026/other.csv"]
+
+
+def test_a_table_may_lie_beside_the_pictures_in_the_one_folder_there_is(tmp_path: Path) -> None:
+    write(tmp_path / "photos" / "1.jpg")
+    (tmp_path / "photos" / "tags.csv").write_text("1.jpg,cat\n")
+
+    assert [file.name for file in find_files(tmp_path).tables] == ["photos/tags.csv"]
 
 
 def test_links_that_lead_round_in_a_circle_end(tmp_path: Path) -> None:

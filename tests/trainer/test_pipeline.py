@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.tiny_bundle import paint, publish_tiny
-from trainer.errors import ClassTooSmall, CurrentUnreadable, ReplayWeightsMissing, TooManyUnusable
+from trainer.errors.audit import ClassTooSmall, TooManyUnusable
+from trainer.errors.gates import CurrentUnreadable
+from trainer.errors.training import ReplayWeightsMissing
 from trainer.pipeline import train
 from trainer.progress import Quiet
 from trainer.settings import TrainSettings

@@ -14,7 +14,7 @@ from shared.files import sha256_of_file
 from tests.trainer.tiny_bundle import paint, publish_tiny
 from trainer.__main__ import main
 from trainer.commands import predict as predict_verb
-from trainer.errors import NothingToPredict
+from trainer.errors.scoring import NothingToPredict
 from trainer.picture_files import find_files
 from trainer.predicting import PicturePrediction, predict
 from trainer.progress import Quiet

@@ -17,7 +17,7 @@ from tests.trainer.conv_graph import CONV_SPEC, conv_graph
 from tests.trainer.tiny_graph import tiny_graph
 from trainer.activation_ranges import measure_ranges
 from trainer.canonical import canonical
-from trainer.errors import QuantisationFailed
+from trainer.errors.features import QuantisationFailed
 from trainer.parity import probe_images, relative_differences
 from trainer.quantise import FLOAT_CONVOLUTIONS, quantise
 

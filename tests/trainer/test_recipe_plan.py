@@ -5,6 +5,7 @@ import pytest
 
 from shared.preprocess import PreprocessSpec
 from tests.trainer.blobs import make_blobs
+from trainer.progress import Quiet
 from trainer.recipe import FeatureChoice, FeatureRows
 from trainer.recipe_plan import FEW, SMALL, VIEWS, make_plan
 from trainer.recipe_search import Plan
@@ -27,6 +28,12 @@ class Library:
     views_tried: int = 0
 
     base = PRESET
+    progress = Quiet()
+
+    columns: int = 4
+
+    def columns_of(self, choice: FeatureChoice, *, of_base: int) -> int:
+        return self.columns
 
     def candidates(self) -> tuple[FeatureChoice, ...]:
         return self.choices
@@ -37,7 +44,7 @@ class Library:
     def announce(self, choices: list[tuple[FeatureChoice, int]], *, views_tried: int) -> None:
         self.announced, self.views_tried = len(choices), views_tried
 
-    def rows(self, choice: FeatureChoice, views: int = 0) -> FeatureRows:
+    def rows_to_fit(self, choice: FeatureChoice, views: int = 0) -> FeatureRows:
         self.read.append((choice, views))
         return FeatureRows(np.zeros((4, 2), np.float32), np.zeros((views, 4, 2), np.float32))
 
@@ -118,6 +125,59 @@ def test_quarters_that_were_asked_for_are_no_question() -> None:
     quartered = replace(PRESET, taps=("stage:quarters",))
 
     assert names(SMALL + 2, choices=(quartered,)) == ["probe on 224 px, crop, with stage in quarters"]
+
+
+def test_a_search_that_would_take_too_long_is_made_on_a_part_of_the_pictures_and_says_so() -> None:
+    settings = {"data": "pets", "search": True, "max_search": 1.0}
+    library = Library((PRESET, LARGER))
+    library.columns = 4736
+    small, large = (
+        make_plan(library, training(count, classes=8), TrainSettings.model_validate(settings)) for count in (400, 8_000)
+    )
+
+    assert (small.compared, small.bound) == (400, "")
+    assert large.compared is not None and 500 <= large.compared < 8_000
+    assert f"compared on about {large.compared:,} of them" in large.bound
+    assert len(large.refinements) == len(small.refinements)
+
+
+def test_a_search_says_how_long_its_fits_take_and_one_that_has_nothing_to_choose_says_nothing() -> None:
+    library = Library((PRESET, LARGER))
+    library.progress = Quiet()
+
+    make_plan(library, training(50), TrainSettings.model_validate({"data": "pets", "search": True}))
+    assert library.progress.said == ["Fitting heads to compare up to 6 recipes takes about 1 s of a core."]
+
+    library.choices, library.progress = (replace(PRESET, mirror=True),), Quiet()
+    given = {"data": "pets", "search": True, "head": "probe", "views": 0, "mirror": True}
+    make_plan(library, training(50), TrainSettings.model_validate(given))
+    assert library.progress.said == []
+
+
+def test_steps_that_the_bound_leaves_out_are_not_tried() -> None:
+    settings = TrainSettings.model_validate({"data": "pets", "search": True, "max_search": 0.01})
+    library = Library((PRESET, LARGER))
+    library.columns = 4736
+
+    plan = make_plan(library, training(1_000, classes=8), settings)
+
+    assert tried(plan) == ["probe on 224 px, crop"]
+    assert "nothing is compared" in plan.bound
+
+
+@pytest.mark.parametrize("minutes", [0.03, 0.1, 10.0])
+def test_what_the_bound_leaves_out_is_what_is_not_tried_also_where_a_step_has_nothing_to_try(minutes: float) -> None:
+    """A mirrored recipe has no views to try: leaving these out would leave out nothing."""
+    settings = {"data": "pets", "search": True, "mirror": True, "max_search": minutes}
+    library = Library((replace(PRESET, mirror=True), replace(LARGER, mirror=True)))
+    library.columns = 4736
+
+    plan = make_plan(library, training(1_000, classes=8), TrainSettings.model_validate(settings))
+
+    heads = {name.partition(" ")[0] for name in tried(plan)}
+    assert ("mlp" in heads) == ("a perceptron" not in plan.bound)
+    assert ("blend" in heads) == ("other heads" not in plan.bound)
+    assert (plan.bound == "") == (minutes == 10.0)
 
 
 def test_what_is_given_is_not_searched() -> None:

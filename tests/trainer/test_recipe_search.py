@@ -170,6 +170,33 @@ def test_rows_that_selection_may_not_see_change_nothing() -> None:
     assert len(found.fit.out_of_fold_logits) == 60
 
 
+def test_on_a_large_set_recipes_are_compared_on_a_part_and_the_one_that_is_taken_learns_from_all() -> None:
+    asked: list[str] = []
+    both = plan(PRESET, LARGER, good=[LARGER])
+
+    def rows_of(recipe: Recipe) -> FeatureRows:
+        asked.append("larger" if recipe == LARGER.recipe else "preset")
+        return both.rows_of(recipe)
+
+    found = searched(replace(both, rows_of=rows_of, compared=45, bound="on 45 of 90"))
+
+    assert (found.name, found.bound) == ("larger", "on 45 of 90")
+    assert [len(one.losses) for one in found.tried] == [45, 45]
+    assert len(found.fit.out_of_fold_logits) == len(TARGETS)
+    assert asked == ["preset", "larger", *["larger"] * 2], "its fit, and what only the one that is taken needs"
+    whole = searched(plan(LARGER, good=[LARGER]))
+    assert np.array_equal(found.fit.head.weight, whole.fit.head.weight)
+
+
+def test_a_bound_that_all_pictures_are_within_changes_nothing() -> None:
+    both = plan(PRESET, LARGER, good=[LARGER])
+
+    bounded, unbounded = searched(replace(both, compared=len(TARGETS))), searched(both)
+
+    assert np.array_equal(bounded.fit.head.weight, unbounded.fit.head.weight)
+    assert [one.as_json() for one in bounded.tried] == [one.as_json() for one in unbounded.tried]
+
+
 def test_the_search_is_repeated_in_every_outer_fold() -> None:
     found = cross_validate(
         plan(PRESET, LARGER, good=[LARGER]), TARGETS, GROUPS, LABELS, folds=3, seeds=(0, 1), threads=1

@@ -16,7 +16,8 @@ from tests.s3_server import s3_bucket, upload
 from tests.trainer.test_archives import write_tar, write_zip
 from tests.trainer.tiny_bundle import paint, publish_tiny
 from trainer.data_source import local_data
-from trainer.errors import CacheNotWritable, DataUnreachable, ExtraMissing, TooLarge
+from trainer.errors.caches import CacheNotWritable
+from trainer.errors.sources import DataUnreachable, ExtraMissing, TooLarge
 from trainer.manifest import read_manifest
 from trainer.mirror import Mirror
 from trainer.predicting import predict

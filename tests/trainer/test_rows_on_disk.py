@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from trainer import rows_on_disk
-from trainer.errors import CacheNotWritable
+from trainer.errors.caches import CacheNotWritable
 from trainer.rows_on_disk import RowFile, RowsOnDisk
 
 
@@ -62,9 +62,50 @@ def test_some_rows_of_some_rows_are_those(tmp_path: Path, share: float) -> None:
     assert np.array_equal(taken.together(), values[some][fewer])
 
 
-def test_rows_that_do_not_ascend_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="do not ascend"):
-        on_disk(tmp_path, numbers(9)).take(np.array([2, 1]))
+def test_rows_are_taken_in_any_order_some_of_them_twice(tmp_path: Path) -> None:
+    """Samples come in the order of a manifest, and copies of a picture share a row."""
+    values, some = numbers(200), np.random.default_rng(0).integers(0, 200, 300)
+
+    assert np.array_equal(on_disk(tmp_path, values).take(some).together(), values[some])
+
+
+def test_rows_that_one_reads_twice_come_as_often(tmp_path: Path) -> None:
+    values, some = numbers(9), np.array([0, 0, 2, 3, 3, 3, 8])
+
+    assert np.array_equal(together(on_disk(tmp_path, values).take(some)), values[some])
+
+
+def test_a_selection_in_another_order_can_be_put_in_order(tmp_path: Path) -> None:
+    values, order = numbers(200), np.random.default_rng(0).permutation(200)
+    mixed = on_disk(tmp_path, values).take(order)
+
+    with pytest.raises(ValueError, match="in the order of their file"):
+        next(mixed.blocks())
+    assert np.array_equal(together(mixed.take(np.argsort(order))), values)
+
+
+def test_few_rows_of_many_are_read_without_those_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_on_disk, "_BLOCK_BYTES", 100 * 3 * 4)
+    rows, read = on_disk(tmp_path, numbers(5000)), list[int]()
+    preadv = os.preadv
+
+    def counted(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        read.append(len(buffers[0]) // 12)
+        return preadv(descriptor, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", counted)
+    some = np.arange(7, 5000, 50)
+
+    assert np.array_equal(together(rows.take(some)), numbers(5000)[some])
+    assert sum(read) == len(some)
+
+
+def test_what_is_done_to_rows_is_done_when_they_are_read(tmp_path: Path) -> None:
+    values = numbers(40)
+
+    changed = on_disk(tmp_path, values).changed(lambda rows: 2 * rows).take(np.arange(3, 30)).changed(np.negative)
+
+    assert np.array_equal(together(changed), -2 * values[3:30])
 
 
 def test_no_rows_have_no_blocks(tmp_path: Path) -> None:
@@ -116,6 +157,15 @@ def test_a_file_that_was_cut_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="ends before row 14"):
         list(file.rows().blocks())
+
+
+def test_nothing_is_written_where_nothing_is_given(tmp_path: Path) -> None:
+    """A part of the cache may hold none of the pictures that are asked for."""
+    file = RowFile(tmp_path, 9, 3)
+
+    file.write([], numbers(0))
+
+    assert np.array_equal(together(file.rows()), np.zeros((9, 3)))
 
 
 @pytest.mark.parametrize("position", [-1, 9])

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from trainer.errors import NoMiddleStage, SizeRefused, UsageError
+from trainer.errors import UsageError
+from trainer.errors.features import NoMiddleStage, SizeRefused
 from trainer.progress import Quiet
 from trainer.run_backbone import open_backbone, open_to_compare
 from trainer.settings import TrainSettings

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.errors import PictureNoLongerUsable
+from trainer.errors.features import PictureNoLongerUsable
 from trainer.sample_bytes import read_sample
 from trainer.samples import Sample
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainer.errors import FolderNotEmpty
+from trainer.errors.sources import FolderNotEmpty
 from trainer.progress import Quiet
 from trainer.sample_pictures import draw_sample, write_sample_pictures
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tests.trainer.blobs import make_blobs
 from trainer.early_stopping import EarlyStopping
-from trainer.errors import SgdDiverged
+from trainer.errors.training import SgdDiverged
 from trainer.head import HeadFit
 from trainer.live_metrics import HeadStep
 from trainer.metrics import accuracy, log_loss, softmax

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.files import sha256_of
-from trainer.errors import SharesInvalid
+from trainer.errors.splits import SharesInvalid
 from trainer.groups import find_groups
 from trainer.manifest import Sample, Split
 from trainer.split import find_moved, find_overruled, group_position, make_folds, split_groups

@@ -149,3 +149,17 @@ def test_a_file_that_changed_is_remembered_as_it_is_now_and_no_longer_as_it_was(
     assert opened(tmp_path).digest(path, path.stat()) == OTHER
     assert only_file(tmp_path).read_bytes().count(b"a.jpg") == 1
     assert only_file(tmp_path).read_bytes().count(b"b.jpg") == 1
+
+
+def test_what_an_earlier_trainer_wrote_is_known_and_kept(tmp_path: Path) -> None:
+    """It left the last line without an end."""
+    path, other = old_file(tmp_path / "a.jpg"), old_file(tmp_path / "b.jpg")
+    remember(tmp_path, path)
+    head, _, body = only_file(tmp_path).read_bytes().partition(b"\n")
+    body = body.rstrip(b"\n")
+    only_file(tmp_path).write_bytes(head[:-64] + sha256_of(body).encode() + b"\n" + body)
+
+    remember(tmp_path, other, OTHER)
+
+    cache = opened(tmp_path)
+    assert (cache.digest(path, path.stat()), cache.digest(other, other.stat())) == (DIGEST, OTHER)

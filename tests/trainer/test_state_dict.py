@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from trainer.errors import WeightsUnreadable
+from trainer.errors.backbones import WeightsUnreadable
 from trainer.state_dict import read_state_dict
 
 STATE = {"conv.weight": torch.ones(2, 3), "norm.num_batches_tracked": torch.tensor(7)}

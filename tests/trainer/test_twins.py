@@ -8,7 +8,7 @@ import pytest
 from shared.files import sha256_of
 from tests.trainer.grey_pictures import make_pictures, statistics_of
 from trainer.audit import Audit, examine_manifest
-from trainer.errors import ClassTooSmall
+from trainer.errors.audit import ClassTooSmall
 from trainer.featurize import Features
 from trainer.findings import Kind
 from trainer.manifest_findings import find_in_manifest

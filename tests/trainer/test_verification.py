@@ -8,7 +8,8 @@ import pytest
 
 from trainer.backbones import choose_backbone, find_weights
 from trainer.catalogue import get_entry
-from trainer.errors import BadData, NoClassesFound, UsageError
+from trainer.errors import BadData, UsageError
+from trainer.errors.backbones import NoClassesFound
 from trainer.manifest import Manifest, Sample
 from trainer.verification import classes_of, index_classes, rank_of, verify_backbone
 from trainer.weights import Weights

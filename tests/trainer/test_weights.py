@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from trainer.catalogue import BackboneEntry, get_entry
-from trainer.errors import UsageError, WeightsDamaged, WeightsMissing, WeightsUnreadable
+from trainer.errors import UsageError
+from trainer.errors.backbones import WeightsDamaged, WeightsMissing, WeightsUnreadable
 from trainer.weights import cached_file, fetch_weights, find_weights, is_cached, verify_unchanged
 
 CONTENT = b"weights, for all that a download cares" * 1000
