@@ -18,7 +18,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         pytest.skip(f"needs a Docker engine with Compose: {reason}")
     data = tmp_path_factory.mktemp("data")
     data.chmod(0o755)  # what the engine gives a folder that it makes itself: root's, and nobody else's to write
-    project = Project(name=f"finial-test-{os.getpid()}", data=data, port=_free_port())
+    project = Project(name=f"finial-test-{os.getpid()}", data=data, port=free_port())
     try:
         for service in ("service", "trainer"):
             project("build", service, timeout_s=BUILD_TIMEOUT_S).or_fail()
@@ -27,7 +27,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         project.remove()
 
 
-def _free_port() -> int:
+@pytest.fixture
+def anyio_backend() -> str:
+    """The clients' loop."""
+    return "asyncio"
+
+
+def free_port() -> int:
+    """One that nobody listens at just now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +67,19 @@ class Project:
         name: of the project and tag of its images, so that nothing of the user's is touched.
         data: the host folder mounted at /data.
         port: where the service is reached on this host.
+        more: further variables, which come before the others.
     """
 
     name: str
     data: Path
     port: int
+    more: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, *arguments: str, timeout_s: float = RUN_TIMEOUT_S) -> Finished:
         """Run `docker compose ARGUMENTS`."""
         command = compose_command()
         assert command is not None
-        return run(*command, "-p", self.name, *arguments, env=self._variables(), timeout_s=timeout_s)
+        return run(*command, "-p", self.name, *arguments, env=self.variables, timeout_s=timeout_s)
 
     def train(self, *arguments: str) -> Finished:
         """`docker compose run trainer ARGUMENTS`, without a terminal."""
@@ -103,5 +105,7 @@ class Project:
         if os.environ.get("FINIAL_KEEP_IMAGES") != "1":
             run("docker", "rmi", "--force", self.image("trainer"), self.image("service"))
 
-    def _variables(self) -> dict[str, str]:
-        return {"FINIAL_DATA": str(self.data), "FINIAL_PORT": str(self.port), "FINIAL_TAG": self.name}
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the Compose files are told by the environment."""
+        return {"FINIAL_DATA": str(self.data), "FINIAL_PORT": str(self.port), "FINIAL_TAG": self.name, **self.more}
