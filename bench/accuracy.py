@@ -25,7 +25,7 @@ def main() -> None:
         started = time.perf_counter()
         rows = read_rows(data, arguments)
         result = cross_validate(
-            rows.features, rows.targets, rows.groups, rows.labels, folds=5, seeds=range(5), threads=arguments.threads
+            rows.values, rows.targets, rows.groups, rows.labels, folds=5, seeds=range(5), threads=arguments.threads
         )
         (low, high), mean, n = result.accuracy.interval, result.accuracy.mean, len(rows.samples)
         seconds = time.perf_counter() - started

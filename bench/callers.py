@@ -1,13 +1,13 @@
 """Callers who each ask again as soon as they are answered, without HTTP: throughput and latency."""
 
 import asyncio
-import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+
+from bench.machine import cores_spent
 
 WARM_S = 0.15  # of every point, before it counts
 QUIET_SHARE, QUIET_LOOK_S, QUIET_WITHIN_S = 0.1, 0.02, 3.0
@@ -63,9 +63,9 @@ async def drive(
         await asyncio.sleep(0.001)
     latencies.clear()
     begin()
-    began, used, busy = time.perf_counter(), time.process_time(), machine_busy_s()
+    began, used, busy = time.perf_counter(), time.process_time(), cores_spent().busy_s
     await asyncio.sleep(seconds)
-    took, used, busy = time.perf_counter() - began, time.process_time() - used, machine_busy_s() - busy
+    took, used, busy = time.perf_counter() - began, time.process_time() - used, cores_spent().busy_s - busy
     counted = list(latencies)
     over = True
     await asyncio.gather(*tasks)
@@ -83,18 +83,6 @@ def figures_of(latencies: list[float], *, took_s: float, processor_s: float, oth
     median, p99 = np.percentile(latencies, [50, 99]) * 1000
     processor_ms = 1000 * processor_s / len(latencies)
     return LoopFigures(len(latencies) / took_s, float(median), float(p99), processor_ms, others_s / took_s)
-
-
-def machine_busy_s() -> float:
-    """Seconds that all cores together have been busy with whatever, or were kept by another machine on the same host.
-
-    Source: proc(5): user, nice, system, idle, iowait, irq, softirq, steal, in ticks. 0 where there is no such file.
-    """
-    told = Path("/proc/stat")
-    if not told.exists():
-        return 0.0
-    user, nice, system, _, _, *interrupts = map(int, told.read_text().partition("\n")[0].split()[1:9])
-    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_until_quiet() -> None:

@@ -13,7 +13,6 @@ ours and runs on the same cores; what it takes of them is shown. Without a devic
 
 import argparse
 import contextlib
-import io
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,25 +23,23 @@ from pathlib import Path
 import numpy as np
 
 from bench.arguments import parse, tell, told_arguments
-from bench.drawn_pictures import draw
+from bench.cuda import why_no_cuda
+from bench.drawn_pictures import as_jpeg, draw
 from bench.http_client import post
 from bench.load import closed_loop
 from bench.models import make_bundle
 from bench.process_tree import processor_s, tree
 from bench.serving import Metrics, Served, serving
 from bench.spread import Spread, ratios, spread, turns
-from service.device import TRIAL_MODEL
 from service.loading import wanted_outputs
 from shared.bundle import Bundle, read_bundle
 from shared.cores import usable_cores
 from shared.decode import DecodeLimits, decode
-from shared.errors import SessionError
 from shared.preprocess import preprocess
 from shared.publish import resolve
 from shared.session import open_session
 
 BATCHES, MAX_BATCHES, CLIENTS = (8, 32, 64), (16, 64), 64
-QUALITY = 90
 _WARM_RUNS = 3
 _DEVICES = {"cuda": ("--device", "require-gpu"), "cpu": ("--device", "cpu", "--micro-batching", "on")}
 
@@ -81,25 +78,15 @@ def main() -> None:
         if given.model
         else make_bundle(given.folder, backbone="mobilenet_v2", cache_dir=given.cache_dir)
     )
-    picture = _picture(given.picture)
-    alone = models_alone(bundle, given) | decoding_alone(bundle, picture, given)
+    picture = given.picture.read_bytes() if given.picture else as_jpeg(draw(0))
+    models, decoding = models_alone(bundle, given), decoding_alone(bundle, picture, given)
     with services(bundle, picture, given) as served:
-        found = _measure(alone | served, given.rounds)
-    models, one_core, all_cores = list(alone)[: len(given.batches)], *list(alone)[-2:]
-    print("\n".join(report(found, models=models, one_core=one_core, all_cores=all_cores, served=list(served))))
+        found = _measure(models | decoding | served, given.rounds)
+    one_core, all_cores = decoding
+    print("\n".join(report(found, models=list(models), one_core=one_core, all_cores=all_cores, served=list(served))))
     figures = {name: [asdict(one) for one in of_one] for name, of_one in found.items()}
     told = {"device": given.device, "clients": given.clients, "picture_bytes": len(picture), "figures": figures}
     tell(told, given)
-
-
-def why_no_cuda() -> str:
-    """Why nothing can be measured on a CUDA device; "" where one has just computed something."""
-    try:
-        session = open_session(TRIAL_MODEL, provider="cuda")
-        session.run(np.ones((1, 1, 1, 1), np.float32), session.output_names)
-    except SessionError as error:
-        return str(error)
-    return ""
 
 
 def models_alone(bundle: Bundle, given: argparse.Namespace) -> dict[str, Callable[[], Figures]]:
@@ -254,14 +241,6 @@ def _measure(sides: Mapping[str, Callable[[], Figures]], rounds: int) -> dict[st
             found[name].append(sides[name]())
             print(f"{name:<36} {found[name][-1].per_s:.0f}/s", flush=True)
     return found
-
-
-def _picture(path: Path | None) -> bytes:
-    if path:
-        return path.read_bytes()
-    file = io.BytesIO()
-    draw(0).save(file, "JPEG", quality=QUALITY)
-    return file.getvalue()
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,5 +1,6 @@
 """Many drawn JPEGs, as large and as detailed as photos: smooth areas, edges and grain, no two alike."""
 
+import io
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +64,13 @@ def draw(number: int, size: tuple[int, int] = PHOTO) -> Image.Image:
     return image
 
 
+def as_jpeg(image: Image.Image) -> bytes:
+    """The picture as a file, of the quality that photos are kept in."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()
+
+
 @cache
 def _grain(size: tuple[int, int]) -> NDArray[np.float32]:
     """Twice as wide and as high as a picture, so that each begins somewhere else in it."""
@@ -85,7 +93,7 @@ def _add_shapes(image: Image.Image, random: np.random.Generator) -> None:
 def _write(path: Path, image: Image.Image) -> None:
     """Whole or not at all, for a folder is gone on with."""
     temporary = path.with_suffix(f".{os.getpid()}")
-    image.save(temporary, "JPEG", quality=_QUALITY)
+    temporary.write_bytes(as_jpeg(image))
     temporary.replace(path)
 
 

@@ -132,7 +132,7 @@ def learn(known: Training, other: Training, *, threads: int) -> Traffic:
         predicted = predicted_classes(measured.fit.probabilities(features))
         return predicted, fit.novelty.of(features).astype(np.float64)  # type: ignore[union-attr]
 
-    return Traffic(reference, seen(known.features[~own]), seen(other.features))
+    return Traffic(reference, seen(known.values[~own]), seen(other.values))
 
 
 def watch(traffic: Traffic, pictures: int, draw: np.random.Generator) -> None:
@@ -182,7 +182,7 @@ def _taken(rows: Training, which: Ints) -> Training:
     return Training(
         samples=tuple(rows.samples[row] for row in chosen),
         labels=rows.labels,
-        features=rows.features[which],
+        features=rows.values[which],
         targets=rows.targets[which],
         groups=tuple(rows.groups[row] for row in chosen),
         splits=train * len(chosen),

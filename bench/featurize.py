@@ -10,68 +10,27 @@ order that is drawn for each round. Ratios are those of rounds. Pictures, graphs
 """
 
 import argparse
-import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
 
 from bench.arguments import tell_json, told_arguments
+from bench.cuda import why_no_cuda
 from bench.drawn_pictures import PHOTO, drawn_pictures
-from bench.featurize_sides import ON_CUDA, SIDES, Job
+from bench.featurize_sides import ON_CUDA, ON_RAY, SIDES, Job
 from bench.featurize_steps import measure_steps
 from bench.machine import as_line, describe
 from bench.models import ROOT, random_weights
 from bench.spread import ratios, spread, turns
+from bench.told_process import ToldProcess
 from shared.cores import usable_cores
-from shared.errors import SessionError
 from trainer.catalogue import NANO
 from trainer.engines import OnnxEngine
 
 QUICK_SIDES = ("finial", "bare loop, narrow runs", "finial int8", "eager torch, one by one")
 Figures = dict[str, list[dict[str, float]]]
-
-
-class Side:
-    """A side's process.
-
-    Args:
-        name: of `featurize_sides`.
-        job: the file that tells it what all are told.
-    """
-
-    def __init__(self, name: str, job: Path) -> None:
-        self.name = name
-        command = [sys.executable, "-m", "bench.featurize_sides", str(job), name]
-        pipe = subprocess.PIPE
-        self._process: subprocess.Popen[str] = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
-        self._questions, self._answers = _pipes(self._process)
-        self._answer()
-
-    def run(self, count: int) -> dict[str, float]:
-        """Pictures a second, milliseconds of processor time a picture, and the peak of memory so far in MB."""
-        print(count, file=self._questions, flush=True)
-        figures: dict[str, float] = self._answer()
-        return figures
-
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.communicate()
-
-    def _answer(self) -> Any:
-        line = self._answers.readline()
-        if not line:
-            raise SystemExit(f"{self.name} ended; what it said is above")
-        return json.loads(line)
-
-
-def _pipes(process: "subprocess.Popen[str]") -> tuple[IO[str], IO[str]]:
-    if process.stdin is None or process.stdout is None:
-        raise ValueError("the process has no pipes")
-    return process.stdin, process.stdout
 
 
 def main() -> None:
@@ -86,8 +45,8 @@ def main() -> None:
     steps = measure_steps(samples[:200], engine, job.spec)
     print(_tell_steps(steps))
     sides = given.only or list(QUICK_SIDES if given.quick else SIDES)
-    without_cuda = _why_no_cuda(job)
-    print(without_cuda or "CUDA: there is a device", flush=True)
+    without_cuda = why_no_cuda()
+    print(f"CUDA: {f'nothing measured, {without_cuda}' if without_cuda else 'there is a device'}", flush=True)
     sides += [] if without_cuda or given.only else list(ON_CUDA)
     figures = _rounds(sides, path, given)
     print(_table(figures))
@@ -148,39 +107,27 @@ def _make_job(given: argparse.Namespace) -> Path:
     return path
 
 
-def _why_no_cuda(job: Job) -> str:
-    """Why nothing is measured on CUDA; "" where it is."""
-    try:
-        OnnxEngine(job.read_graph(), provider="cuda")
-    except SessionError as error:
-        return f"CUDA: nothing measured, {error}"
-    return ""
-
-
 def _rounds(sides: Sequence[str], job: Path, given: argparse.Namespace) -> Figures:
     figures: Figures = {name: [] for name in sides}
     with ExitStack() as stack:
-        started = {name: stack.enter_context(_open(name, job)) for name in sides}
+        started = {name: stack.enter_context(_side(name, job)) for name in sides}
         for number, order in enumerate(turns(sides, given.rounds)):
             for name in order:
-                figures[name].append(started[name].run(given.pictures))
+                figures[name].append(started[name].tell(given.pictures))
             found = ", ".join(f"{name} {figures[name][-1]['per_s']:.1f}" for name in sides)
             print(f"round {number + 1}, pictures a second: {found}", file=sys.stderr, flush=True)
     return figures
 
 
 def _alone(name: str, job: Path, count: int) -> dict[str, float]:
-    with _open(name, job) as side:
-        return side.run(count)
+    with _side(name, job) as side:
+        figures: dict[str, float] = side.tell(count)
+        return figures
 
 
-@contextmanager
-def _open(name: str, job: Path) -> Iterator[Side]:
-    side = Side(name, job)
-    try:
-        yield side
-    finally:
-        side.close()
+def _side(name: str, job: Path) -> ToldProcess:
+    """Told how many pictures, it answers with pictures a second, ms of processor time a picture, and its peak in MB."""
+    return ToldProcess(name, [sys.executable, "-m", "bench.featurize_sides", str(job), name])
 
 
 def _tell_steps(steps: dict[str, float]) -> str:
@@ -216,7 +163,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--many", type=int, default=0, help="Finial alone on so many, once")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=usable_cores())
-    parser.add_argument("--only", nargs="+", choices=[*SIDES, *ON_CUDA], help="these sides; the first is the measure")
+    parser.add_argument(
+        "--only", nargs="+", choices=[*SIDES, *ON_RAY, *ON_CUDA], help="these sides; the first is the measure"
+    )
     parser.add_argument("--cache-dir", type=Path, default=Path("cache"))
     parser.add_argument("--prepare", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -7,14 +7,13 @@ JSON object. So torch is in the memory of nobody who does without it, and starti
 """
 
 import json
-import resource
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.drawn_pictures import drawn_pictures
 from bench.memory import peak_mb
+from bench.process_tree import own_processor_s
 from shared.bundle import FEATURES
 from shared.decode import TRAINER_LIMITS, decode
 from shared.preprocess import PreprocessSpec, preprocess
@@ -33,11 +33,14 @@ from trainer.backbones import build_backbone, choose_backbone, find_weights
 from trainer.engines import Engine, OnnxEngine, TorchEngine
 from trainer.featurize import featurize
 from trainer.in_order import in_order
+from trainer.ray_cluster import connected
+from trainer.ray_settings import EngineName, RayOptions
 from trainer.samples import Sample
 
 BATCH = 8  # of torch: with 32, what its layers hand on no longer fits a cache, and takes half as long again
 WARM_UP = 64
 _PURE_BATCH = 64
+_UNTIL_THE_END = ExitStack()
 
 
 class Job(BaseModel):
@@ -73,7 +76,7 @@ class Job(BaseModel):
 Run = Callable[[Sequence[Sample]], None]
 
 
-def finial(job: Job, precision: str = "float32", *, engine: str = "onnxruntime", device: str = "cpu") -> Run:
+def finial(job: Job, precision: str = "float32", *, engine: EngineName = "onnxruntime", device: str = "cpu") -> Run:
     """`featurize` with an empty cache: hashes, statistics, what is stored, and what is read back of it."""
     graph = job.read_graph(precision)
 
@@ -84,15 +87,25 @@ def finial(job: Job, precision: str = "float32", *, engine: str = "onnxruntime",
                 graph,
                 job.spec,
                 cache_dir=Path(folder),
-                engine="torch" if engine == "torch" else "onnxruntime",
+                engine=engine,
                 module=job.build_module,
                 provider="cuda" if device == "cuda" else "cpu",
+                ray=RayOptions(cpus_here=job.threads),
                 threads=job.threads,
             )
         if found.featurized != len(samples):
             raise SystemExit(f"{found.featurized} of {len(samples)} pictures were computed")
 
     return run
+
+
+def on_ray(job: Job) -> Run:
+    """The same by as many workers as others have threads, on a cluster of this machine that is there already.
+
+    Their time of the processor is not counted.
+    """
+    _UNTIL_THE_END.enter_context(connected(RayOptions(cpus_here=job.threads), graph_bytes=len(job.read_graph())))
+    return finial(job, engine="ray")
 
 
 def narrow_runs(job: Job, precision: str = "float32") -> Run:
@@ -164,6 +177,7 @@ SIDES: dict[str, Callable[[Job], Run]] = {
     "frozen TorchScript, one by one": frozen_alone,
     "torch.compile, batches": compiled_batches,
 }
+ON_RAY: dict[str, Callable[[Job], Run]] = {"finial, on ray": on_ray}
 ON_CUDA: dict[str, Callable[[Job], Run]] = {
     "model alone, CUDA": model_alone,
     "finial, CUDA": lambda job: finial(job, device="cuda"),
@@ -237,25 +251,19 @@ def _quiet_stdout() -> Iterator[Callable[[object], None]]:
     yield lambda answer: print(json.dumps(answer), file=answers, flush=True)
 
 
-def _processor_s() -> float:
-    """Of this process and of those that it waited for, such as a compiler."""
-    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
-
-
 def main() -> None:
     """Answer each line of standard input."""
     job = Job.model_validate_json(Path(sys.argv[1]).read_bytes())
     with _quiet_stdout() as answer:
-        run = (SIDES | ON_CUDA)[sys.argv[2]](job)
+        run = (SIDES | ON_RAY | ON_CUDA)[sys.argv[2]](job)
         run(drawn_pictures(job.pictures, WARM_UP))
         answer("ready")
         for line in sys.stdin:
             samples = drawn_pictures(job.pictures, int(line))
-            began_s, processor_s = time.perf_counter(), _processor_s()
+            began_s, used_s = time.perf_counter(), own_processor_s()
             run(samples)
-            took_s, computed_s = time.perf_counter() - began_s, _processor_s() - processor_s
-            answer({"per_s": len(samples) / took_s, "cpu_ms": 1000 * computed_s / len(samples), "peak_mb": peak_mb()})
+            took_s, used_s = time.perf_counter() - began_s, own_processor_s() - used_s
+            answer({"per_s": len(samples) / took_s, "cpu_ms": 1000 * used_s / len(samples), "peak_mb": peak_mb()})
 
 
 if __name__ == "__main__":

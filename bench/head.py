@@ -75,7 +75,7 @@ def read(data: Path, arguments: argparse.Namespace) -> Rows:
     found = read_rows(data, arguments)
     held = make_folds(found.targets, found.groups, 5, 0) == 0
     groups = [found.groups[row] for row in np.flatnonzero(~held).tolist()]
-    return Rows(found.features[~held], found.targets[~held], groups, found.features[held], found.targets[held])
+    return Rows(found.values[~held], found.targets[~held], groups, found.values[held], found.targets[held])
 
 
 def fit_ours(rows: Rows, threads: int) -> tuple[Outcome, list[float]]:

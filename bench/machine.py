@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import platform
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.cores import usable_cores
 
@@ -26,6 +26,35 @@ def describe(*packages: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": versions(*ALWAYS, *packages),
     }
+
+
+class CoresSpent(NamedTuple):
+    """Seconds of all cores together since the machine was started; 0 where it does not tell.
+
+    Attributes:
+        busy_s: with whatever, and those that another machine on the same host kept.
+        stolen_s: these alone.
+        in_all_s: busy or idle.
+    """
+
+    busy_s: float
+    stolen_s: float
+    in_all_s: float
+
+
+def cores_spent(stat: Path = Path("/proc/stat")) -> CoresSpent:
+    """Source: proc(5): user, nice, system, idle, iowait, irq, softirq, steal, in ticks."""
+    if not stat.exists():
+        return CoresSpent(0.0, 0.0, 0.0)
+    ticks = [int(one) / os.sysconf("SC_CLK_TCK") for one in stat.read_text().partition("\n")[0].split()[1:9]]
+    _, _, _, idle, waiting, _, _, stolen = ticks
+    return CoresSpent(sum(ticks) - idle - waiting, stolen, sum(ticks))
+
+
+def stolen_share(before: CoresSpent, after: CoresSpent) -> float:
+    """Of the time of all cores between two looks, the share that other machines on the host kept."""
+    passed_s = after.in_all_s - before.in_all_s
+    return (after.stolen_s - before.stolen_s) / passed_s if passed_s else 0.0
 
 
 def as_line(machine: dict[str, Any]) -> str:

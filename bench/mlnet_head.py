@@ -187,7 +187,7 @@ def main() -> None:
     found: dict[str, dict[str, object]] = {}
     for data in arguments.data:
         rows = read_rows(data, arguments)
-        scores = imagenet_scores(rows.features, entry, weights)
+        scores = imagenet_scores(rows.values, entry, weights)
         for early_stopping in (True, False):
             result = measure_mlnet(
                 scores, rows.targets, rows.groups, rows.labels, seeds=range(5), early_stopping=early_stopping

@@ -41,7 +41,7 @@ def main() -> None:
     arguments = data_arguments(__doc__).parse_args()
     known, *unrelated = arguments.data
     rows = read_rows(known, arguments)
-    others = {data.name: read_rows(data, arguments).features for data in unrelated}
+    others = {data.name: read_rows(data, arguments).values for data in unrelated}
     found = aurocs(rows, others, threads=arguments.threads)
     fit = fit_novelty(rows.features, rows.targets, rows.groups, seed=0)
     if fit.novelty is None:
@@ -64,9 +64,9 @@ def aurocs(rows: Training, others: dict[str, NDArray[np.float32]], *, threads: i
     found: dict[str, dict[str, list[float]]] = {name: {"novelty": [], "max_softmax": []} for name in others}
     for fold in range(FOLDS):
         learned, held = np.flatnonzero(fold_of != fold), fold_of == fold
-        near = fit_mahalanobis(unit_rows(rows.features[learned]), rows.targets[learned])
+        near = fit_mahalanobis(unit_rows(rows.values[learned]), rows.targets[learned])
         probe = fit_linear_probe(
-            rows.features[learned],
+            rows.values[learned],
             rows.targets[learned],
             [rows.groups[row] for row in learned.tolist()],
             class_count=len(rows.labels),
@@ -75,8 +75,8 @@ def aurocs(rows: Training, others: dict[str, NDArray[np.float32]], *, threads: i
             l2=_STRENGTH,
         )
         for name, features in others.items():
-            found[name]["novelty"].append(_auroc(near.distances(rows.features[held]), near.distances(features)))
-            unsure = [1 - probe.probabilities(one).max(axis=1) for one in (rows.features[held], features)]
+            found[name]["novelty"].append(_auroc(near.distances(rows.values[held]), near.distances(features)))
+            unsure = [1 - probe.probabilities(one).max(axis=1) for one in (rows.values[held], features)]
             found[name]["max_softmax"].append(_auroc(*unsure))
     return {name: {key: float(np.mean(values)) for key, values in one.items()} for name, one in found.items()}
 

@@ -28,10 +28,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.arguments import tell_json, told_arguments
+from bench.arguments import parse, tell_json, told_arguments
 from bench.contest import Contest, Pace, Point
-from bench.drawn_pictures import draw
-from bench.machine import ALWAYS, as_line, describe, versions
+from bench.drawn_pictures import as_jpeg, draw
+from bench.machine import ALWAYS, as_line, cores_spent, describe, stolen_share, versions
 from bench.models import make_bundle, random_weights
 from bench.predict_tables import tables
 from bench.process_tree import ask_to_end, tells_children
@@ -53,7 +53,6 @@ from bench.sides import (
 
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 SIZES = ((500, 375), (1280, 960), (4000, 3000))
-QUALITY = 90
 CONNECTIONS = 64  # of an open loop; more requests than that wait in the client
 ONLY_WHERE_NAMED = ("finial-form", "finial-quiet", "finial-workers", "ray")
 """Variants of ourselves, and who cannot be frozen and so takes from the others."""
@@ -68,7 +67,7 @@ def write_pictures(folder: Path, sizes: Sequence[tuple[int, int]]) -> dict[str, 
     found = {}
     for width, height in sizes:
         path = folder / f"{width}x{height}.jpg"
-        draw(0, (width, height)).save(path, "JPEG", quality=QUALITY)
+        path.write_bytes(as_jpeg(draw(0, (width, height))))
         found[f"{width}x{height}"] = path
     return found
 
@@ -114,9 +113,11 @@ def main() -> int:
             for line in (*_missing(left_out), *differing):
                 print(line)
             print(f"to be measured: {', '.join(side.side.name for side in sides)}", flush=True)
+            before = cores_spent()
             try:
                 contest.run(_points(given), given.rounds, _tell)
             finally:
+                machine["stolen_share"] = stolen_share(before, cores_spent())
                 _report(contest, left_out, differing, pictures, machine, given)
     return EXIT_INCOMPLETE if left_out or contest.troubles or differing else 0
 
@@ -160,7 +161,7 @@ def _report(
     given: argparse.Namespace,
 ) -> None:
     sizes = {name: path.stat().st_size for name, path in pictures.items()}
-    for table in tables(contest.figures):
+    for table in tables(contest.figures, cores=machine["cores"]):
         print(f"\n{table}")
     print()
     for each in contest.troubles:
@@ -171,6 +172,7 @@ def _report(
     for size, per_s in contest.limits.items():
         print(f"open loop, {size}: shares of {per_s:.1f} a second, what the faster bare loop reached at first")
     print(as_line(machine))
+    print(f"of the cores' time meanwhile other machines on the host kept {machine['stolen_share']:.1%}")
     found = {
         "machine": machine,
         "pictures": sizes,
@@ -204,10 +206,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--models-dir", type=Path, default=Path("cache/bench-models"), help="of the one that is made")
     parser.add_argument("--cache-dir", type=Path, default=Path("cache"))
     parser.add_argument("--peers-python", type=Path, default=PEERS_PYTHON, help="of the peers' environment")
-    given = parser.parse_args()
-    if given.quick:
-        given.sides, given.clients, given.rounds = [FINIAL, BARE, BARE_PROCESSES, "tutorial"], [1, 8], 1
-        given.seconds, given.warm_s = 1.0, 0.3
+    few = [FINIAL, BARE, BARE_PROCESSES, "tutorial"]
+    given = parse(parser, sides=few, clients=[1, 8], rounds=1, seconds=1.0, warm_s=0.3)
     given.sides = given.sides or [name for name in NAMES if name not in ONLY_WHERE_NAMED]
     if given.open and not {BARE, BARE_PROCESSES} & set(given.sides):
         parser.error(f"--open needs what a bare loop reaches: name {BARE} or {BARE_PROCESSES} among --sides, too")

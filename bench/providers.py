@@ -46,7 +46,7 @@ def measure(model: Path, interpreter: str, *, rounds: int, seconds: float) -> di
     wanted["OpenVINO, one picture a run"] = (interpreter, OPENVINO, "one")
     with ExitStack() as stack:
         sides = [stack.enter_context(_side(name, model, *how, cores)) for name, how in wanted.items()]
-        found = {side.name: {"narrow": [], "wide": []} for side in sides}  # type: dict[str, dict[str, list[Any]]]
+        found: dict[str, dict[str, list[Any]]] = {side.name: {"narrow": [], "wide": []} for side in sides}
         for side in sides:
             side.tell("narrow", 1, seconds / 4)  # the first runs are slower
         for order in turns(sides, rounds):

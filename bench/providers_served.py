@@ -3,6 +3,7 @@
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def table(model: str, found: dict[str, Any]) -> str:
 
 
 def _summary(loads: list[Load], of_cpu: list[Load]) -> dict[str, Any]:
-    if failures := sum((load.failures for load in loads), start=type(loads[0].failures)()):
+    if failures := sum((load.failures for load in loads), start=Counter[str]()):
         raise SystemExit(f"requests failed: {dict(failures)}")
     rates, cpu_rates = ([load.answered / load.seconds for load in each] for each in (loads, of_cpu))
     medians, cpu_medians = ([1000 * spread(load.latencies_s).median for load in each] for each in (loads, of_cpu))

@@ -4,8 +4,9 @@
 
 DATASETS is the folder that holds the data sets. Each cell is nested: 5 folds x 5 seeds (fewer seeds on the large sets),
 everything that is chosen is chosen inside each outer fold, and copies never straddle folds. A cell is written to
-<cache>/results.jsonl when it is done; the same command goes on where it was interrupted, and writes the page after each
-cell. `--again probe,sgd` measures those recipes anew, `--only` measures no others, `--page-only` measures nothing.
+<cache>/results.jsonl when it is done, each outer fold of it to <cache>/results-folds/ when that is; the same command
+goes on where it was interrupted, and writes the page, which knows whole cells only, after each of them. `--again
+probe,sgd` measures those recipes anew, `--only` measures no others, `--page-only` measures nothing.
 """
 
 import argparse
@@ -19,17 +20,20 @@ from typing import Any
 
 from bench.mlnet_head import imagenet_scores, measure_mlnet
 from bench.results_cells import Cell, add_cell, counts, read_cells
+from bench.results_folds import KeptFold, KeptFolds, fingerprint_of
 from bench.results_page import BEST, DATA_SETS, MLNET, RECIPES, VIEWS, DataSet, write_page
-from trainer.cross_validation import cross_validate
+from trainer.cross_validation import hold_out, possible_folds
 from trainer.feature_library import FeatureLibrary
+from trainer.fitting import FitOptions
 from trainer.intake import leave_out_unreadable, read_audited
 from trainer.likeness_telling import compare_pictures
 from trainer.progress import Quiet
-from trainer.recipe import FeatureRows, Recipe
+from trainer.recipe import Recipe, RowsToFit
 from trainer.recipe_plan import make_plan
 from trainer.recipe_search import Plan
 from trainer.run_backbone import open_backbone
 from trainer.settings import TrainSettings
+from trainer.split import make_folds
 from trainer.training import Training, arrange
 
 FOLDS = 5
@@ -57,33 +61,51 @@ def main() -> None:
             if done or arguments.page_only or not wanted or data_set.left_out:
                 continue
             print(f"{data_set.name}: {recipe} ...", flush=True)
-            cell = measure_cell(data_set, recipe, arguments)
-            add_cell(kept, cell)
+            cell = measure_cell(data_set, recipe, arguments, kept)
             print(f"  {cell.accuracy:.4f}  log loss {cell.log_loss:.4f}  {cell.seconds:.2f} s a fit", flush=True)
             write_page(arguments.page, read_cells(kept))
     write_page(arguments.page, read_cells(kept))
 
 
-def measure_cell(data_set: DataSet, recipe: str, arguments: Arguments) -> Cell:
-    """One recipe on one data set."""
+def measure_cell(data_set: DataSet, recipe: str, arguments: Arguments, cells: Path) -> Cell:
+    """One recipe on one data set, kept in the file `cells`; folds that a run which was ended measured are taken."""
     training, library = prepare(arguments.data_sets / data_set.name, data_set, recipe, arguments)
     if recipe == MLNET:
-        return _measure_mlnet(data_set, training, library)
-    plan, reading = _timed(_plan(recipe, training, library))
-    started = time.process_time()
-    found = cross_validate(
-        plan,
-        training.targets,
-        training.groups,
-        training.labels,
-        folds=FOLDS,
-        seeds=range(data_set.seeds),
-        threads=arguments.threads,
+        cell = _measure_mlnet(data_set, training, library)
+        add_cell(cells, cell)
+        return cell
+    kept = KeptFolds(arguments.cache_dir / "results-folds", fingerprint_of(training, library, recipe, folds=FOLDS))
+    folds, found = measure_folds(
+        _plan(recipe, training, library), training, kept, seeds=data_set.seeds, threads=arguments.threads
     )
-    seconds = time.process_time() - started - sum(reading)
-    taken = [one.recipe for one in found.results] if recipe == BEST else []
-    accuracies, losses = ([getattr(one, name) for one in found.results] for name in ("accuracy", "log_loss"))
-    return _make(data_set, recipe, training, accuracies, losses, found.folds, seconds, taken)
+    taken = [one.recipe for one in found] if recipe == BEST else []
+    accuracies, losses = ([getattr(one, name) for one in found] for name in ("accuracy", "log_loss"))
+    seconds = sum(one.seconds for one in found)
+    cell = _make(data_set, recipe, training, accuracies, losses, folds, seconds, taken)
+    add_cell(cells, cell)
+    kept.forget()
+    return cell
+
+
+def measure_folds(
+    plan: Plan, training: Training, kept: KeptFolds, *, seeds: int, threads: int
+) -> tuple[int, list[KeptFold]]:
+    """How many folds each seed has, and what was measured on each, by seed and fold; each is kept once it is done."""
+    targets, groups, labels = training.targets, training.groups, training.labels
+    folds = possible_folds(targets, groups, labels, folds=FOLDS, seeds=range(seeds))
+    timed, reading = _timed(plan)
+    found = kept.read()
+    for seed in range(seeds):
+        fold_of = make_folds(targets, groups, folds, seed)
+        for fold in range(folds):
+            if (seed, fold) in found:
+                continue
+            started, read_before = time.process_time(), sum(reading)
+            result = hold_out(timed, targets, groups, fold_of, fold, FitOptions(len(labels), seed, threads)).result
+            seconds = time.process_time() - started - (sum(reading) - read_before)
+            found[seed, fold] = one = KeptFold(seed, fold, result.recipe, result.accuracy, result.log_loss, seconds)
+            kept.add(one)
+    return folds, [found[seed, fold] for seed in range(seeds) for fold in range(folds)]
 
 
 def prepare(folder: Path, data_set: DataSet, recipe: str, arguments: Arguments) -> tuple[Training, FeatureLibrary]:
@@ -126,7 +148,7 @@ def _timed(plan: Plan) -> tuple[Plan, list[float]]:
     """The same plan, and the processor seconds that its rows took: featurising and reading is not fitting."""
     seconds: list[float] = []
 
-    def rows_of(recipe: Recipe) -> FeatureRows:
+    def rows_of(recipe: Recipe) -> RowsToFit:
         started = time.process_time()
         rows = plan.rows_of(recipe)
         seconds.append(time.process_time() - started)
@@ -137,7 +159,7 @@ def _timed(plan: Plan) -> tuple[Plan, list[float]]:
 
 def _measure_mlnet(data_set: DataSet, training: Training, library: FeatureLibrary) -> Cell:
     """The better of its two ways, by accuracy."""
-    scores = imagenet_scores(training.features, library.entry, library.backbone.weights)
+    scores = imagenet_scores(training.values, library.entry, library.backbone.weights)
     of_both = []
     for early_stopping, way in ((True, "as it comes"), (False, "200 epochs")):
         started = time.process_time()

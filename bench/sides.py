@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 READY_WITHIN_S, THAWED_WITHIN_S = 90.0, 20.0
 HTTP_OK = 200
 CLOSE = 1e-4  # of scores: float32 in two libraries
-FINIAL, BARE, BARE_PROCESSES = "finial", "bare", "bare-processes"
+FINIAL, FINIAL_FORM, BARE, BARE_PROCESSES = "finial", "finial-form", "bare", "bare-processes"
 
 Ask = Callable[[bytes], bytes]
 
@@ -57,7 +57,7 @@ def post_jpeg(picture: bytes) -> bytes:
 
 SIDES = (
     Side(FINIAL, "service", ask=post_jpeg),
-    Side("finial-form", "service", ask=post_form),
+    Side(FINIAL_FORM, "service", ask=post_form),
     Side("finial-quiet", "service", ask=post_jpeg, options=("--no-access-log",)),
     Side("finial-workers", "service", ask=post_jpeg, options=("--workers", "2")),
     Side(BARE, "bench.peers.bare", needs="onnxruntime", takes_orders=True),
@@ -78,6 +78,7 @@ SIDES = (
     Side("mosec", "bench.peers.mosec_server", needs="mosec", of_peers=True, ask=post_jpeg),
 )
 NAMES = tuple(side.name for side in SIDES)
+GET_FORMS = tuple(side.name for side in SIDES if side.ask is post_form)
 
 
 @dataclass(frozen=True)

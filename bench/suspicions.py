@@ -28,7 +28,7 @@ def main() -> None:
     rows = {data.name: read_rows(data, arguments) for data in arguments.data}
     found = {}
     for name, training in rows.items():
-        others = np.concatenate([other.features for key, other in rows.items() if key != name] or [training.features])
+        others = np.concatenate([other.values for key, other in rows.items() if key != name] or [training.values])
         found[name] = _flipped(training, arguments.threads) | (_strays(training, others) if len(rows) > 1 else {})
         print(f"{name:<24} {json.dumps(found[name])}", flush=True)
     print(json.dumps({"weights": str(arguments.weights or arguments.backbone), "results": found}))
@@ -41,7 +41,7 @@ def _flipped(training: Training, threads: int) -> dict[str, object]:
         targets, flipped = _flip(training, np.random.default_rng(seed))
         twice.append(_counted(_audit(training, targets, threads), flipped))
         fit = fit_linear_probe(
-            training.features, targets, training.groups, class_count=len(training.labels), seed=0, threads=threads
+            training.values, targets, training.groups, class_count=len(training.labels), seed=0, threads=threads
         )
         once.append(_counted(judge_labels(fit.out_of_fold_logits, targets, training.groups), flipped))
     return {
@@ -53,7 +53,7 @@ def _flipped(training: Training, threads: int) -> dict[str, object]:
 
 
 def _audit(training: Training, targets: NDArray[np.int64], threads: int) -> LabelAudit:
-    return audit_labels(training.features, targets, training.groups, seed=0, threads=threads)
+    return audit_labels(training.values, targets, training.groups, seed=0, threads=threads)
 
 
 def _flip(training: Training, random: np.random.Generator) -> tuple[NDArray[np.int64], set[int]]:
@@ -69,7 +69,7 @@ def _strays(training: Training, others: NDArray[np.float32]) -> dict[str, object
     results = []
     for seed in SEEDS:
         chosen = np.random.default_rng(seed).choice(len(others), count, replace=False)
-        features = np.concatenate([training.features, others[chosen]])
+        features = np.concatenate([training.values, others[chosen]])
         groups = [*training.groups, *(f"{number:064x}" for number in range(count))]
         results.append(_hits({outlier.row for outlier in find_outliers(features, groups)}, planted))
     return {"strays": _shares(results), "outliers_without": len(find_outliers(training.features, training.groups))}

@@ -70,13 +70,14 @@ def publish_twins(path: Path, models_dir: Path) -> dict[str, tuple[str, ...]]:
     return labels_of
 
 
-async def _measure(service: Served, models_dir: Path, path: Path, arguments: argparse.Namespace) -> dict[str, object]:
-    labels_of = {version: read_bundle(models_dir / path / version).metadata.labels for version in arguments.versions}
-    turns = [*arguments.versions] * (max(WARM_UP_SWAPS, arguments.swaps) // 2)
+async def _measure(
+    service: Served, models_dir: Path, name: str, labels_of: Mapping[str, Sequence[str]], arguments: argparse.Namespace
+) -> dict[str, object]:
+    turns = [*labels_of] * (max(WARM_UP_SWAPS, arguments.swaps) // 2)
     async with asking(service.port, [post(picture_of(arguments.picture))], clients=arguments.clients) as ledger:
-        await swap(models_dir, path.name, turns[:WARM_UP_SWAPS], ledger)
+        await swap(models_dir, name, turns[:WARM_UP_SWAPS], ledger)
         before_mb = await _settled_mb(service)
-        seconds = await swap(models_dir, path.name, turns[: arguments.swaps], ledger)
+        seconds = await swap(models_dir, name, turns[: arguments.swaps], ledger)
         after_mb = await _settled_mb(service)
     return {
         "swaps": len(seconds),
@@ -103,12 +104,11 @@ def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as scratch:
         models_dir, bundle = Path(scratch), _bundle(arguments)
-        arguments.versions = list(publish_twins(bundle, models_dir))
-        name = Path(read_bundle(bundle).metadata.name)
+        labels_of, name = publish_twins(bundle, models_dir), read_bundle(bundle).metadata.name
         options = ["--poll-interval-s", "0.05", "--max-waiting", "64", *arguments.options]
         with serving(models_dir, *options) as service:
             service.wait_until_ready()
-            figures = uvloop.run(_measure(service, models_dir, name, arguments))
+            figures = uvloop.run(_measure(service, models_dir, name, labels_of, arguments))
     for figure, value in figures.items():
         print(f"{figure:>20}  {value}")
     tell(figures, arguments)

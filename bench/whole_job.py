@@ -35,8 +35,9 @@ import numpy as np
 
 from bench.arguments import parse, tell, told_arguments
 from bench.models import ROOT, random_weights
+from bench.process_tree import own_processor_s
 from bench.spread import turns
-from bench.whole_job_side import Reached, processor_s
+from bench.whole_job_side import Reached
 from shared.cores import usable_cores
 from trainer.manifest import read_manifest
 from trainer.progress import Quiet
@@ -115,9 +116,9 @@ def run_ours(train: Path, test: Path, scratch: Path, name: str, arguments: argpa
     common = ["--threads", str(arguments.threads), "--json"]
     options = ["--name", name, "--models-dir", str(models), "--cache-dir", str(scratch / "cache")]
     options += ["--weights", str(arguments.weights)]
-    started, used = time.time(), processor_s()
+    started, used = time.time(), own_processor_s()
     _run([sys.executable, "-m", "trainer", "train", str(train), *options, *common])
-    ended, spent = time.time() - started, processor_s() - used
+    ended, spent = time.time() - started, own_processor_s() - used
     published = (models / name / "current").stat().st_mtime - started
     told = _run([sys.executable, "-m", "trainer", "evaluate", str(models / name), str(test), *common])
     return Curve((Reached(round(published, 2), round(spent, 2), json.loads(told)["accuracy"]),), ended)
@@ -218,7 +219,7 @@ def _report(found: Mapping[str, Sequence[Curve]], counts: Sequence[int]) -> None
 
 
 def _count(folder: Path) -> int:
-    return int(np.sum([path.is_file() for path in folder.rglob("*")]))
+    return sum(path.is_file() for path in folder.rglob("*"))
 
 
 def _has_fastai(python: str) -> bool:

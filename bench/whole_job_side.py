@@ -3,12 +3,13 @@
 import argparse
 import contextlib
 import json
-import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from bench.process_tree import own_processor_s
 
 
 class Reached(NamedTuple):
@@ -54,23 +55,17 @@ class Task:
     fine_tune: bool
 
 
-def processor_s() -> float:
-    """Of this process and of those that it has waited for, as those are that load pictures."""
-    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
-
-
 class Clock:
     """Time since the process was started, less what was spent on measuring.
 
     Args:
         started: when that was.
         now: the time of day, in seconds since 1970.
-        used: seconds of the processor so far.
+        used: seconds of the processor so far, with those of processes that load pictures.
     """
 
     def __init__(
-        self, started: float, *, now: Callable[[], float] = time.time, used: Callable[[], float] = processor_s
+        self, started: float, *, now: Callable[[], float] = time.time, used: Callable[[], float] = own_processor_s
     ) -> None:
         self._started, self._now, self._used = started, now, used
         self._stood = self._measuring_s = 0.0

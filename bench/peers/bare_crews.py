@@ -73,11 +73,13 @@ class Threads:
 
     def __init__(self, predict: Callable[[bytes], Any]) -> None:
         self._predict = predict
+        self._threads: list[threading.Thread] = []
+        self._runs: list[Run] = []
+        self._over = False
 
     def begin(self, picture: Path, count: int) -> None:
         """See `Crew`."""
-        self._runs: list[Run] = []
-        self._over = False
+        self._runs, self._over = [], False
         self._threads = [threading.Thread(target=self._work, args=(picture.read_bytes(),)) for _ in range(count)]
         for thread in self._threads:
             thread.start()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.cuda_serving import Figures, mean_batch, rate, report, why_no_cuda
+from bench.cuda import why_no_cuda
+from bench.cuda_serving import Figures, mean_batch, rate, report
 from bench.serving import parse_metrics
 from tests.service.bundles import publish_bundle
 from tests.service.running import ROOT

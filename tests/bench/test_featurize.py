@@ -1,16 +1,19 @@
 """`bench.featurize`: every side computes all pictures, and ratios are those of rounds."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from bench import featurize_sides
 from bench.drawn_pictures import drawn_pictures
-from bench.featurize import _table, _why_no_cuda
+from bench.featurize import _table
 from bench.featurize_sides import (
     Job,
+    Run,
     eager_alone,
     eager_batches,
     finial,
@@ -25,6 +28,7 @@ from tests.trainer.tiny_graph import TINY_SPEC, tiny_graph
 from trainer.backbones import build_backbone, choose_backbone, find_weights
 from trainer.catalogue import NANO
 from trainer.engines import OnnxEngine
+from trainer.samples import Sample
 
 SMALL = (60, 45)
 PIXELS = np.zeros((TINY_SPEC.height, TINY_SPEC.width, 3), dtype=np.uint8)
@@ -45,10 +49,10 @@ def job(tmp_path: Path) -> Job:
 
 
 @pytest.mark.parametrize("side", [finial, narrow_runs, wide_runs])
-def test_a_side_runs_and_leaves_nothing_behind(side: object, job: Job) -> None:
+def test_a_side_runs_and_leaves_nothing_behind(side: Callable[[Job], Run], job: Job) -> None:
     samples = drawn_pictures(job.pictures, 5, size=SMALL)
 
-    run = side(job)  # type: ignore[operator]
+    run = side(job)
     run(samples)
     run(samples)  # nothing is known from the run before, or Finial's side would end the program
 
@@ -70,13 +74,20 @@ def test_torch_is_tuned_and_computes_the_same() -> None:
 
 
 @pytest.mark.parametrize("side", [eager_alone, eager_batches, frozen_alone])
-def test_a_side_of_torch_computes_every_picture(side: object, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_side_of_torch_computes_every_picture(
+    side: Callable[[Job], Run], job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Eleven pictures: a whole batch and a rest."""
     seen = list[str]()
-    monkeypatch.setattr(featurize_sides, "_prepare", lambda sample, _: seen.append(sample.name) or PIXELS)
+
+    def prepare(sample: Sample, _: object) -> NDArray[np.uint8]:
+        seen.append(sample.name)
+        return PIXELS
+
+    monkeypatch.setattr(featurize_sides, "_prepare", prepare)
     samples = drawn_pictures(job.pictures, 11, size=SMALL)
 
-    side(job.model_copy(update={"backbone": NANO}))(samples)  # type: ignore[operator]
+    side(job.model_copy(update={"backbone": NANO}))(samples)
 
     assert sorted(seen) == [sample.name for sample in samples]
 
@@ -99,9 +110,3 @@ def test_ratios_are_paired_by_round() -> None:
     line = _table({"finial": ours, "other": theirs}).splitlines()[-1]
 
     assert "0.500 [0.500, 0.500], by processor time 0.250 [0.250, 0.250]" in line
-
-
-def test_why_there_is_no_cuda_is_said(job: Job) -> None:
-    reason = _why_no_cuda(job)
-
-    assert reason == "" or reason.startswith("CUDA: nothing measured, ")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.__main__ import is_program, main, measurements, split
+from bench.__main__ import FOLDER, is_program, main, measurements, split
 
 
 def test_every_measurement_is_listed_with_what_it_measures(capsys: pytest.CaptureFixture[str]) -> None:
@@ -13,6 +13,15 @@ def test_every_measurement_is_listed_with_what_it_measures(capsys: pytest.Captur
     assert not {"serving", "drawn", "load", "__main__"} & found.keys()
     assert all(found.values())
     assert len(capsys.readouterr().out.splitlines()) == len(found)
+
+
+def test_the_readme_tells_of_every_measurement_and_of_no_other() -> None:
+    rows = (FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
+    told = [
+        row.split("python -m bench.")[1].split()[0].strip("`") for row in rows if row.startswith("| `python -m bench.")
+    ]
+
+    assert sorted(told) == sorted(measurements())
 
 
 def test_options_go_to_each_that_is_named() -> None:

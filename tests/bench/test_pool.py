@@ -2,12 +2,11 @@
 
 import asyncio
 import math
-import time
 from dataclasses import replace
 
 import pytest
 
-from bench.callers import LoopFigures, drive, figures_of, machine_busy_s
+from bench.callers import LoopFigures, drive, figures_of
 from bench.lane_settings import fixed_settings
 from bench.pool import _undisturbed, best_fixed, summary
 from bench.watched_pool import Fairness, WatchedPool, fairness_of
@@ -89,14 +88,6 @@ def test_a_point_that_others_disturbed_is_measured_again() -> None:
     shares = iter([0.5, 0.3, 0.4, 0.6, 0.7])
     assert _undisturbed(lambda: replace(a_point(1), others=next(shares))).others == 0.3
     assert next(shares) == 0.7
-
-
-def test_what_the_machine_was_busy_counts_what_this_process_computes() -> None:
-    before, mine = machine_busy_s(), time.process_time()
-    while time.process_time() - mine < 0.2:
-        pass
-
-    assert machine_busy_s() - before > 0.1
 
 
 def test_a_point_without_answers_is_none() -> None:

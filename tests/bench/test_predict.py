@@ -1,9 +1,13 @@
 """The contest of servers: what counts as the same answer, how ratios are made, and small rounds of it."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +15,13 @@ import pytest
 
 from bench.contest import Figures, Point
 from bench.predict import other_versions
-from bench.predict_tables import limits, tables
+from bench.predict_tables import limits, main
+from bench.predict_tables import tables as tables_of
 from bench.sides import SIDES, LeftOut, Running, Setting, Side, command_of, require, same_answer
 from shared.cores import usable_cores
-from tests.bench.test_process_tree import state_of, wait_until
+from tests.bench.processes import state_of
 from tests.service.bundles import publish_bundle
+from tests.service.waiting import until
 
 ROOT = Path(__file__).parents[2]
 WHERE = "FINIAL_PEERS_PYTHON"
@@ -29,6 +35,10 @@ def answer(*scores: float, labels: str = "ab") -> dict[str, Any]:
 
 def figures(side: str, number: int, per_s: float, *, clients: int = 8, p99_ms: float = 10.0) -> Figures:
     return Figures(side, Point("500x375", clients), number, per_s, 5.0, p99_ms, 1.0, 0.1, 100.0)
+
+
+def tables(found: Sequence[Figures]) -> list[str]:
+    return tables_of(found, cores=2)
 
 
 def test_answers_are_the_same_when_labels_are_and_scores_nearly() -> None:
@@ -67,7 +77,7 @@ def test_the_limit_is_the_bare_loop_that_is_faster_at_that_point_by_the_median_o
 
     assert {each.side for each in found} == {"the limit"}
     assert sorted((each.point.clients, each.per_s) for each in found) == [(1, 80), (8, 110), (8, 120), (8, 130)]
-    (ratio,) = [table for table in tables([*threads, *processes, *ours]) if "each, answers a second" in table]
+    (ratio,) = [table for table in tables([*threads, *processes, *ours]) if table.startswith("| finial against each")]
     assert "| the limit | 0.83 [0.77, 0.91] |" in ratio
 
 
@@ -92,13 +102,59 @@ def test_spread_is_from_the_least_to_the_most() -> None:
     """Of two or three rounds a quartile would be made up between two numbers."""
     made = tables([figures("finial", number, per_s) for number, per_s in enumerate((100, 50, 90))])
 
-    assert "| finial | 90.0 [50.0, 100.0] |" in made[0]
+    assert "| finial | 90.0 [50.0, 100] |" in made[0]
 
 
 def test_higher_is_better_in_both_ratios() -> None:
     made = tables([figures("finial", 0, 100, p99_ms=10), figures("it", 0, 50, p99_ms=30)])
 
-    assert "| it | 3.00 |" in made[-1]
+    (ratio,) = [table for table in made if table.startswith("| each against finial, 99th percentile")]
+    assert "| it | 3.00 |" in ratio
+
+
+def test_who_gets_forms_is_compared_with_the_service_that_gets_forms() -> None:
+    """A form costs a server more than a body does; the others are compared with bodies alone."""
+    made = tables([figures("finial-form", 0, 80), figures("tutorial", 0, 40), figures("mosec", 0, 100)])
+
+    (ratio,) = [table for table in made if table.startswith("| finial-form against each, answers")]
+    assert "| tutorial | 2.00 |" in ratio
+    assert "mosec" not in ratio
+
+
+def test_over_all_rounds_is_told_what_is_shared_by_several_clients() -> None:
+    ours = [figures("finial", number, 100, clients=clients) for number in range(2) for clients in (1, 8)]
+    theirs = [figures("it", 0, 10, clients=1), figures("it", 0, 50), figures("it", 1, 200)]
+
+    (overall,) = [table for table in tables([*ours, *theirs]) if "geometric mean" in table]
+    assert "| it | 1.00 of 2 |" in overall, "twice as many, then half as many; one client is left out"
+
+
+def test_where_the_time_of_a_request_goes_adds_up() -> None:
+    """Of two cores: what its threads take, the client, and the rest."""
+    one = replace(figures("finial", 0, 100), processor_ms=15.0, client_ms=1.0, threads_ms={"main": 2.0, "lane": 13.0})
+
+    made = tables([one, replace(figures("bare", 0, 125), processor_ms=15.5)])
+
+    rows = dict(line.strip("| ").split(" | ") for line in made[-1].splitlines())
+    assert rows["finial: all"] == "20.00"
+    assert rows["finial: threads but the event loop"] == "13.00"
+    assert rows["finial: the event loop"] == "2.00"
+    assert rows["finial: the client"] == "1.00"
+    assert rows["finial: idle, or others"] == "4.00"
+    assert (rows["the limit: all"], rows["the limit: threads but the event loop"]) == ("16.00", "15.50")
+
+
+def test_figures_that_were_written_give_their_tables_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [figures("finial", 0, 100), replace(figures("it", 0, 50), point=Point("500x375", 64, 0.5))]
+    told = {"machine": {"cores": 2}, "figures": [asdict(each) for each in found]}
+    (tmp_path / "figures.json").write_text(json.dumps(told))
+    monkeypatch.setattr("sys.argv", ["predict_tables", str(tmp_path / "figures.json")])
+    said = io.StringIO()
+
+    with contextlib.redirect_stdout(said):
+        main()
+
+    assert said.getvalue().strip() == "\n\n".join(tables(found))
 
 
 def test_a_side_that_is_not_installed_is_left_out_with_the_reason(tmp_path: Path) -> None:
@@ -133,8 +189,8 @@ def test_a_side_rests_between_its_turns_if_it_bears_that(freezes: bool, state: s
             side = Running(Side("it", "it", freezes=freezes), process, port=0)
             with side.turn() as pids:
                 assert pids == [process.pid]
-                wait_until(lambda: state_of(process.pid) == "S")
-            wait_until(lambda: state_of(process.pid) == state)
+                until(lambda: state_of(process.pid) == "S")
+            until(lambda: state_of(process.pid) == state)
         finally:
             process.kill()
 

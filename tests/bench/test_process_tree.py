@@ -1,16 +1,28 @@
 """A process and what it has started, as /proc tells of them."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bench.process_tree import end, freeze, memory_mb, processor_s, tells_children, thaw, threads_s, tree
+from bench.process_tree import (
+    end,
+    freeze,
+    memory_mb,
+    own_processor_s,
+    processor_s,
+    tells_children,
+    thaw,
+    threads_s,
+    tree,
+)
+from tests.bench.processes import state_of
+from tests.service.waiting import until
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -66,20 +78,16 @@ def test_a_process_is_frozen_and_goes_on() -> None:
     with subprocess.Popen(["sleep", "60"]) as process:
         try:
             freeze([process.pid])
-            wait_until(lambda: state_of(process.pid) == "T")
+            until(lambda: state_of(process.pid) == "T")
             thaw([process.pid])
-            wait_until(lambda: state_of(process.pid) == "S")
+            until(lambda: state_of(process.pid) == "S")
         finally:
             process.kill()
 
 
 def test_what_does_not_end_by_itself_is_killed_with_all_that_it_has_started() -> None:
     """Frozen or not: what is left over would take a core from the next measurement."""
-    child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
-    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "1\n"
+    with parent_of("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)") as process:
         pids = tree(process.pid)
         freeze(pids)
 
@@ -87,35 +95,30 @@ def test_what_does_not_end_by_itself_is_killed_with_all_that_it_has_started() ->
 
         assert len(pids) == 2
         assert process.wait(5) == -signal.SIGTERM
-        wait_until(lambda: not Path(f"/proc/{pids[1]}").exists() or state_of(pids[1]) == "Z")
+        until(lambda: not Path(f"/proc/{pids[1]}").exists() or state_of(pids[1]) == "Z")
 
 
 def test_what_has_lost_its_parent_is_ended_if_it_was_known() -> None:
     """A server's first process may go at once when it is asked to, and leave its workers."""
-    child = "import time; print(1, flush=True); time.sleep(60)"
-    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "1\n"
+    with parent_of("pass") as process:
         pids = tree(process.pid)
         process.terminate()
         assert process.wait(5) == -signal.SIGTERM
 
         end(process.pid, known=pids, within_s=0.2)
 
-        wait_until(lambda: not Path(f"/proc/{pids[1]}").exists() or state_of(pids[1]) == "Z")
+        until(lambda: not Path(f"/proc/{pids[1]}").exists() or state_of(pids[1]) == "Z")
 
 
-def state_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 5
-    while not happened():
-        if time.monotonic() > give_up:
-            pytest.fail("it did not happen within 5 s")
-        time.sleep(0.01)
+@contextlib.contextmanager
+def parent_of(child: str) -> Iterator["subprocess.Popen[str]"]:
+    """A process that has started another one, which has run this program and waits; both are there."""
+    waits = f"{child}; import time; print(1, flush=True); time.sleep(60)"
+    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {waits!r}])"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "1\n"
+        yield process
 
 
 def test_memory_and_processor_time_are_those_of_the_process() -> None:
@@ -124,5 +127,5 @@ def test_memory_and_processor_time_are_those_of_the_process() -> None:
     block = bytearray(os.urandom(32_000_000))
 
     assert memory_mb([os.getpid()]) - before_mb == pytest.approx(len(block) / 1e6, abs=8)
-    assert 0 < processor_s([os.getpid()]) <= sum(os.times()[:4]) + 0.1
+    assert processor_s([os.getpid()]) == pytest.approx(own_processor_s(), abs=0.1), "ticks are of 0.01 s, four of them"
     assert memory_mb([2**22 + 1]) == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bench.retrain import CLASSES, phases, tinted, write_pictures
+from bench.retrain import CLASSES, Run, phases, tinted, write_pictures
 
 SMALL = (60, 45)
 
@@ -46,3 +46,13 @@ a line of somebody else
 """
 
     assert phases(log) == {"fit head": 1.25}
+
+
+def test_sweep_and_fit_is_the_one_head_or_with_few_pictures_the_search_for_a_recipe() -> None:
+    def run(**parts: float) -> Run:
+        told = {f"phase: {name.replace('_', ' ')}": seconds for name, seconds in parts.items()}
+        return Run(published=5.0, ended=8.0, processor=11.0, featurized=0, accuracy=0.9, parts=told)
+
+    assert run(fit_head=1.5, fit_final_head=0.25).fitted == 1.5
+    assert run(try_recipes=4.0, fit_final_head=0.25).fitted == 4.0
+    assert "sweep and fit 4.00 s" in run(try_recipes=4.0).words
