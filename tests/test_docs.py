@@ -9,7 +9,11 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+DECISIONS = {int(path.name[:4]): path for path in ROOT.glob("docs/decisions/[0-9]*.md")}
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("recipes/**/*.md")])
+FOLDERS = ("trainer", "shared", "service", "tests", "bench", "examples", "recipes", "docs", "deploy", "requirements")
+TEXT = {".md", ".py", ".yml", ".yaml", ".toml", ".js", ".txt"}
+DECISION = re.compile(r"\bdecisions?[ /]0*(\d+)", re.IGNORECASE)
 COMMAND = re.compile(r"python -m (?:trainer|service)(?:'[^'\n]*'|[^`\n#)])*")
 
 
@@ -50,3 +54,27 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_no_page_holds_a_place_for_something_to_come(page: Path) -> None:
     assert not re.findall(r"^[A-Z]+_[A-Z_]+$|TODO|FIXME|\| [A-Z]+_[A-Z]+ \|", page.read_text(), re.MULTILINE)
+
+
+def test_every_decision_that_is_named_anywhere_is_there() -> None:
+    files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in TEXT]
+    named = {
+        (str(path.relative_to(ROOT)), int(number))
+        for path in [*files, *ROOT.glob("*.md"), ROOT / "Makefile"]
+        for number in DECISION.findall(path.read_text("utf-8"))
+    }
+
+    assert len(named) > 80
+    assert sorted((name, number) for name, number in named if number not in DECISIONS) == []
+
+
+def test_decisions_are_numbered_and_their_page_says_which_numbers_were_never_given() -> None:
+    """So that nobody looks for one that there never was."""
+    page = (ROOT / "docs" / "decisions" / "README.md").read_text()
+    (never,) = re.findall(r"Numbers ([0-9, and]+) were never given", page)
+    gaps = set(range(1, max(DECISIONS))) - DECISIONS.keys()
+
+    assert {int(number) for number in re.findall(r"\d+", never)} == gaps
+    assert {number: path.read_text().splitlines()[0].split(".")[0] for number, path in DECISIONS.items()} == {
+        number: f"# {number}" for number in DECISIONS
+    }

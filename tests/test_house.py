@@ -32,8 +32,6 @@ HOMES = {
 """Where a heavy library may be imported: its home, and rooms that were split from it."""
 
 MAX_LINES = 300
-LARGE_ROOMS = {"trainer/errors.py": "every error of the package in one list, so that messages are alike"}
-"""Rooms of more lines, each with the reason why they are still one."""
 
 HEAVY = {"torch", "torchvision", "onnx", "onnxscript", "onnxruntime", "matplotlib", "pyarrow", "jinja2", "ray"}
 LIGHT_PROGRAMS = {
@@ -91,8 +89,7 @@ def test_a_heavy_library_is_imported_only_at_home(library: str) -> None:
 def test_no_room_is_too_large() -> None:
     lines = {name_of(room): len(room.read_text(encoding="utf-8").splitlines()) for room in ROOMS}
 
-    assert {name: count for name, count in lines.items() if count > MAX_LINES and name not in LARGE_ROOMS} == {}
-    assert {name for name in LARGE_ROOMS if lines.get(name, 0) <= MAX_LINES} == set(), "no longer large: take it out"
+    assert {name: count for name, count in lines.items() if count > MAX_LINES} == {}
 
 
 @pytest.mark.parametrize("package", LIGHT_PROGRAMS)
@@ -137,6 +134,13 @@ def test_an_import_whose_name_is_computed_is_not_accepted() -> None:
 def test_every_room_is_looked_at() -> None:
     assert {name_of(room).split("/")[0] for room in ROOMS} == set(PACKAGES)
     assert "shared/decode.py" in map(name_of, ROOMS)
+
+
+def test_every_folder_of_rooms_is_packed() -> None:
+    """Setuptools packs the packages that it is told, and none inside them."""
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+
+    assert set(packed) == {".".join(room.relative_to(ROOT).parent.parts) for room in ROOMS}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -20,8 +20,8 @@ TESTED = pinned("tested.txt")
 
 
 def named() -> list[Requirement]:
-    """What the files ask for; a file that only includes others asks for nothing itself."""
-    texts = [path.read_text() for path in FOLDER.glob("*.txt") if not path.name.startswith("tested")]
+    """What the files ask for, but those of other environments; one that only includes others asks for nothing."""
+    texts = [path.read_text() for path in FOLDER.glob("*.txt") if not path.name.startswith(("tested", "bench"))]
     lines = [line.partition("#")[0].strip() for text in texts for line in text.splitlines()]
     return [Requirement(line) for line in lines if line and not line.startswith("-")]
 
