@@ -14,7 +14,7 @@ from service.closing import OfUvicorn
 from service.connection import Connection, ConnectionLimits
 from service.connection_errors import TooManyConnections
 from service.gate import Gate, GatedRoute, TurnedAway
-from service.polite_close import LINGER_BYTES, LINGER_S
+from service.polite_close import SHORT_BODY_BYTES, SHORT_BODY_S
 from service.refusals import REFUSAL, refusal_of
 from service.request_counts import CLIENT_GONE, OTHER_ROUTE
 from service.request_ids import identify
@@ -90,7 +90,7 @@ class GatedConnection(Connection):
     def _time_body(self) -> None:
         """The rest of a body has its time, from here on if not from before."""
         if self._turned and not self._body_timer.runs:
-            self._body_timer.start(self.loop, LINGER_S, self._leave_it_to_the_app)
+            self._body_timer.start(self.loop, SHORT_BODY_S, self._leave_it_to_the_app)
 
     def _let_in(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         super()._start_asgi_task(cycle, app)
@@ -110,7 +110,7 @@ class GatedConnection(Connection):
         if self._refused or self.transport.is_closing() or cycle.waiting_for_100_continue:
             return False
         length = _header(cycle, b"content-length")
-        return not cycle.more_body or (length.isdigit() and len(length) < 20 and int(length) <= LINGER_BYTES)
+        return not cycle.more_body or (length.isdigit() and len(length) < 20 and int(length) <= SHORT_BODY_BYTES)
 
     def _answer(self, cycle: RequestResponseCycle, turned: TurnedAway) -> None:
         self._body_timer.cancel()

@@ -1,7 +1,8 @@
 """How a connection ends with an answer: so that the client can read it.
 
 Closing a socket while the client is still sending resets the connection, and the answer is lost on the way. So an
-answer that comes before the whole body was read says `Connection: close`, and then a little more is read.
+answer that comes before the whole body was read says `Connection: close`, and then the rest is read and dropped, within
+bounds. A proxy loses the answer more easily than a client: it stops reading one whose sender has reset the connection.
 """
 
 import asyncio
@@ -12,7 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.refusals import HAS_MORE
 
-LINGER_BYTES, LINGER_S = 1024**2, 1.0
+LINGER_BYTES, LINGER_S = 64 * 1024**2, 5.0
+
+SHORT_BODY_BYTES, SHORT_BODY_S = 1024**2, 1.0
+"""Such a body is read away before a refusal, so that the connection can be kept."""
 
 
 class PoliteClose:

@@ -10,13 +10,13 @@ from starlette.types import Scope
 
 from service.direct_prediction import DirectPrediction
 from service.errors import ServiceError
-from service.polite_close import LINGER_BYTES
+from service.polite_close import SHORT_BODY_BYTES
 from service.quick_path import plainly_asked
 from service.refusals import refusal_of
 from service.runtime import Runtime
 from service.uploads import announces_picture
 
-MAX_BYTES = LINGER_BYTES
+MAX_BYTES = SHORT_BODY_BYTES
 """Larger bodies are the app's: it takes them at its own pace, their connections may not fill the memory, and who sends
 them was not asked by the gate whether there is a place."""
 

@@ -185,6 +185,7 @@ async def test_a_lost_replica_takes_no_more_with_it_than_it_was_doing(replicas: 
         lost = await asyncio.to_thread(run, "docker", "kill", replicas.container("replica-2"))
         ended_s = time.monotonic()
         await found.go_on(30)
+        await asyncio.to_thread(wait_until, lambda: not replicas.all_take_requests())
         run("docker", "start", replicas.container("replica-2")).or_fail()
         await asyncio.to_thread(wait_until, replicas.all_take_requests)
         before = replicas.answered("replica-2")

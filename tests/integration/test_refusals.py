@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from bench.serving import parse_metrics
-from service.polite_close import LINGER_BYTES
+from service.polite_close import SHORT_BODY_BYTES
 from tests.service.bundles import publish_bundle
 from tests.service.pictures import RED, picture
 from tests.service.raw_http import LIVE, Answer, RawClient, chunked, connected, head
@@ -69,7 +69,7 @@ def test_the_body_may_come_in_pieces(client: RawClient) -> None:
 
 def test_a_body_of_a_megabyte_is_read_away(client: RawClient) -> None:
     """It comes in many reads, and is more than is held before a connection is no longer read."""
-    body = b"x" * LINGER_BYTES
+    body = b"x" * SHORT_BODY_BYTES
     for _ in range(2):
         client.send(head(f"Content-Length: {len(body)}"), body)
         assert is_refused(client.answer(), closes=False)
@@ -109,11 +109,20 @@ def test_nor_is_one_that_began_behind_another_request(client: RawClient, came: i
     assert client.is_closed()
 
 
-@pytest.mark.parametrize("header", [f"Content-Length: {LINGER_BYTES + 1}", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("header", [f"Content-Length: {SHORT_BODY_BYTES + 1}", "Transfer-Encoding: chunked"])
 def test_a_body_of_unknown_or_great_length_is_refused_before_it_is_sent(client: RawClient, header: str) -> None:
     client.send(head(header))
 
     assert is_refused(client.answer(), closes=True)
+
+
+def test_who_reads_the_answer_only_after_sending_all_is_not_cut_off(client: RawClient) -> None:
+    """A proxy whose sending is reset reads no further, and its client would never learn why it was refused."""
+    body = bytes(32 * SHORT_BODY_BYTES)
+    client.send(head(f"Content-Length: {len(body)}"), body)
+
+    assert is_refused(client.answer(), closes=True)
+    assert client.is_closed()
 
 
 def test_who_asks_before_sending_is_not_told_to_go_on(client: RawClient) -> None:
