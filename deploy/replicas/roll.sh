@@ -14,7 +14,7 @@ ready_within_s=${READY_WITHIN_S:-120}
 
 all_take_requests() { # all_take_requests SECONDS
     left=$1
-    until curl --noproxy '*' -fs -o /dev/null "$balancer"; do
+    until curl -m 5 --noproxy '*' -fs -o /dev/null "$balancer"; do
         [ "$left" -gt 0 ] || return 1
         left=$((left - 1))
         sleep 1
@@ -27,6 +27,7 @@ all_take_requests 0 || {
 }
 for replica in replica-1 replica-2 replica-3; do
     ${COMPOSE:-docker compose} "$@" up -d --no-deps --no-build "$replica"
+    sleep 3 # by then the balancer knows that the old one has gone, even if it went at once
     all_take_requests "$ready_within_s" || {
         echo "$replica takes no requests after $ready_within_s s; see its log: docker compose logs $replica. Those after it are as they were." >&2
         exit 1

@@ -97,6 +97,17 @@ class Replicas:
         counts = (line for line in told.splitlines() if line.startswith("finial_requests_total{"))
         return sum(int(float(line.split()[-1])) for line in counts if "predict" in line and 'status="200"' in line)
 
+    def balancer_says(self, family: str, **labels: str) -> float:
+        """The value of one of the balancer's metrics."""
+        told = httpx.get(f"{self._operators}/metrics", trust_env=False).text
+        named = "{" + ",".join(f'{label}="{value}"' for label, value in labels.items()) + "}"
+        (line,) = (line for line in told.splitlines() if line.startswith(family + named))
+        return float(line.split()[-1])
+
+    def in_flight(self, name: str) -> float:
+        """How many requests a replica has of the balancer."""
+        return self.balancer_says("haproxy_server_current_sessions", proxy="replicas", server=name)
+
     def log(self, name: str) -> str:
         """The latest that a container has written."""
         finished = run("docker", "logs", "--tail", "50", self.container(name))

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,6 +126,21 @@ def ask_patiently(replicas: Replicas, found: Load, enough: threading.Event) -> N
                 found.given_up.append(refused)
 
 
+@contextlib.contextmanager
+def crowd(replicas: Replicas, pictures: Sequence[bytes]) -> Iterator[list[Future[list[int]]]]:
+    """A client for each picture, all at once; which statuses it was answered until it had its prediction."""
+
+    def ask(picture: bytes) -> list[int]:
+        statuses: list[int] = []
+        hooks = {"response": [lambda response: statuses.append(response.status_code)]}
+        with httpx.Client(base_url=replicas.url, trust_env=False, event_hooks=hooks) as client:
+            classify(client, picture)
+        return statuses
+
+    with ThreadPoolExecutor(len(pictures)) as threads:
+        yield [threads.submit(ask, picture) for picture in pictures]
+
+
 def assert_nothing_failed(found: Load) -> None:
     assert [set(ledger.fates) for ledger in found.ledgers] == [{"200"}] * 3
     assert [ledger.begun for ledger in found.ledgers] == [len(ledger.asked) for ledger in found.ledgers]
@@ -179,11 +195,19 @@ async def test_new_containers_take_the_place_of_old_ones_and_no_request_fails(re
 
 
 async def test_a_lost_replica_takes_no_more_with_it_than_it_was_doing(replicas: Replicas) -> None:
-    """What the balancer still held whole it has asked another one; a client that tries again has its answer."""
+    """What the balancer still held whole it has asked another one; a client that tries again has its answer.
+
+    The replica stands still for a moment before, so that there is something that it was doing.
+    """
+    retries = replicas.balancer_says("haproxy_backend_retry_warnings_total", proxy="replicas")
     async with load(replicas) as found:
         began_s = time.monotonic()
-        lost = await asyncio.to_thread(run, "docker", "kill", replicas.container("replica-2"))
-        ended_s = time.monotonic()
+        run("docker", "pause", replicas.container("replica-2")).or_fail()
+        with crowd(replicas, [SMALL_PICTURE, LARGE_PICTURE] * 12) as asked:
+            await asyncio.to_thread(wait_until, lambda: replicas.in_flight("replica-2") >= 8)
+            lost = await asyncio.to_thread(run, "docker", "kill", replicas.container("replica-2"))
+            ended_s = time.monotonic()
+            told = [await asyncio.wrap_future(each) for each in asked]
         await found.go_on(30)
         await asyncio.to_thread(wait_until, lambda: not replicas.all_take_requests())
         run("docker", "start", replicas.container("replica-2")).or_fail()
@@ -198,6 +222,10 @@ async def test_a_lost_replica_takes_no_more_with_it_than_it_was_doing(replicas: 
     assert all(asked.sent_at < ended_s and asked.sent_at + asked.seconds > began_s for asked in failed)
     assert len(failed) <= 4, "each client had one request on its way"
     assert (found.given_up, bool(found.patient)) == ([], True)
+    assert {tuple(statuses) for statuses in told[::2]} == {(200,)}, "small ones were asked again by the balancer"
+    assert {statuses[-1] for statuses in told} == {200}
+    assert [502, 200] in told[1::2], "large ones by the client"
+    assert replicas.balancer_says("haproxy_backend_retry_warnings_total", proxy="replicas") > retries
     assert replicas.answered("replica-2") > before
 
 
