@@ -71,9 +71,9 @@ def complete(
     """
     if isinstance(engine, RayEngine):
         engine.fetch_known(caches)
-    missing = caches.missing(pictures, views)
-    # What is known, not what is lacking: few digests where much is to be done, and the other way round.
-    measured = caches.statistics.known(pictures) if caches.statistics else pictures.keys()
+    missing, measured = _look(caches, pictures, views)
+    if isinstance(engine, RayEngine) and engine.fetch_dropped(caches):
+        missing, measured = _look(caches, pictures, views)
     # By digest, that is in no order: the first pictures then tell how long the others will take.
     lacking = [pictures[one] for one in sorted(one for one in pictures if one in missing or one not in measured)]
     if not lacking:
@@ -82,6 +82,15 @@ def complete(
     refused = _complete_on_ray(work, engine) if isinstance(engine, RayEngine) else _complete_here(work, engine, threads)
     computed = missing.keys() - refused.keys() if refused else missing.keys()
     return Done(computed, sum(len(missing[digest]) for digest in computed), refused)
+
+
+def _look(
+    caches: Caches, pictures: Mapping[str, Sample], views: Collection[int]
+) -> tuple[dict[str, tuple[Rendering, ...]], Set[str]]:
+    """Renderings that are missing, and the pictures whose statistics are there; damaged parts are dropped."""
+    missing = caches.missing(pictures, views)
+    # What is known, not what is lacking: few digests where much is to be done, and the other way round.
+    return missing, caches.statistics.known(pictures) if caches.statistics else pictures.keys()
 
 
 @dataclass(frozen=True)

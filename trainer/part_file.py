@@ -15,6 +15,9 @@ from trainer.errors.caches import CachePartDamaged
 if TYPE_CHECKING:
     import pyarrow as pa
 
+FETCHED = ".fetched"
+"""A file beside parts: names of those that came from elsewhere, since compaction replaces them here and not there."""
+
 _NAME = re.compile(r"part-([0-9a-f]{64})\.parquet")
 _ABANDONED = re.compile(r"\..+\.[0-9a-f]{16}")  # the temporary names of write_atomically
 _ABANDONED_AFTER_S = 3600.0  # a file takes less than a second

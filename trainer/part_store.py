@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.errors.caches import CacheNotWritable, CachePartDamaged
-from trainer.part_file import list_abandoned, list_parts, read_part, write_part
+from trainer.part_file import FETCHED, list_abandoned, list_parts, read_part, write_part
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -142,6 +142,8 @@ class PartStore:
             )
             with contextlib.suppress(OSError):  # in a read-only cache it stays, and is passed over again next time
                 path.unlink()
+                # What it held may lie elsewhere, under names that are known only as fetched.
+                (self.folder / FETCHED).unlink(missing_ok=True)
         except OSError as error:
             self._tell(f"{path}: part of the cache passed over ({error}); what it holds is computed again.")
         return None

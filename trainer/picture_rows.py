@@ -26,6 +26,9 @@ PLAIN: Final = None
 CANNOT_READ = "cannot be read: "
 """How the reason begins where the file itself is out of reach, whatever is in it."""
 
+CHANGED = "changed while this command ran; run it again"
+"""The reason where the file is another one than was listed."""
+
 Rendering = int | None
 Wanted = Callable[[Sample], Sequence[Rendering]]
 """Which renderings of a sample are to be featurised."""
@@ -122,7 +125,7 @@ def _read(sample: Sample, *, spec: PreprocessSpec, wanted: Wanted, measured: boo
     try:
         data = sample.path.read_bytes()
         if sha256_of(data) != sample.digest:
-            return PassedOver(sample.name, "changed while this command ran; run it again")
+            return PassedOver(sample.name, CHANGED)
         image = decode(data, at_least=spec.decode_at_least, limits=TRAINER_LIMITS)
         return _ReadPicture(_render(image, spec, sample, wanted), measure_picture(data, image) if measured else None)
     except OSError as error:

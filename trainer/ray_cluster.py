@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer.counting import counted
 from trainer.errors.clusters import ClusterTooSmall, ClusterUnreachable, RayMissing
 from trainer.ray_settings import RayOptions, require_cluster_address
 
@@ -24,7 +25,8 @@ _STORE_BYTES = 256 * 1024**2  # besides the graph: what is in it are lists of na
 def connected(options: RayOptions, *, graph_bytes: int) -> Iterator[Any]:
     """The package `ray`, connected. A connection that the caller has made before is used, and stays.
 
-    The code of this run goes along, so that a node needs only the packages. Nothing is told to Ray's makers, and what
+    The code of this run goes along, so that a node needs only the packages; with a connection that the caller has made
+    it does if he has told Ray so: `ray.init(runtime_env=code_of_this_run())`. Nothing is told to Ray's makers, and what
     Ray would print stays in its logs: progress and errors are told as always.
 
     Args:
@@ -32,24 +34,32 @@ def connected(options: RayOptions, *, graph_bytes: int) -> Iterator[Any]:
         graph_bytes: how large the graph is.
 
     Raises:
-        RayMissing: it is not installed.
+        RayMissing: it is not installed, or too old.
         ClusterUnreachable: no cluster is there, or can be started.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
         import ray.data
+        import ray.data.exceptions
     except ImportError as error:
         raise RayMissing from error
-    _quiet(ray)
-    if ray.is_initialized():
-        yield ray
-        return
-    try:
-        _connect(ray, options, graph_bytes)
-        yield ray
-    finally:
-        ray.shutdown()
+    if not hasattr(ray.data.exceptions, "ExecutionTimeoutError"):  # it would wait for ever where nothing can be done
+        raise RayMissing
+    with _quiet():
+        if ray.is_initialized():
+            yield ray
+            return
+        try:
+            _connect(ray, options, graph_bytes)
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+def code_of_this_run() -> dict[str, Any]:
+    """A `runtime_env` of Ray's by which the code of this run goes to the workers."""
+    return {"py_modules": [str(_ROOT / name) for name in _SHIPPED], "excludes": list(_NOT_SHIPPED)}
 
 
 @dataclass(frozen=True)
@@ -60,11 +70,23 @@ class Room:
         nodes: how many there are.
         workers: how many fit on them, or the limit that was given if that is fewer.
         largest: CPUs and GPUs of each node, the largest by CPUs first; a few of them.
+        most_gpus: of any node.
     """
 
     nodes: int
     workers: int
     largest: tuple[tuple[float, float], ...]
+    most_gpus: float = 0.0
+
+    def in_words(self, options: RayOptions) -> str:
+        """A sentence: how many nodes and workers; where there is no worker, how large the largest nodes are."""
+        each = counted(options.cpus_per_worker, "CPU")
+        each += f" and {options.gpus_per_worker:g} GPU" if options.gpus_per_worker else ""
+        found = f"{counted(self.nodes, 'node')}, {counted(self.workers, 'worker')} of {each} each."
+        if self.workers:
+            return found
+        sizes = ", ".join(f"{cpus:g} CPUs and {gpus:g} GPUs" for cpus, gpus in self.largest)
+        return f"{found} The largest nodes have {sizes or 'nothing'}."
 
 
 def room_in(ray: Any, options: RayOptions) -> Room:
@@ -78,7 +100,8 @@ def room_in(ray: Any, options: RayOptions) -> Room:
     if fitting == 0 and _is_of_this_machine(options):
         raise ClusterTooSmall(options.cpus_per_worker, options.gpus_per_worker)
     sizes = sorted(((node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes), reverse=True)
-    return Room(len(nodes), min(fitting, options.workers or fitting), tuple(sizes[:_TOLD_NODES]))
+    most_gpus = max((gpus for _, gpus in sizes), default=0.0)
+    return Room(len(nodes), min(fitting, options.workers or fitting), tuple(sizes[:_TOLD_NODES]), most_gpus)
 
 
 def _fitting(node: dict[str, float], options: RayOptions) -> int:
@@ -96,7 +119,7 @@ def _is_of_this_machine(options: RayOptions) -> bool:
 
 def _connect(ray: Any, options: RayOptions, graph_bytes: int) -> None:
     told: dict[str, Any] = {
-        "runtime_env": {"py_modules": [str(_ROOT / name) for name in _SHIPPED], "excludes": list(_NOT_SHIPPED)},
+        "runtime_env": code_of_this_run(),
         "log_to_driver": False,
         "logging_level": logging.ERROR,
     }
@@ -130,11 +153,15 @@ def _require_answer(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWERS_IN_S).close()
 
 
-def _quiet(ray: Any) -> None:
-    """Its progress bars and notes would be in the midst of ours."""
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    for handler in logging.getLogger("ray.data").handlers:
-        if not isinstance(handler, logging.FileHandler):
-            handler.setLevel(logging.CRITICAL + 1)
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Ray Data's notes would be in the midst of ours; afterwards they are told again, to a program that wants them."""
+    handlers = [one for one in logging.getLogger("ray.data").handlers if not isinstance(one, logging.FileHandler)]
+    levels = [handler.level for handler in handlers]
+    for handler in handlers:
+        handler.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for handler, level in zip(handlers, levels, strict=True):
+            handler.setLevel(level)

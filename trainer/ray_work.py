@@ -6,6 +6,8 @@ away after it was written, writes the same files once more.
 """
 
 import json
+import secrets
+import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -44,14 +46,12 @@ class _Worker:
         engine: with an open session.
         caches: where rows go.
         folder: of the caches.
-        scratch: holds that folder where it is not the cache's own; removed with the process.
-        distant: where parts go from there.
+        distant: where parts go from there; the folder is then no cache of its own, and gone between lots.
     """
 
     engine: OnnxEngine
     caches: Caches
     folder: Path
-    scratch: "tempfile.TemporaryDirectory[str] | None"
     distant: DistantParts | None
 
 
@@ -83,8 +83,12 @@ def _carry_out(lot: Lot, plan: Plan, worker: _Worker) -> LotResult:
         measured=plan.measured,
     )
     measured = lot.measured if plan.measured else frozenset(sample.digest for sample in lot.samples)
-    refused = store_rows(zip(lot.samples, rows, strict=True), worker.caches, missing=lot.wanted, measured=measured)
-    written = tuple(worker.distant.put(worker.folder)) if worker.distant else ()
+    try:
+        refused = store_rows(zip(lot.samples, rows, strict=True), worker.caches, missing=lot.wanted, measured=measured)
+        written = tuple(worker.distant.put(worker.folder)) if worker.distant else ()
+    finally:
+        if worker.distant:
+            shutil.rmtree(worker.folder, ignore_errors=True)
     return LotResult(lot.number, node_name(), refused, written)
 
 
@@ -114,10 +118,11 @@ def _open(key: _Key) -> _Worker:
         engine = OnnxEngine(graph, provider=plan.provider)
     except SessionError as error:
         raise _CannotBegin(Trouble("session", str(error))) from error
-    scratch = tempfile.TemporaryDirectory(prefix="finial-") if plan.parts else None
-    folder = Path(scratch.name if scratch else plan.cache_dir)
+    # Nobody tidies up after a process that Ray ends, so the folder of its own is there for no longer than a lot.
+    own = Path(tempfile.gettempdir(), f"finial-{secrets.token_hex(8)}")
+    folder = own if plan.parts else Path(plan.cache_dir)
     caches = _open_caches(plan, graph, engine, folder)
-    return _Worker(engine, caches, folder, scratch, DistantParts(plan.parts) if plan.parts else None)
+    return _Worker(engine, caches, folder, DistantParts(plan.parts) if plan.parts else None)
 
 
 def _open_caches(plan: Plan, graph: bytes, engine: OnnxEngine, folder: Path) -> Caches:

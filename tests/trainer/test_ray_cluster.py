@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from bench.process_tree import tree
+from bench.process_tree import freeze, thaw, tree
 from shared.files import sha256_of
 from tests.service.running import ROOT
 from tests.trainer.featurizing import digest_of
@@ -31,12 +31,18 @@ from tests.trainer.test_featurize import sample_of, write_picture
 from tests.trainer.tiny_graph import TINY_SPEC
 from trainer.completion import Done, by_digest, complete
 from trainer.engines import OnnxEngine
-from trainer.errors.clusters import ClusterUnreachable, WorkerCannotCompute, WorkersDiffer, WorkerWithoutFiles
+from trainer.errors.clusters import (
+    ClusterUnreachable,
+    NoProgress,
+    WorkerCannotCompute,
+    WorkersDiffer,
+    WorkerWithoutFiles,
+)
 from trainer.featurize import featurize
 from trainer.manifest import Sample
 from trainer.pipeline import train
 from trainer.progress import Quiet
-from trainer.ray_cluster import connected
+from trainer.ray_cluster import code_of_this_run
 from trainer.ray_engine import RayEngine
 from trainer.ray_settings import RayOptions
 from trainer.settings import TrainSettings
@@ -46,9 +52,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's o
 
 @pytest.fixture(scope="module")
 def connection(nodes: Nodes) -> Iterator[None]:
-    """From the first test on that asks for it, to the end."""
-    with connected(RayOptions(address=nodes.address), graph_bytes=0):
-        yield
+    """Of a program that has connected by itself, from the first test on that asks for it, to the end."""
+    import ray
+
+    ray.init(address=nodes.address, runtime_env=code_of_this_run(), log_to_driver=False)
+    yield
+    ray.shutdown()
 
 
 @pytest.fixture
@@ -204,23 +213,32 @@ def test_a_node_that_is_killed_half_way_loses_nothing_and_nothing_is_there_twice
     """Ray gives what it had to the others; a lot that it had stored already is stored under the same name."""
     many = [write_picture(tmp_path / "data" / f"{number:04}.png", number) for number in range(1500)]
     third = nodes.add()
-    cache, killed = tmp_path / "ray", threading.Event()
+    cache, ended, done = tmp_path / "ray", threading.Event(), list[int]()
 
-    def kill_when_begun() -> None:
-        while not killed.is_set() and len(list((cache / "features").rglob("part-*"))) < 2:
+    def kill_at_work() -> None:
+        """Look whether it has a lot while it stands still, so that this is so when it is killed."""
+        while not ended.is_set() and not done:
             time.sleep(0.01)
-        nodes.kill(third)
-        killed.set()
+            if nodes.has_a_lot(third) and any((cache / "features").rglob("part-*")):
+                freeze(tree(third))
+                if nodes.has_a_lot(third):
+                    done.append(len(stored(cache)))
+                    nodes.kill(third)
+                else:
+                    thaw(tree(third))
 
-    watching = threading.Thread(target=kill_when_begun)
+    watching = threading.Thread(target=kill_at_work)
     watching.start()
     try:
         found = run(many, cache, nodes)
     finally:
-        killed.set()
+        ended.set()
         watching.join()
+        if not done:
+            nodes.kill(third)
     nodes.wait_for(3)
 
+    assert len(done) == 1 and 0 < done[0] < len(many)
     assert digest_of(found) == digest_of(locally(many, tmp_path / "local"))
     assert (found.featurized, found.unreadable) == (1500, ())
     assert set(stored(cache).values()) == set(stored(cache, "statistics").values()) == {1}
@@ -243,9 +261,7 @@ def test_workers_write_to_an_address_from_where_every_run_fetches(
 
 
 @pytest.mark.usefixtures("connection")
-def test_a_part_that_was_damaged_here_is_computed_again_and_fetched_again(
-    samples: list[Sample], tmp_path: Path, nodes: Nodes
-) -> None:
+def test_a_part_that_was_damaged_here_is_fetched_again(samples: list[Sample], tmp_path: Path, nodes: Nodes) -> None:
     far = f"file://{tmp_path}/far"
     first = run(samples, tmp_path / "here", nodes, cache=far)
     for part in (tmp_path / "here" / "features").rglob("part-*"):
@@ -253,7 +269,61 @@ def test_a_part_that_was_damaged_here_is_computed_again_and_fetched_again(
 
     again = run(samples, tmp_path / "here", nodes, cache=far)
 
+    assert (first.featurized, again.featurized, digest_of(again)) == (90, 0, digest_of(first))
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_part_that_was_damaged_everywhere_is_computed_again_and_fetched_again(
+    samples: list[Sample], tmp_path: Path, nodes: Nodes
+) -> None:
+    far = f"file://{tmp_path}/far"
+    first = run(samples, tmp_path / "here", nodes, cache=far)
+    for part in [*(tmp_path / "here" / "features").rglob("part-*"), *(tmp_path / "far" / "features").rglob("part-*")]:
+        part.write_bytes(b"damaged")
+
+    again = run(samples, tmp_path / "here", nodes, cache=far)
+
     assert (again.featurized, digest_of(again)) == (90, digest_of(first))
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_cluster_that_has_no_room_for_a_worker_ends_the_run_and_says_so(
+    samples: list[Sample], tmp_path: Path, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for a node that has, as long as is told; Ray's own words say how to write programs with Ray."""
+    monkeypatch.setattr("trainer.ray_tasks._GIVES_UP_AFTER_S", 2.0)
+    too_large, progress = RayOptions(address=nodes.address, cpus_per_worker=64), Quiet()
+
+    with pytest.raises(NoProgress, match=r"nothing for half an hour\. 3 nodes, 0 workers of 64 CPUs each"):
+        featurize(
+            samples, GRAPH, TINY_SPEC, cache_dir=tmp_path / "cache", engine="ray", ray=too_large, progress=progress
+        )
+
+    assert any("Waiting for a node to come" in warning for warning in progress.warnings)
+
+
+def test_a_program_that_connects_without_the_code_is_told_what_to_do(tmp_path: Path, nodes: Nodes) -> None:
+    """Workers find what lies beside the program; on other machines, and here, that is not this checkout."""
+    write_picture(tmp_path / "data" / "one.png", 5)
+    (tmp_path / "program.py").write_text(
+        "import sys\n"
+        "import ray\n"
+        f"sys.path.append({str(ROOT)!r})\n"
+        "from pathlib import Path\n"
+        "from tests.trainer.test_featurize import sample_of\n"
+        "from tests.trainer.tiny_graph import TINY_SPEC, tiny_graph\n"
+        "from trainer.featurize import featurize\n"
+        f"ray.init(address={nodes.address!r}, log_to_driver=False)\n"
+        "samples = [sample_of(Path('data/one.png'))]\n"
+        "featurize(samples, tiny_graph(), TINY_SPEC, cache_dir=Path('cache'), engine='ray')\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+
+    assert "WorkersWithoutCode" in done.stderr.splitlines()[-1], done.stderr
+    assert "ray.init(runtime_env=trainer.ray_cluster.code_of_this_run())" in done.stderr
 
 
 @pytest.mark.usefixtures("connection")
@@ -288,7 +358,7 @@ def test_a_picture_that_only_this_machine_sees_is_no_bad_picture(
 ) -> None:
     """Else a disk that a node lacks would be told as thousands of broken pictures."""
     elsewhere = [replace(one, location=f"{one.location}.elsewhere") for one in samples]
-    monkeypatch.setattr("trainer.ray_engine.is_here", lambda _sample: True)
+    monkeypatch.setattr("trainer.ray_checks.is_here", lambda _sample: True)
 
     with pytest.raises(WorkerWithoutFiles, match=r"000\.png\.elsewhere .*disk that all nodes share"):
         run(elsewhere[:1], tmp_path / "cache", nodes)

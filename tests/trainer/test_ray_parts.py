@@ -1,14 +1,19 @@
 """Parts at an address: put there whole, fetched once, fetched again where they are wanted anew."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import pyarrow as pa
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from tests.s3_server import s3_bucket
 from trainer.errors.clusters import RayCacheUnusable
 from trainer.part_file import list_parts, read_part, write_part
+from trainer.part_store import PartStore
 from trainer.ray_parts import DistantParts
 
 SCHEMA = pa.schema([("digest", pa.string())])
@@ -66,6 +71,47 @@ def test_a_part_that_was_computed_again_is_fetched_again(address: str, tmp_path:
     part.unlink()
 
     assert fetch(address, tmp_path / "cache", name) == ["a"]
+
+
+def test_what_a_damaged_part_held_is_fetched_again(address: str, tmp_path: Path) -> None:
+    """It lies there still, under names that were fetched before they were joined here."""
+    put("a", address, tmp_path / "scratch")
+    put("b", address, tmp_path / "scratch")
+    fetch(address, tmp_path / "cache")
+    store = PartStore(tmp_path / "cache" / FOLDER, SCHEMA)
+    store.compact()
+    (joined,) = list_parts(store.folder)
+    joined.write_bytes(b"damaged")
+
+    assert (list(store.tables()), fetch(address, tmp_path / "cache")) == ([], ["a", "b"])
+
+
+def test_a_part_that_is_not_where_a_worker_has_put_it_is_told(address: str, tmp_path: Path) -> None:
+    """As with file:///mnt/features where that is a disk of the node's own."""
+    put("a", address, tmp_path / "scratch")
+
+    with pytest.raises(RayCacheUnusable, match=rf"a worker has written {FOLDER}/part-0 to it, and this machine"):
+        fetch(address, tmp_path / "cache", f"{FOLDER}/part-0")
+
+
+class Together(LocalFileSystem):
+    """Files that are read once somebody else reads one as well."""
+
+    protocol = "together"
+    others = threading.Barrier(4)
+
+    def cat_file(self, path: str, **how: Any) -> Any:
+        self.others.wait(20)
+        return super().cat_file(path, **how)
+
+
+def test_several_parts_are_fetched_at_a_time(tmp_path: Path) -> None:
+    """Each waits for its answer longer than it takes to arrive, and there may be a hundred thousand."""
+    for digest in "abcd":
+        put(digest, f"file://{tmp_path}/far", tmp_path / "scratch")
+    fsspec.register_implementation("together", Together, clobber=True)
+
+    assert fetch(f"together://{tmp_path}/far", tmp_path / "cache") == ["a", "b", "c", "d"]
 
 
 def test_an_address_where_nothing_is_yet_has_no_parts(address: str, tmp_path: Path) -> None:

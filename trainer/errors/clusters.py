@@ -7,12 +7,12 @@ from trainer.some_names import some
 
 
 class RayMissing(UsageError):
-    """--engine ray without the package."""
+    """--engine ray without the package, or with one that is too old."""
 
     def __init__(self) -> None:
         super().__init__(
-            "--engine ray: the package ray is not installed. Install it on this machine and on every node of the "
-            'cluster: pip install "ray[data]" -c requirements/tested.txt'
+            "--engine ray: the package ray is not installed, or older than 2.58. Install it on this machine and on "
+            'every node of the cluster: pip install "ray[data]" -c requirements/tested.txt'
         )
 
 
@@ -70,6 +70,17 @@ class NoProgress(TrainerError):
             f"the cluster has done nothing for half an hour. {room} Expected a node with room for a worker, and "
             "pictures that do not end the process that opens them; see `ray status`, and Ray's logs below /tmp/ray on "
             "the nodes. What was computed is kept, and the same command goes on from there."
+        )
+
+
+class WorkersWithoutCode(UsageError):
+    """The program has connected to Ray by itself, and workers do not have the code of this run."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the workers of the cluster do not have the code of this run (No module named 'trainer'): this program has "
+            "connected to Ray by itself. Expected ray.init(runtime_env=trainer.ray_cluster.code_of_this_run()), or no "
+            "connection: featurising then makes one, and the code goes along."
         )
 
 
