@@ -29,6 +29,7 @@ from trainer.audit import audit_manifest
 from trainer.featurize import featurize
 from trainer.manifest import read_manifest
 from trainer.progress import Phase, Progress, Stretch
+from trainer.ray_settings import EngineName, RayOptions
 
 CLASSES, SIDE_PX = 4, 96
 
@@ -37,11 +38,11 @@ def main() -> None:
     """Print one line a run, the growth, and one JSON object at the end."""
     arguments = _arguments()
     if arguments.measure is not None:
-        tell_json(_measure(arguments.measure, arguments.threads), arguments)
+        tell_json(_measure(arguments.measure, arguments.threads, arguments.engine), arguments)
         return
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
         graph = Path(scratch) / "graph.onnx"
-        backbone = _export(arguments, graph)
+        backbone = export(arguments, graph)
         runs = {}
         for count in (arguments.small, arguments.large):
             folder = Path(scratch) / str(count)
@@ -62,7 +63,7 @@ def _words(run: dict[str, float]) -> str:
     )
 
 
-def _export(arguments: argparse.Namespace, graph: Path) -> str:
+def export(arguments: argparse.Namespace, graph: Path) -> str:
     """In a process of its own; gives the name of the backbone."""
     program = (
         "import sys; from pathlib import Path; from trainer.backbones import choose_backbone, find_weights\n"
@@ -92,15 +93,21 @@ def write_pictures(folder: Path, count: int) -> None:
 
 def run(folder: Path, graph: Path, threads: int) -> dict[str, float]:
     """Peaks in MB (10^6 bytes) of featurising folder/pictures with a graph, in a new process."""
-    os.link(graph, folder / graph.name)
-    os.link(graph.with_suffix(".json"), folder / "graph.json")
-    command = [sys.executable, "-m", "bench.memory", "--measure", str(folder), "--threads", str(threads)]
+    command = measuring(folder, graph, threads, "onnxruntime")
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout)
     return result
 
 
-def _measure(folder: Path, threads: int) -> dict[str, float]:
+def measuring(folder: Path, graph: Path, threads: int, engine: str) -> list[str]:
+    """The command that does it, on this machine or by a cluster of it."""
+    os.link(graph, folder / graph.name)
+    os.link(graph.with_suffix(".json"), folder / "graph.json")
+    named = ["--measure", str(folder), "--threads", str(threads), "--engine", engine]
+    return [sys.executable, "-m", "bench.memory", *named]
+
+
+def _measure(folder: Path, threads: int, engine: EngineName) -> dict[str, float]:
     """Featurise the pictures of a folder in this process; peaks in MB (10^6 bytes)."""
     peaks = _Peaks()
     progress = Progress(peaks)
@@ -110,7 +117,15 @@ def _measure(folder: Path, threads: int) -> dict[str, float]:
     spec = PreprocessSpec.model_validate_json((folder / "graph.json").read_bytes())
     graph = (folder / "graph.onnx").read_bytes()
     found = featurize(
-        manifest.samples, graph, spec, cache_dir=folder / "cache", threads=threads, provider="cpu", progress=progress
+        manifest.samples,
+        graph,
+        spec,
+        cache_dir=folder / "cache",
+        threads=threads,
+        provider="cpu",
+        progress=progress,
+        engine=engine,
+        ray=RayOptions(cpus_here=threads),
     )
     if found.featurized != len(manifest.samples):
         raise SystemExit(f"{found.featurized} of {len(manifest.samples)} pictures were computed")
@@ -143,18 +158,24 @@ def peak_mb() -> float:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = told_arguments(__doc__, quick="200 against 2,000 pictures")
-    parser.add_argument("--small", type=int, default=1_000)
-    parser.add_argument("--large", type=int, default=20_000)
+    given = sized_arguments(__doc__, small=1_000, large=20_000).parse_args()
+    if given.quick:
+        given.small, given.large = min(given.small, 200), min(given.large, 2_000)
+    return given
+
+
+def sized_arguments(description: str | None, *, small: int, large: int) -> argparse.ArgumentParser:
+    """How many pictures, by which backbone, on how many threads."""
+    parser = told_arguments(description, quick="200 against 2,000 pictures")
+    parser.add_argument("--small", type=int, default=small)
+    parser.add_argument("--large", type=int, default=large)
     parser.add_argument("--backbone")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--scratch", type=Path, help="where the pictures are written; default: the system's")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.quick:
-        given.small, given.large = min(given.small, 200), min(given.large, 2_000)
-    return given
+    parser.add_argument("--engine", default="onnxruntime", help=argparse.SUPPRESS)
+    return parser
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.memory import run, write_pictures
+from bench.memory_on_ray import run as on_ray
 from tests.trainer.tiny_graph import TINY_SPEC, tiny_graph
 from trainer.audit import audit_manifest
 from trainer.manifest import Manifest, read_manifest
@@ -16,6 +17,7 @@ from trainer.picture_files import find_files
 
 FEW, MANY = 500, 6_000
 MOST_GROWTH_MB = 30.0  # the promise is 100 MB for 99,000 more pictures; a leaked picture is 28 kB
+MOST_GROWTH_ON_A_CLUSTER_MB = 50.0  # the same pictures, held by both workers, are 75 in each
 MOST_OF_A_SAMPLE_BYTES = 420.0  # its texts and the places that hold them; with a `Path` in each it is 530 at least
 MOST_WHILE_FINDING_BYTES = 300.0  # more where what was asked of a folder's files is kept until all are known
 
@@ -31,6 +33,22 @@ def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path: Path) -> Non
         peaks[count] = run(tmp_path / str(count), tmp_path / "graph.onnx", 2)["computing"]
 
     assert peaks[MANY] - peaks[FEW] < MOST_GROWTH_MB
+
+
+@pytest.mark.slow
+def test_memory_on_a_cluster_does_not_grow_with_the_number_of_pictures(tmp_path: Path) -> None:
+    """Of the run, which holds their names, of a worker, which holds a lot, and of Ray and its store."""
+    pytest.importorskip("ray", reason="the engine `ray` needs the package ray, which is not installed here")
+    (tmp_path / "graph.onnx").write_bytes(tiny_graph())
+    (tmp_path / "graph.json").write_text(TINY_SPEC.model_dump_json())
+    peaks = {}
+    for count in (FEW, MANY):
+        write_pictures(tmp_path / str(count) / "pictures", count)
+        peaks[count] = on_ray(tmp_path / str(count), tmp_path / "graph.onnx", 2)
+
+    assert min(peaks[FEW].values()) > 0
+    for whose in ("computing", "worker", "raylet", "store"):
+        assert peaks[MANY][whose] - peaks[FEW][whose] < MOST_GROWTH_ON_A_CLUSTER_MB, whose
 
 
 @pytest.fixture
