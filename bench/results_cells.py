@@ -1,7 +1,7 @@
 """One cell of docs/results.md: what a recipe does on a data set; kept line by line, so that a run can go on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,6 +56,10 @@ class Cell:
     def log_loss(self) -> float:
         """Mean over folds and seeds, in nats."""
         return float(np.mean(self.log_losses))
+
+
+Cells = Mapping[tuple[str, str], Cell]
+"""By data set and recipe."""
 
 
 def read_cells(path: Path) -> dict[tuple[str, str], Cell]:
