@@ -6,12 +6,15 @@ bounds. A proxy loses the answer more easily than a client: it stops reading one
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.refusals import HAS_MORE
+
+logger = logging.getLogger(__name__)
 
 LINGER_BYTES, LINGER_S = 64 * 1024**2, 5.0
 
@@ -72,7 +75,7 @@ class _WatchedBody:
 
 
 async def _linger(body: _WatchedBody) -> None:
-    """Read on, and forget what is read."""
+    """Read on, and forget what is read; ends early where the request is cancelled, as its answer is given."""
     left = LINGER_BYTES
     try:
         async with asyncio.timeout(LINGER_S):
@@ -80,3 +83,5 @@ async def _linger(body: _WatchedBody) -> None:
                 left -= len((await body.receive()).get("body", b""))
     except TimeoutError:
         await asyncio.sleep(0)  # an event loop that is late calls what is due before it reads what came in time
+    except asyncio.CancelledError:
+        logger.debug("reading away what nobody needs was cut short")

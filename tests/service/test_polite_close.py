@@ -1,5 +1,7 @@
 """A client that is refused early gets to read why."""
 
+import asyncio
+
 import pytest
 
 from service import polite_close
@@ -57,3 +59,20 @@ def test_while_draining_clients_are_sent_elsewhere() -> None:
     client = call(close_politely(reads_everything, draining=True), scope_of(("Content-Length", "1")), Client([b"x"]))
 
     assert client.headers["connection"] == "close"
+
+
+def test_a_cancelled_request_whose_answer_is_given_ends_at_once() -> None:
+    """As when the grace is over: nothing is left but to read what nobody needs."""
+
+    async def cancelled_while_it_reads_on(client: Client) -> None:
+        app = close_politely(reads_nothing)
+        request = asyncio.create_task(app(scope_of(("Content-Length", "10")), client.receive, client.send))
+        while client.body != b"no, thanks":
+            await asyncio.sleep(0)
+        request.cancel()
+        await request
+
+    client = Client([b"x"], stays_silent=True)
+    asyncio.run(cancelled_while_it_reads_on(client))
+
+    assert client.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
