@@ -170,6 +170,7 @@ def draw_history(history: Sequence[HeadStep]) -> Markup:
             if steps:
                 losses = [step.cross_entropy for step in steps]
                 axes.plot([step.epoch or 0 for step in steps], losses, color=colour, linestyle=dashes, label=name)
+        axes.locator_params(axis="x", integer=True)
         axes.set_xlabel("epoch")
         axes.set_ylabel("log loss (nats)")
         axes.legend(loc="upper right")

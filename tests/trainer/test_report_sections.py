@@ -179,6 +179,7 @@ def test_the_training_curve_is_drawn_for_a_head_that_has_epochs() -> None:
 
     assert "How the head was fitted" in told
     assert "stochastic gradient descent" in told
+    assert re.search(r"\b0\.5\b[^%]*epoch", told) is None, "there is no half of an epoch"
     assert "How the head was fitted" not in Page(render_report(facts())).text
 
 
