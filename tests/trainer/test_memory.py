@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.memory import run, write_pictures
-from bench.memory_on_ray import run as on_ray
+from bench.ray_memory import run as on_ray
 from tests.trainer.tiny_graph import TINY_SPEC, tiny_graph
 from trainer.audit import audit_manifest
 from trainer.manifest import Manifest, read_manifest
