@@ -1,6 +1,6 @@
 """Memory of a run by a cluster of this machine, of its workers and of Ray: a few pictures against many.
 
-    python -m bench.ray_memory                2,000 against 20,000 small pictures, the embedded backbone
+    python -m bench.ray_memory  2,000 against 20,000 small pictures, the embedded backbone
 
 The run is that of `bench.memory`, with `--engine ray`, and tells the same: its peak when the last picture is computed,
 and when features and statistics are handed over. Peaks are the kernel's (VmHWM), as that of the largest worker; of

@@ -6,15 +6,12 @@ bounds. A proxy loses the answer more easily than a client: it stops reading one
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.refusals import HAS_MORE
-
-logger = logging.getLogger(__name__)
 
 LINGER_BYTES, LINGER_S = 64 * 1024**2, 5.0
 
@@ -84,4 +81,5 @@ async def _linger(body: _WatchedBody) -> None:
     except TimeoutError:
         await asyncio.sleep(0)  # an event loop that is late calls what is due before it reads what came in time
     except asyncio.CancelledError:
-        logger.debug("reading away what nobody needs was cut short")
+        if task := asyncio.current_task():
+            task.uncancel()  # what is left to do is done: to send the end of the answer

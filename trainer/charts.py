@@ -169,8 +169,10 @@ def draw_history(history: Sequence[HeadStep]) -> Markup:
             steps = [step for step in history if step.dataset == dataset and step.epoch is not None]
             if steps:
                 losses = [step.cross_entropy for step in steps]
-                axes.plot([step.epoch or 0 for step in steps], losses, color=colour, linestyle=dashes, label=name)
-        axes.locator_params(axis="x", integer=True)
+                marker = "o" if len(steps) == 1 else ""  # one point makes no line
+                epochs = [step.epoch or 0 for step in steps]
+                axes.plot(epochs, losses, color=colour, linestyle=dashes, marker=marker, label=name)
+        axes.locator_params(axis="x", integer=True, min_n_ticks=1)
         axes.set_xlabel("epoch")
         axes.set_ylabel("log loss (nats)")
         axes.legend(loc="upper right")

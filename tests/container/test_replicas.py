@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -27,6 +28,7 @@ from tests.deploy.prometheus import DEPLOY, running_prometheus
 from tests.load.slow_model import slow_model
 from tests.service.bundles import publish_bundle
 from tests.service.pictures import GREEN, picture
+from tests.service.raw_http import RawClient, head
 from tests.service.waiting import until
 from tests.shared.pictures import encode, scene
 
@@ -275,6 +277,24 @@ def test_limits_and_problems_are_the_services_own(replicas: Replicas, client: ht
     assert found == [413, 200, 431, 400]
     kinds = [response.json()["type"].rpartition(":")[2] for response in (too_large, too_long_head, no_picture)]
     assert kinds == ["upload-too-large", "headers-too-large", "no-picture"]
+
+
+def test_a_small_picture_that_does_not_come_is_the_balancers_to_refuse(replicas: Replicas) -> None:
+    """It awaits those, to send them again if need be; large ones, and who asks whether to send at all, it holds not."""
+    wait = "Expect: 100-continue"
+    with contextlib.ExitStack() as stack:
+        small, large, asking_first = (RawClient(stack.enter_context(socket.socket())) for _ in range(3))
+        for each in (small, large, asking_first):
+            each.socket.settimeout(60)
+            each.socket.connect(("127.0.0.1", replicas.port))
+        small.send(head("Content-Length: 1000", "X-Request-Id: late-small"), b"half")
+        large.send(head("Content-Length: 100000", "X-Request-Id: late-large"), b"half")
+        asking_first.send(head("Content-Length: 1000", wait, line="POST /models/none/predict HTTP/1.1"))
+        told = [each.answer() for each in (asking_first, large, small)]
+
+    assert [answer.status for answer in told] == [404, 408, 408]
+    assert [answer.problem for answer in told] == ["unknown-model", "upload-too-slow", "blank"]
+    assert [answer.headers["x-request-id"] for answer in told[1:]] == ["late-large", "late-small"]
 
 
 def test_what_is_of_one_replica_is_not_asked_through_the_balancer(replicas: Replicas, client: httpx.Client) -> None:

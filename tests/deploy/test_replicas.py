@@ -48,6 +48,16 @@ def check(option: str) -> float:
     return float(found.removesuffix("ms")) / 1000 if found.endswith("ms") else float(found.removesuffix("s"))
 
 
+def awaited() -> tuple[int, int]:
+    """For how many seconds the balancer waits for a body, and of how many bytes at most."""
+    ((seconds, most),) = re.findall(
+        r"^ +http-request wait-for-body time (\d+)s if \{ req\.hdr\(Content-Length\),add\(0\) le (\d+) \}",
+        CONFIGURATION,
+        re.MULTILINE,
+    )
+    return int(seconds), int(most)
+
+
 def variables() -> dict[str, str]:
     """What a replica finds in its environment."""
     (found,) = {tuple(each["environment"].items()) for each in replicas().values()}
@@ -126,14 +136,20 @@ def test_the_balancers_own_end_is_waited_for() -> None:
 
 
 def test_what_the_service_takes_the_balancer_takes(settings: ServiceSettings) -> None:
-    """Heads and bodies; and it leaves it to the service to say that a body is late."""
+    """Heads and bodies; that a large body is late is left to the service to say, and a small one is given as long."""
     assert number("tune.bufsize") >= 2 * settings.max_headers
     assert number("timeout http-request") == settings.headers_timeout_s
-    (awaited,) = said(r"^ +http-request wait-for-body time (\d+)s ")
-    assert int(awaited) == settings.upload_timeout_s
+    assert awaited()[0] == settings.upload_timeout_s
     assert number("timeout client") > max(settings.upload_idle_s, settings.upload_timeout_s)
     assert number("timeout server") > settings.upload_timeout_s + settings.request_timeout_s
     assert number("timeout server") > settings.send_timeout_s
+
+
+def test_what_is_awaited_fits_beside_a_head_where_it_can_be_sent_again() -> None:
+    """And is no smaller than it need be."""
+    largest = awaited()[1]
+
+    assert number("tune.bufsize") * 0.9 < largest < number("tune.bufsize") - 4096
 
 
 def test_connections_end_on_the_balancers_side_first(settings: ServiceSettings) -> None:
@@ -149,3 +165,6 @@ def test_the_page_has_the_configurations_numbers() -> None:
     """Those that it names."""
     assert f"`tune.bufsize` ({number('tune.bufsize')})" in PAGE
     assert f"`maxconn` of {check('maxconn'):.0f}" in PAGE
+    seconds, most = awaited()
+    assert f"bodies of up to {most:,} bytes" in PAGE
+    assert f"not whole after {seconds} s" in PAGE

@@ -71,6 +71,7 @@ def test_a_cancelled_request_whose_answer_is_given_ends_at_once() -> None:
             await asyncio.sleep(0)
         request.cancel()
         await request
+        assert request.cancelling() == 0
 
     client = Client([b"x"], stays_silent=True)
     asyncio.run(cancelled_while_it_reads_on(client))
