@@ -5,7 +5,7 @@ Where another reader of the same bytes (a proxy that filters uploads) might see 
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
@@ -44,6 +44,7 @@ class MultipartForm:
         self._parts: list[Part] = []
         self._header = (bytearray(), bytearray())
         self._disposition: bytes | None = None
+        self._delimiter, self._before, self._last = b"--" + boundary, b"", b""
         self._begun = self._ended = False
         try:
             self._parser = MultipartParser(
@@ -71,10 +72,8 @@ class MultipartForm:
             # Blank lines may come first. The parser skips more than these, but only within one piece.
             piece = piece.lstrip(b"\r\n")
             self._begun = bool(piece)
-        try:
-            self._parser.write(piece)
-        except FormParserError as error:
-            raise UploadMalformed(str(error)) from error
+        for some in self._cut_behind_closing(piece):
+            self._write(some)
 
     def parts(self) -> list[Part]:
         """Every part in the order sent; those that are not wanted are empty. Asked for when the body is at its end.
@@ -86,8 +85,30 @@ class MultipartForm:
             raise UploadMalformed("it breaks off before its closing boundary")
         return self._parts
 
+    def _cut_behind_closing(self, piece: bytes) -> Iterator[bytes]:
+        """The piece, cut behind whatever may be the closing boundary: so what follows that is a piece of its own."""
+        closing, known, start = self._delimiter + b"--", len(self._last), 0
+        seen = self._last + piece
+        self._last = seen[-(len(closing) - 1) :]
+        place = seen.find(closing)
+        while place != -1:
+            end = place + len(closing) - known
+            yield piece[start:end]
+            start, place = end, seen.find(closing, place + 1)
+        yield piece[start:]
+
+    def _write(self, piece: bytes) -> None:
+        if self._ended:
+            if piece.strip(b" \t\r\n"):
+                raise UploadMalformed("something stands behind its closing boundary")
+            return
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise UploadMalformed(str(error)) from error
+
     def _begin_part(self) -> None:
-        self._disposition = None
+        self._disposition, self._before = None, b"\n"
         if len(self._parts) == self._max_parts:
             raise UploadMalformed(f"it has more than {self._max_parts} parts")
 
@@ -115,9 +136,20 @@ class MultipartForm:
         self._parts.append(Part(name.decode("utf-8", errors="replace")))
 
     def _read_data(self, data: bytes, start: int, end: int) -> None:
-        part = self._parts[-1]
+        part, piece = self._parts[-1], data[start:end]
+        self._look_for_boundary(piece)
         if part.name in self._wanted:
-            part.data.extend(data[start:end])
+            part.data.extend(piece)
+
+    def _look_for_boundary(self, piece: bytes) -> None:
+        """Some readers end a part at any line that begins with the boundary, whatever ended the line before."""
+        seen = self._before + piece
+        place = seen.find(self._delimiter)
+        while place != -1:
+            if seen[place - 1 : place] in (b"\r", b"\n"):
+                raise UploadMalformed("a line within a part begins with its boundary")
+            place = seen.find(self._delimiter, place + 1)
+        self._before = seen[-len(self._delimiter) :]
 
     def _end(self) -> None:
         self._ended = True
