@@ -26,6 +26,7 @@ _PATH_NAMES = {
 _LABEL_NAMES = {"label", "labels", "class", "classname", "category", "tag", "tags", "target", "species"}
 _SPLIT_NAMES = {"split", "set", "subset", "partition", "usage"}
 _DELIMITERS = ("\t", ",", ";")
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")  # how files begin that are taken for tables now and then
 _FILE_EXTENSION = re.compile(r"\.\w{1,5}$")
 
 
@@ -79,6 +80,8 @@ def read_label_table(path: Path) -> tuple[TableRow, ...]:
 
 def _text(path: Path) -> str:
     data = path.read_bytes()
+    if data.startswith(_PICTURES):
+        raise NotALabelTable(path, "it is a picture: to train, name the folder above it; to ask about it, `predict`")
     utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
         text = data.decode("utf-16" if utf_16 else "utf-8-sig")

@@ -84,8 +84,10 @@ def digests_in(path: Path) -> list[str]:
     import pyarrow.parquet as pq
 
     try:
-        with path.open("rb") as file:
-            digests: list[str] = pq.read_table(file, columns=["digest"], use_threads=False)["digest"].to_pylist()
+        # Not by read_table: a thread of Arrow's that reads ahead may still be at work, or hold a file of Python's, as
+        # the process ends, which then aborts or never does.
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            digests: list[str] = file.read(columns=["digest"], use_threads=False)["digest"].to_pylist()
     except (pa.ArrowException, KeyError) as error:
         raise CachePartDamaged(path, str(error)) from error
     return digests

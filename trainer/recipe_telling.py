@@ -10,7 +10,8 @@ def tell_searched(searched: Searched, progress: Progress) -> None:
         mark = "*" if one.chosen else " "
         progress.say(
             f"{mark} {one.name}: accuracy {one.accuracy:.3f}, log loss {one.log_loss:.4f}, "
-            f"{one.difference:+.4f} ± {one.difference_error:.4f}, work {one.cost:.2g}, {one.seconds:.1f} s",
+            f"{one.difference:+.4f} ± {one.difference_error:.4f}, work {one.cost:.2g}, {one.seconds:.1f} s: "
+            f"{one.reason}",
             **one.as_json(),
         )
     if searched.tried:

@@ -108,9 +108,10 @@ def _trust_lines(metrics: Mapping[str, Any]) -> list[str]:
     """How far scores are from what they promise, and whether a class that was left out is noticed."""
     lines = []
     if found := metrics.get("calibration"):
+        up_to = f", up to {found['perfect_95']:.1%}" if "perfect_95" in found else ""
         lines.append(
-            f"Scores    off by {found['after']:.1%} on average, cross-validated (chance alone: {found['perfect']:.1%}; "
-            f"without the temperature: {found['before']:.1%})"
+            f"Scores    off by {found['after']:.1%} on average, cross-validated (chance alone: {found['perfect']:.1%}"
+            f"{up_to}; without the temperature: {found['before']:.1%})"
         )
         lines += [f"          {told}" for told in (advice_on_scores(found),) if told]
     novelty = metrics.get("novelty") or {}

@@ -57,11 +57,15 @@ def test_calibration_and_novelty_are_told_where_they_were_measured(tmp_path: Pat
         calibration={"before": 0.054, "after": 0.042, "perfect": 0.054},
         novelty={"left_out_auroc": 0.741, "left_out_noticed": 0.083, "unfamiliar_share": 0.005},
     )
+    bounded = summary(
+        tmp_path / "bounded", calibration={"before": 0.054, "after": 0.059, "perfect": 0.054, "perfect_95": 0.078}
+    )
     silent = summary(tmp_path / "silent", calibration=None, novelty={"left_out_auroc": None, "unfamiliar_share": None})
 
     assert (
         "Scores    off by 4.2% on average, cross-validated (chance alone: 5.4%; without the temperature: 5.4%)" in told
     )
+    assert "(chance alone: 5.4%, up to 7.8%; without" in bounded
     assert "with AUROC 0.74; calls 8.3% of them unfamiliar, and 0.5% of familiar ones" in told
     assert "Scores" not in silent
     assert "Novelty" not in silent
