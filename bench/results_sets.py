@@ -67,9 +67,6 @@ REMARKS = {
         "The best recipe's seconds are a little too high: its first fold was measured when recipes were still fitted "
         "on all pictures while they were compared (docs/decisions/0059)."
     ),
-    "cifar10": (
-        "The best recipe is that of the search before taps were pooled by peaks and quarters (docs/decisions/0049)."
-    ),
     "mlnet-transferlearning-tf": (
         "Eight pictures, so four to learn from in each fold, and no inner folds to choose anything by. ImageNet's own "
         "scores for broccoli, pizza, teddy bear and toaster nearly name the three labels, which is what ML.NET's head "
