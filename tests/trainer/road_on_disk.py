@@ -1,6 +1,6 @@
-"""What follows featurising, on made rows on disk, in a process of its own; prints the peak of its memory in MB.
+"""What follows featurising, on made rows on disk, in a process of its own; prints its peak of memory so far in MB.
 
-python -m tests.trainer.road_on_disk FOLDER COUNT
+python -m tests.trainer.road_on_disk FOLDER COUNT...
 """
 
 import sys
@@ -61,8 +61,11 @@ def main() -> None:
     rows_on_disk._BLOCK_BYTES = 4 * 1024**2
     streamed_regression._SAMPLED = 300
     some_pictures.MOST_NUMBERS = 1000 * SIZE
-    go(make(Path(sys.argv[1]), int(sys.argv[2])))
-    print(peak_mb())  # noqa: T201
+    folder, *counts = sys.argv[1:]
+    for count in counts:
+        (rows := Path(folder, count)).mkdir()
+        go(make(rows, int(count)))
+        print(peak_mb())  # noqa: T201
 
 
 if __name__ == "__main__":
