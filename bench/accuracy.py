@@ -6,32 +6,29 @@ Everything is the trainer's own: manifest, audit, graph, features, groups, folds
 inside each outer fold, and exact and near duplicates never straddle folds.
 """
 
-import json
 import time
 
 from bench.arguments import data_arguments
-from bench.rows import read_rows
-from trainer.backbones import choose_backbone
+from bench.rows import tell_each
 from trainer.cross_validation import cross_validate
+from trainer.training import Training
 
 
 def main() -> None:
     """Print one line a data set, and one JSON object at the end."""
     arguments = data_arguments(__doc__).parse_args()
-    entry, reason = choose_backbone(arguments.backbone, arguments.weights)
-    print(reason)
-    found = {}
-    for data in arguments.data:
-        started = time.perf_counter()
-        rows = read_rows(data, arguments)
-        result = cross_validate(
-            rows.values, rows.targets, rows.groups, rows.labels, folds=5, seeds=range(5), threads=arguments.threads
-        )
-        (low, high), mean, n = result.accuracy.interval, result.accuracy.mean, len(rows.samples)
-        seconds = time.perf_counter() - started
-        print(f"{data.name:<24} {mean:.4f}  [{low:.4f}, {high:.4f}]  n {n:>5}  {seconds:6.1f} s", flush=True)
-        found[data.name] = {"accuracy": mean, "interval": [low, high], "n": n}
-    print(json.dumps({"backbone": entry.name, "results": found}))
+    tell_each(arguments, lambda rows: measured(rows, threads=arguments.threads))
+
+
+def measured(rows: Training, *, threads: int) -> tuple[str, object]:
+    """Its line, with the seconds that the folds took, and the numbers."""
+    started = time.perf_counter()
+    result = cross_validate(
+        rows.values, rows.targets, rows.groups, rows.labels, folds=5, seeds=range(5), threads=threads
+    )
+    (low, high), mean, n = result.accuracy.interval, result.accuracy.mean, len(rows.samples)
+    line = f"{mean:.4f}  [{low:.4f}, {high:.4f}]  n {n:>5}  {time.perf_counter() - started:6.1f} s"
+    return line, {"accuracy": mean, "interval": [low, high], "n": n}
 
 
 if __name__ == "__main__":

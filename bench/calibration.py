@@ -8,13 +8,10 @@ on. Beside them stands that of models whose scores are exactly true, on as many 
 what 95 of 100 stay below. The aim is at most 3 %, or within a point of that mean.
 """
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 from bench.arguments import data_arguments
-from bench.rows import read_rows
-from trainer.backbones import choose_backbone
+from bench.rows import tell_each
 from trainer.calibration import Calibration
 from trainer.samples import Split
 from trainer.training import Training, measure
@@ -25,15 +22,12 @@ AIM, NEAR_PERFECT = 0.03, 0.01
 def main() -> None:
     """Print one line a data set, and one JSON object at the end."""
     arguments = data_arguments(__doc__).parse_args()
-    entry, reason = choose_backbone(arguments.backbone, arguments.weights)
-    print(reason)
-    found = {}
-    for data in arguments.data:
-        rows = read_rows(data, arguments)
-        measured = calibration_of(rows, threads=arguments.threads)
-        print(f"{name_of(data):<36} {line_of(measured, len(rows.labels))}", flush=True)
-        found[name_of(data)] = measured and measured.as_json()
-    print(json.dumps({"backbone": entry.name, "results": found}))
+
+    def measured(rows: Training) -> tuple[str, object]:
+        found = calibration_of(rows, threads=arguments.threads)
+        return line_of(found, len(rows.labels)), found and found.as_json()
+
+    tell_each(arguments, measured)
 
 
 def calibration_of(rows: Training, *, threads: int) -> Calibration | None:
@@ -57,11 +51,6 @@ def line_of(found: Calibration | None, labels: int) -> str:
 def is_met(found: Calibration) -> bool:
     """Whether the error is at most 3 %, or within a point of what perfect models show in the mean."""
     return found.after <= max(AIM, found.perfect + NEAR_PERFECT)
-
-
-def name_of(data: Path) -> str:
-    """The folder's name; of a table that and its own."""
-    return f"{data.parent.name}/{data.name}" if data.is_file() else data.name
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ CLASSES, SIDE_PX = 4, 96
 
 def main() -> None:
     """Print one line a run, the growth, and one JSON object at the end."""
-    arguments = _arguments()
+    arguments = sized_arguments(__doc__, small=1_000, large=20_000)
     if arguments.measure is not None:
         tell_json(_measure(arguments.measure, arguments.threads, arguments.engine), arguments)
         return
@@ -157,15 +157,8 @@ def peak_mb() -> float:
     return int(line.split()[1]) * 1024 / 1e6
 
 
-def _arguments() -> argparse.Namespace:
-    given = sized_arguments(__doc__, small=1_000, large=20_000).parse_args()
-    if given.quick:
-        given.small, given.large = min(given.small, 200), min(given.large, 2_000)
-    return given
-
-
-def sized_arguments(description: str | None, *, small: int, large: int) -> argparse.ArgumentParser:
-    """How many pictures, by which backbone, on how many threads."""
+def sized_arguments(description: str | None, *, small: int, large: int) -> argparse.Namespace:
+    """How many pictures, by which backbone, on how many threads: what the command line says."""
     parser = told_arguments(description, quick="200 against 2,000 pictures")
     parser.add_argument("--small", type=int, default=small)
     parser.add_argument("--large", type=int, default=large)
@@ -175,7 +168,10 @@ def sized_arguments(description: str | None, *, small: int, large: int) -> argpa
     parser.add_argument("--scratch", type=Path, help="where the pictures are written; default: the system's")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--engine", default="onnxruntime", help=argparse.SUPPRESS)
-    return parser
+    given = parser.parse_args()
+    if given.quick:
+        given.small, given.large = min(given.small, 200), min(given.large, 2_000)
+    return given
 
 
 if __name__ == "__main__":

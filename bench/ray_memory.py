@@ -25,9 +25,7 @@ _LOOKS_AFTER_S = 0.05
 
 def main() -> None:
     """Print one line a run, the growth for each thousand pictures, and one JSON object at the end."""
-    arguments = sized_arguments(__doc__, small=2_000, large=20_000).parse_args()
-    if arguments.quick:
-        arguments.small, arguments.large = min(arguments.small, 200), min(arguments.large, 2_000)
+    arguments = sized_arguments(__doc__, small=2_000, large=20_000)
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
         graph = Path(scratch) / "graph.onnx"
         backbone = export(arguments, graph)

@@ -44,7 +44,9 @@ class MultipartForm:
         self._parts: list[Part] = []
         self._header = (bytearray(), bytearray())
         self._disposition: bytes | None = None
-        self._delimiter, self._before, self._last = b"--" + boundary, b"", b""
+        self._delimiter = b"--" + boundary
+        self._lines = [end + self._delimiter for end in (b"\n", b"\r")]
+        self._before, self._last = b"", b"\r\n"
         self._begun = self._ended = False
         try:
             self._parser = MultipartParser(
@@ -86,8 +88,11 @@ class MultipartForm:
         return self._parts
 
     def _cut_behind_closing(self, piece: bytes) -> Iterator[bytes]:
-        """The piece, cut behind whatever may be the closing boundary: so what follows that is a piece of its own."""
-        closing, known, start = self._delimiter + b"--", len(self._last), 0
+        """The piece, cut behind whatever may be the closing boundary: so what follows that is a piece of its own.
+
+        Lines alone are cut behind: within a part the first of these ends the form, and headers are short.
+        """
+        closing, known, start = b"\r\n" + self._delimiter + b"--", len(self._last), 0
         seen = self._last + piece
         self._last = seen[-(len(closing) - 1) :]
         place = seen.find(closing)
@@ -144,11 +149,8 @@ class MultipartForm:
     def _look_for_boundary(self, piece: bytes) -> None:
         """Some readers end a part at any line that begins with the boundary, whatever ended the line before."""
         seen = self._before + piece
-        place = seen.find(self._delimiter)
-        while place != -1:
-            if seen[place - 1 : place] in (b"\r", b"\n"):
-                raise UploadMalformed("a line within a part begins with its boundary")
-            place = seen.find(self._delimiter, place + 1)
+        if self._delimiter in seen and any(line in seen for line in self._lines):
+            raise UploadMalformed("a line within a part begins with its boundary")
         self._before = seen[-len(self._delimiter) :]
 
     def _end(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared.decode import sniff_format
 from trainer.errors.manifest import LabelTableInvalid, NotALabelTable
 from trainer.layout import clean_label, split_named
 from trainer.samples import Split
@@ -26,7 +27,6 @@ _PATH_NAMES = {
 _LABEL_NAMES = {"label", "labels", "class", "classname", "category", "tag", "tags", "target", "species"}
 _SPLIT_NAMES = {"split", "set", "subset", "partition", "usage"}
 _DELIMITERS = ("\t", ",", ";")
-_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")  # how files begin that are taken for tables now and then
 _FILE_EXTENSION = re.compile(r"\.\w{1,5}$")
 
 
@@ -80,16 +80,21 @@ def read_label_table(path: Path) -> tuple[TableRow, ...]:
 
 def _text(path: Path) -> str:
     data = path.read_bytes()
-    if data.startswith(_PICTURES):
-        raise NotALabelTable(path, "it is a picture: to train, name the folder above it; to ask about it, `predict`")
     utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
         text = data.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise NotALabelTable(path, "it is not UTF-8 text; save it again as UTF-8") from error
+        raise NotALabelTable(path, _what_it_is(data) or "it is not UTF-8 text; save it again as UTF-8") from error
     if "\0" in text:
-        raise NotALabelTable(path, "it is not text")
+        raise NotALabelTable(path, _what_it_is(data) or "it is not text")
     return text
+
+
+def _what_it_is(data: bytes) -> str:
+    """For whoever names one picture and means its folder; "" where that is not it."""
+    if sniff_format(data) is None:
+        return ""
+    return "it is a picture: to train, name the folder above it; to ask about it, `predict`"
 
 
 def _cells(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.calibration import calibration_of, line_of, name_of
+from bench.calibration import calibration_of, line_of
+from bench.rows import name_of
 from tests.trainer.blobs import make_blobs
 from trainer.calibration import Calibration
 from trainer.samples import Sample

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from python_multipart.multipart import MultipartParser
 
 from service.multipart import MultipartForm
 from service.request_errors import UploadMalformed
@@ -35,6 +36,23 @@ def test_pictures_come_out_as_they_went_in_however_they_are_cut(pictures: list[b
         taken_apart.feed(body[start : start + length])
 
     assert [bytes(part.data) for part in taken_apart.parts()] == pictures
+
+
+def test_a_content_full_of_boundaries_is_given_on_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut behind each, it would keep the event loop for seconds."""
+    written: list[bytes] = []
+    write = MultipartParser.write
+
+    def counted(parser: MultipartParser, piece: bytes) -> int:
+        written.append(piece)
+        return write(parser, piece)
+
+    monkeypatch.setattr(MultipartParser, "write", counted)
+    taken_apart = MultipartForm(FORM, wanted=("file",), max_parts=9)
+    taken_apart.feed(form(('name="file"', b"x" + b"--b--" * 10_000)))
+
+    assert [len(part.data) for part in taken_apart.parts()] == [50_001]
+    assert len(written) == 1
 
 
 # --- forms as hypothesis makes them ---

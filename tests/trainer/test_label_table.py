@@ -108,6 +108,7 @@ def test_a_row_without_a_label_is_kept_as_such(tmp_path: Path) -> None:
         ("a.jpg,M\u00fcller\n".encode("latin-1"), "save it again as UTF-8"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\xff", "it is a picture: to train, name the folder above it"),
         (b"\xff\xd8\xff\xe0\0", "it is a picture"),
+        (b"GIF89a\0", "it is a picture"),
         (b"a.jpg,\xff\n", "UTF-8"),
         ("a.jpg," + "x" * 200_000, "no well-formed table"),
     ],
