@@ -26,8 +26,16 @@ def tree(pid: int, proc: Path = _PROC) -> list[int]:
     """The process and all that come from it, parents first; those that have ended are left out."""
     found = [pid]
     for parent in found:
-        for task in proc.glob(f"{parent}/task/*/children"):
-            with contextlib.suppress(OSError):
+        found += children(parent, proc)
+    return found
+
+
+def children(pid: int, proc: Path = _PROC) -> list[int]:
+    """What the process itself has started; nothing of one that has ended."""
+    found = []
+    with contextlib.suppress(OSError):  # of one that ends while its folder is read
+        for task in proc.glob(f"{pid}/task/*/children"):
+            with contextlib.suppress(OSError):  # and of a thread
                 found += [int(child) for child in task.read_text().split()]
     return found
 
@@ -49,10 +57,11 @@ def threads_s(pid: int, proc: Path = _PROC) -> dict[str, float]:
     The others have the process's name, if nobody gives them one of their own.
     """
     found: dict[str, float] = {}
-    for task in proc.glob(f"{pid}/task/*/stat"):
-        if (name := _name_of(task)) is not None:
-            name = MAIN if task.parent.name == str(pid) else name
-            found[name] = found.get(name, 0.0) + sum(_times_s(task)[:2])
+    with contextlib.suppress(OSError):  # as above
+        for task in proc.glob(f"{pid}/task/*/stat"):
+            if (name := _name_of(task)) is not None:
+                name = MAIN if task.parent.name == str(pid) else name
+                found[name] = found.get(name, 0.0) + sum(_times_s(task)[:2])
     return found
 
 

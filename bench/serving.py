@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.process_tree import memory_mb, tree
+from bench.process_tree import children, memory_mb, tree
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_WITHIN_S = 60.0
@@ -71,8 +71,7 @@ class Served:
 
     def workers(self) -> list[int]:
         """The ids of the processes that it has started."""
-        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        return sorted(int(pid) for task in tasks for pid in task.read_text().split())
+        return sorted(children(self.process.pid))
 
     def memory_mb(self) -> float:
         """Resident memory of it and its workers, in 10^6 bytes."""

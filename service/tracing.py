@@ -70,7 +70,11 @@ class Tracing:
         """
         from opentelemetry.trace import SpanKind, Status, StatusCode
 
-        now_ns, now = time.time_ns(), time.monotonic()
+        times = known_stage_times(scope)
+        clock = _Clock()
+        began = clock.now - seconds  # late by what has passed since they were counted; its first stage knows better
+        if times is not None and times.intervals:
+            began = min(began, times.intervals[0][1])
         trace = begin_trace(scope)
         _TRACE_ID.set(trace.trace_id)
         span = self._tracer.start_span(
@@ -78,17 +82,17 @@ class Tracing:
             context=_context_of(trace),
             kind=SpanKind.SERVER,
             attributes=_asked(scope, route),
-            start_time=now_ns - int(seconds * _NS),
+            start_time=clock.time_ns(began),
         )
         if span.is_recording():
             span.set_attributes(_answered(scope, status, bytes_in))
             if status >= _SERVER_ERROR:
                 span.set_status(Status(StatusCode.ERROR))
-            if (times := known_stage_times(scope)) is not None:
-                self._tell_stages(times, span.get_span_context(), now_ns - int(now * _NS))
-        span.end(now_ns)
+            if times is not None:
+                self._tell_stages(times, span.get_span_context(), clock)
+        span.end(clock.time_ns(clock.now))
 
-    def _tell_stages(self, times: StageTimes, below: "SpanContext", zero_ns: int) -> None:
+    def _tell_stages(self, times: StageTimes, below: "SpanContext", clock: "_Clock") -> None:
         """Finished spans, made at once: to begin and end each by the tracer would take several times as long."""
         from opentelemetry.sdk.trace import ReadableSpan
         from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -105,8 +109,8 @@ class Tracing:
                     parent=below,
                     resource=self._provider.resource,
                     instrumentation_scope=maker,
-                    start_time=zero_ns + int(began * _NS),
-                    end_time=zero_ns + int(ended * _NS),
+                    start_time=clock.time_ns(began),
+                    end_time=clock.time_ns(ended),
                 )
             )
 
@@ -115,6 +119,21 @@ class Tracing:
         closing = threading.Thread(target=self._provider.shutdown, daemon=True, name="last-spans")
         closing.start()
         closing.join(FLUSH_S)
+
+
+class _Clock:
+    """Time of day of moments of the monotonic clock, by one reading of both; what came earlier stays earlier.
+
+    Attributes:
+        now: that reading; s of time.monotonic().
+    """
+
+    def __init__(self) -> None:
+        self._now_ns, self.now = time.time_ns(), time.monotonic()
+
+    def time_ns(self, moment: float) -> int:
+        """Nanoseconds since 1970 of a moment, in s of time.monotonic()."""
+        return self._now_ns - int((self.now - moment) * _NS)
 
 
 def require_opentelemetry() -> None:

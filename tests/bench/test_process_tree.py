@@ -52,6 +52,26 @@ def test_a_tree_is_the_process_and_all_that_come_from_it(tmp_path: Path) -> None
     assert tree(1, tmp_path) == [1, 2, 3, 4], "3 has ended meanwhile, and has no children"
 
 
+def test_one_that_ends_while_its_folder_is_read_has_started_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder was there when it was looked for, and is gone when it is opened."""
+    add(tmp_path, 1, stat(1, "front"), children="2 3 ")
+    add(tmp_path, 2, stat(2, "ending"))
+    add(tmp_path, 3, stat(3, "worker", user_s=1))
+    scandir = os.scandir
+
+    def gone_with(path: str | os.PathLike[str]) -> object:
+        if os.fspath(path) == f"{tmp_path}/2/task":
+            raise FileNotFoundError(os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", gone_with)
+
+    assert tree(1, tmp_path) == [1, 2, 3]
+    assert [threads_s(pid, tmp_path) for pid in (2, 3)] == [{}, {"main": 1.0}]
+
+
 def test_processor_time_is_that_of_all_with_children_that_have_ended(tmp_path: Path) -> None:
     add(tmp_path, 1, stat(1, "a) S 9 (b", user_s=1, system_s=2, children_s=4))
     add(tmp_path, 2, stat(2, "worker", user_s=8))

@@ -4,13 +4,17 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Scope
 
 from service.logs import OF_REQUEST
+from service.request_log import RequestLog
 from service.settings import ServiceSettings
 from shared.bundle import Bundle
 from tests.service.otlp_server import Collector, attributes_of, collecting
@@ -24,9 +28,9 @@ TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 STAGES = ["receive", "queue", "decode", "run"]
 
 
-async def traced(models_dir: Path, collector: Collector, *requests: httpx.Request) -> None:
+async def traced(models_dir: Path, collector: Collector, *requests: httpx.Request, access_log: bool = True) -> None:
     """Ask a service in this process; at its end, all spans have been sent."""
-    settings = ServiceSettings(models_dir=models_dir, otlp_endpoint=collector.url)
+    settings = ServiceSettings(models_dir=models_dir, otlp_endpoint=collector.url, access_log=access_log)
     async with running_app(settings) as (_, client):
         for request in requests:
             await client.send(request)
@@ -63,10 +67,29 @@ async def test_a_request_is_a_span_below_its_callers_with_its_stages_below_it(mo
         "finial.model": "colours",
         "finial.version": bundle.version,
     }
+    assert {each.trace_id for each in collector.spans} == {span.trace_id}
+
+
+@pytest.mark.parametrize("access_log", [True, False])
+async def test_a_span_holds_its_stages_however_late_it_is_made(
+    models_dir: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, *, access_log: bool
+) -> None:
+    """Its length is counted first, and then its line is logged, which takes its time on a busy machine."""
+    log = RequestLog.write
+
+    def slow(self: RequestLog, scope: Scope, **told: Any) -> None:
+        time.sleep(0.05)
+        log(self, scope, **told)
+
+    monkeypatch.setattr(RequestLog, "write", slow)
+    with collecting() as collector:
+        await traced(models_dir, collector, predict(), access_log=access_log)
+
+    (span,) = collector.named("POST /predict")
     inside = [each for each in collector.spans if each.parent_span_id == span.span_id]
+    assert len(inside) == len(STAGES)
     assert all(span.start_time_unix_nano <= each.start_time_unix_nano for each in inside)
     assert all(each.end_time_unix_nano <= span.end_time_unix_nano for each in inside)
-    assert {each.trace_id for each in collector.spans} == {span.trace_id}
 
 
 async def test_a_request_without_a_trace_begins_one_of_its_own(models_dir: Path, bundle: Bundle) -> None:

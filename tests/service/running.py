@@ -13,6 +13,7 @@ from types import MappingProxyType
 import httpx
 from fastapi import FastAPI
 
+from bench.process_tree import children
 from service.app import create_app
 from service.settings import ServiceSettings
 from tests.service.waiting import until
@@ -51,8 +52,7 @@ class ServiceProcess:
 
     def workers(self) -> list[int]:
         """The ids of the processes that it has started."""
-        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        return sorted(int(pid) for task in tasks for pid in task.read_text().split())
+        return sorted(children(self.process.pid))
 
     def wait_until_ready(self) -> None:
         with self.client() as client:
