@@ -110,10 +110,9 @@ class RayEngine:
             renderings = max(map(len, wanted.values()), default=1)
             size = lot_size(len(lacking), workers=self.workers, renderings=renderings)
             plan = self._plan(ray.put(self._graph), spec, caches, marker)
-            # Ray has them in its store, so nobody keeps the list.
-            lots = ray.data.from_arrow(
-                [lot.as_table() for lot in lots_of(lacking, size, wanted=wanted, measured=measured)]
-            )
+            # One by one into Ray's store, so that this process holds them no second time.
+            tables = (lot.as_table() for lot in lots_of(lacking, size, wanted=wanted, measured=measured))
+            lots = ray.data.from_arrow_refs([ray.put(table) for table in tables])
             unseen, written, nodes = set(range(-(-len(lacking) // size))), set[str](), set[str]()
             with contextlib.closing(results_of(ray, lots, plan, self._options, size, room)) as results:
                 for result in results:

@@ -178,7 +178,7 @@ class Rayless(Cluster):
     def put(self, _value: object) -> None:
         """Nobody fetches it."""
 
-    def from_arrow(self, _tables: object) -> None:
+    def from_arrow_refs(self, _tables: object) -> None:
         """Nobody reads them."""
 
 
