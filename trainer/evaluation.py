@@ -68,6 +68,7 @@ class Evaluation:
         binary: what is asked of two labels only; None for more.
         per_class: one for each label.
         top_k: accuracy when any of the k most probable labels counts, for those k of 1, 2, 3, 5, 10 that are below K.
+        top_k_for_all_k: the same for each k from 1 to K, shape (K,).
         confusion: K rows of K counts; row = actual label, column = predicted label.
     """
 
@@ -89,6 +90,7 @@ class Evaluation:
     binary: BinaryEvaluation | None
     per_class: tuple[ClassEvaluation, ...]
     top_k: dict[int, float]
+    top_k_for_all_k: tuple[float, ...]
     confusion: tuple[tuple[int, ...], ...]
 
     @property
@@ -115,6 +117,7 @@ class Evaluation:
             "perfect_calibration_error": self.perfect_calibration_error,
             "binary": self.binary.as_json() if self.binary else None,
             "top_k": {str(k): value for k, value in self.top_k.items()},
+            "top_k_for_all_k": list(self.top_k_for_all_k),
             "per_class": [_class_as_json(one) for one in self.per_class],
             "labels": list(self.labels),
             "confusion": [list(row) for row in self.confusion],
@@ -147,6 +150,7 @@ def evaluate(
     right = metrics.predicted_classes(probabilities) == targets
     group = np.arange(len(targets)) if groups is None else np.unique(list(groups), return_inverse=True)[1]
     macro = macro_intervals(probabilities, targets, group)
+    top_k = tuple(metrics.top_k_accuracy_for_all_k(probabilities, targets).tolist())
     return Evaluation(
         n=len(targets),
         groups=len(np.unique(group)),
@@ -165,7 +169,8 @@ def evaluate(
         perfect_calibration_error=perfect_calibration_error(probabilities.max(axis=1), group)[0],
         binary=evaluate_two(probabilities, targets, labels),
         per_class=_per_class(probabilities, targets, labels, right, group),
-        top_k={k: metrics.top_k_accuracy(probabilities, targets, k) for k in TOP_K if k == 1 or k < len(labels)},
+        top_k={k: top_k[k - 1] for k in TOP_K if k == 1 or k < len(labels)},
+        top_k_for_all_k=top_k,
         confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
 

@@ -97,6 +97,16 @@ def top_k_accuracy(probabilities: Probabilities, targets: Targets, k: int) -> fl
     return float((_places(probabilities, targets) < k).mean())
 
 
+def top_k_accuracy_for_all_k(probabilities: Probabilities, targets: Targets) -> NDArray[np.float64]:
+    """`top_k_accuracy` for each k from 1 to K, shape (K,): rising to 1.
+
+    Source: TopKAccuracyForAllK of ML.NET's MulticlassClassificationMetrics.
+    """
+    _check(probabilities, targets)
+    places = np.bincount(_places(probabilities, targets), minlength=probabilities.shape[1])
+    return np.asarray(np.cumsum(places) / len(targets), dtype=np.float64)
+
+
 def confusion_matrix(probabilities: Probabilities, targets: Targets) -> NDArray[np.int64]:
     """Counts of samples, shape (K, K): row = actual class, column = predicted class.
 

@@ -18,6 +18,7 @@ def test_the_numbers_belong_together() -> None:
     assert (found.n, found.accuracy, found.accuracy_interval) == (4, 0.75, wilson_interval(3, 4))
     assert found.confusion == ((2, 0, 0), (0, 0, 1), (0, 0, 1))
     assert found.top_k == {1: 0.75, 2: 1.0}
+    assert found.top_k_for_all_k == (0.75, 1.0, 1.0)
 
 
 def test_each_label_has_its_own_numbers() -> None:
@@ -59,6 +60,7 @@ def test_json_has_what_scripts_look_for_and_every_reader_takes_it() -> None:
         "perfect_calibration_error",
         "binary",
         "top_k",
+        "top_k_for_all_k",
         "per_class",
         "labels",
         "confusion",

@@ -88,6 +88,7 @@ def test_top_k_takes_the_lower_index_of_equal_scores() -> None:
 def test_top_1_is_accuracy_and_top_k_grows_to_1(case: Scored) -> None:
     values = [metrics.top_k_accuracy(*case, k) for k in range(1, case[0].shape[1] + 1)]
 
+    assert metrics.top_k_accuracy_for_all_k(*case).tolist() == values
     assert values[0] == metrics.accuracy(*case)
     assert values == sorted(values)
     assert values[-1] == 1.0
