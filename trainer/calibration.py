@@ -5,7 +5,7 @@ A score is calibrated when, of all predictions with a score of 0.8, 80 % are rig
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from trainer.metrics import Probabilities, softmax
 
 BINS = 15
+MUCH_BY_CHANCE = 0.05
+"""Where chance alone may put true scores further off than this, there were too few pictures to tell."""
+
 Groups = Sequence[str] | NDArray[np.int64]
 
 _STEPS = 24  # leaves 6e-5 of the logarithm of the temperature
@@ -68,6 +71,16 @@ class Calibration:
     def as_json(self) -> dict[str, Any]:
         """Plain values that any JSON reader takes, keys always in the same order."""
         return asdict(self) | {"bins": [asdict(one) for one in self.bins]}
+
+
+def trusted(after: float, perfect_95: float) -> Literal["yes", "unclear", "no"]:
+    """Whether scores mean what they say, as a `Calibration` has it: "no" where more than chance puts them off.
+
+    "unclear": chance explains it, but on so few pictures even true scores may come out far off.
+    """
+    if after > perfect_95:
+        return "no"
+    return "unclear" if perfect_95 > MUCH_BY_CHANCE else "yes"
 
 
 def measure_calibration(

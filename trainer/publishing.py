@@ -80,6 +80,7 @@ def publish_run(run: Run, progress: Progress) -> Published:
                     "is missing, which the same command writes."
                 )
                 return Published(live, unchanged=False, made=made)
+    progress.say(f"Version {bundle.version} is current; the report follows.", version=bundle.version)
     return Published(_add_report(bundle, run, progress), unchanged=False, made=made)
 
 

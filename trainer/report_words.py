@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from trainer.calibration import Calibration
+from trainer.calibration import Calibration, trusted
+from trainer.counting import counted
 from trainer.evaluation import Evaluation
 from trainer.intervals import Interval
 from trainer.learning_curve import LearningCurve
@@ -12,7 +13,6 @@ from trainer.recipe import HeadKind
 from trainer.report_content import LabelCount, ScoreFacts
 
 A_POINT = 0.01
-MUCH_BY_CHANCE = 0.05
 _FAR_OFF, _FAR_OFF_RELATIVE = 0.05, 0.15
 
 HEADS: dict[HeadKind, str] = {
@@ -91,14 +91,11 @@ def would_more_help(curve: LearningCurve) -> Literal["yes", "probably", "hardly"
     return "probably" if curve.log_loss.interval[0] > 0 else "unclear"
 
 
-def trusted(error: Calibration) -> Literal["yes", "unclear", "no"]:
-    """Whether scores mean what they say: "no" where they are further off than chance explains.
-
-    "unclear": they are not, but on so few pictures even true scores may come out more than 5 points off.
-    """
-    if error.after > error.perfect_95:
-        return "no"
-    return "unclear" if error.perfect_95 > MUCH_BY_CHANCE else "yes"
+def trust(error: Calibration) -> str:
+    """The answer to "can the scores be trusted?", a sentence."""
+    if (found := trusted(error.after, error.perfect_95)) == "yes":
+        return f"Yes, as far as {counted(error.n, 'picture')} can tell."
+    return "Too few pictures to tell." if found == "unclear" else "Not to the point."
 
 
 def why_unequal(counts: Sequence[LabelCount]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.bundle import Bundle
+from trainer.calibration import trusted
 from trainer.counting import counted
 from trainer.headline import Headline, Measurement
 
@@ -26,7 +27,7 @@ def training_summary(bundle: Bundle, metrics: Mapping[str, Any], *, unchanged: b
             if "report.html" in bundle.metadata.files
             else "Report    missing; the same command writes it",
             *_accuracy_lines(metrics),
-            *_trust_lines(metrics),
+            *_trust_lines(bundle, metrics),
             f"Serve it with: python -m service --models-dir {models_dir}",
         ]
     )
@@ -104,7 +105,7 @@ def _measurement(numbers: Mapping[str, Any] | None) -> Measurement | None:
     return Measurement(numbers["n"], numbers["accuracy"], (low, high))
 
 
-def _trust_lines(metrics: Mapping[str, Any]) -> list[str]:
+def _trust_lines(bundle: Bundle, metrics: Mapping[str, Any]) -> list[str]:
     """How far scores are from what they promise, and whether a class that was left out is noticed."""
     lines = []
     if found := metrics.get("calibration"):
@@ -114,6 +115,8 @@ def _trust_lines(metrics: Mapping[str, Any]) -> list[str]:
             f"{up_to}; without the temperature: {found['before']:.1%})"
         )
         lines += [f"          {told}" for told in (advice_on_scores(found),) if told]
+    if reason := bundle.metadata.thresholds.novelty_reason:
+        lines.append(f"Novelty   none: {reason}")
     novelty = metrics.get("novelty") or {}
     if novelty.get("left_out_noticed") is not None:
         lines.append(
@@ -125,7 +128,7 @@ def _trust_lines(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def advice_on_scores(found: Mapping[str, float]) -> str:
-    """What to do with these numbers, a sentence; "" where the temperature helps, or it is not known what chance leaves.
+    """What to do with these numbers; "" where scores can be trusted, or it is not known what chance leaves.
 
     The temperature is chosen by log loss: near 1 the calibration error may well rise by less than chance moves it.
 
@@ -134,13 +137,15 @@ def advice_on_scores(found: Mapping[str, float]) -> str:
     """
     if "perfect_95" not in found:
         return ""
-    if found["after"] > found["perfect_95"]:
+    trust = trusted(found["after"], found["perfect_95"])
+    if trust == "no":
         return (
             "That is more than chance explains: choose thresholds by the report, do not read scores as probabilities."
         )
+    told = ["Too few pictures to tell whether scores are true."] if trust == "unclear" else []
     if found["after"] > found["before"]:
-        return "Chance explains all of it, also that the temperature seems not to help: nothing is to be done."
-    return ""
+        told.append("Chance explains all of it, also that the temperature seems not to help: nothing is to be done.")
+    return " ".join(told)
 
 
 def _measured_line(metrics: Mapping[str, Any]) -> str:

@@ -124,14 +124,16 @@ class ReportWatcher(Quiet):
 
 
 def test_the_model_is_current_before_its_report_is_begun(tmp_path: Path, work: Path, pictures: Path) -> None:
-    """A service takes it over meanwhile."""
-    found: list[Bundle] = []
-    watcher = ReportWatcher(lambda: found.append(read_bundle(resolve(tmp_path / "shapes"))))
+    """A service takes it over meanwhile; whoever waits at the terminal is told."""
+    found: list[tuple[Bundle, str]] = []
+    watcher = ReportWatcher(lambda: found.append((read_bundle(resolve(tmp_path / "shapes")), watcher.said[-1])))
 
     result = train(settings_for(pictures, work, models_dir=tmp_path, views=0), watcher)
 
-    assert [bundle.version for bundle in found] == [result.bundle.version]
-    assert "report.html" not in found[0].metadata.files
+    ((bundle, said),) = found
+    assert bundle.version == result.bundle.version
+    assert said == f"Version {bundle.version} is current; the report follows."
+    assert "report.html" not in bundle.metadata.files
     assert read_bundle(result.bundle.path) == result.bundle
     assert {"report.html", "card.md"} <= set(result.bundle.metadata.files)
 

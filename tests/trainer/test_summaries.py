@@ -1,13 +1,17 @@
 """trainer/summaries.py: the last lines on the terminal say what was measured, and what was not."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from shared.bundle import Thresholds
 from shared.publish import list_also
 from tests.trainer.tiny_bundle import publish_tiny
+from trainer.calibration import Calibration
 from trainer.evaluation import evaluate
+from trainer.report_words import trust
 from trainer.summaries import advice_on_scores, evaluation_summary, training_summary
 
 NUMBERS: dict[str, Any] = {
@@ -126,10 +130,32 @@ def test_nested_folds_stand_first(tmp_path: Path) -> None:
 
 def test_a_temperature_that_seems_not_to_help_is_said_to_be_nothing_to_act_on(tmp_path: Path) -> None:
     """5.9 % with it and 5.6 % without reads as a fault; it is chance, unless it is more than that."""
-    numbers = {"before": 0.056, "after": 0.059, "perfect": 0.056, "perfect_95": 0.08}
+    numbers = {"before": 0.036, "after": 0.039, "perfect": 0.036, "perfect_95": 0.05}
 
     assert "also that the temperature seems not to help: nothing is to be done" in summary(
         tmp_path / "by-chance", calibration=numbers
     )
-    assert "do not read scores as probabilities" in summary(tmp_path / "beyond", calibration=numbers | {"after": 0.12})
-    assert advice_on_scores(numbers | {"after": 0.04}) == ""
+    assert "do not read scores as probabilities" in summary(tmp_path / "beyond", calibration=numbers | {"after": 0.06})
+    assert advice_on_scores(numbers | {"after": 0.03}) == ""
+
+
+def test_few_pictures_are_no_reason_to_trust_scores() -> None:
+    """The report says the same of the same numbers."""
+    numbers = {"before": 0.12, "after": 0.1, "perfect": 0.1, "perfect_95": 0.2}
+
+    assert advice_on_scores(numbers) == "Too few pictures to tell whether scores are true."
+    assert "nothing is to be done" in advice_on_scores(numbers | {"after": 0.15})
+    assert trust(Calibration(8, 1.0, **numbers, bins=())) == "Too few pictures to tell."
+    assert trust(Calibration(8, 1.0, **numbers | {"after": 0.21}, bins=())) == "Not to the point."
+    assert trust(Calibration(1, 1.0, **numbers | {"perfect_95": 0.05, "after": 0.05}, bins=())) == (
+        "Yes, as far as 1 picture can tell."
+    )
+
+
+def test_a_model_without_novelty_says_why(tmp_path: Path) -> None:
+    bundle = publish_tiny(tmp_path)
+    few = Thresholds(novelty_reason="8 training pictures; novelty needs 20")
+    without = replace(bundle, metadata=bundle.metadata.model_copy(update={"thresholds": few}))
+
+    assert "Novelty   none: 8 training pictures; novelty needs 20" in training_summary(without, NUMBERS).splitlines()
+    assert "Novelty" not in training_summary(bundle, NUMBERS)
