@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from service.access_errors import KeyFileInvalid, KeyNameTaken, KeyNameUnknown
+from shared.complaints import expectation
 from shared.files import sha256_of
 
 Right = Literal["predict", "admin"]
@@ -105,7 +106,9 @@ def parse_keys(path: Path, text: str) -> KeyEntries:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"][:2] if part != "[key]")
-        raise KeyFileInvalid(path, f"{where}: {first['msg']}") from None  # pydantic's own message shows the values
+        raise KeyFileInvalid(
+            path, f"{where}: {expectation(first)}"
+        ) from None  # pydantic's own message shows the values
     if len(found) > MAX_KEYS:
         raise KeyFileInvalid(path, f"it has {len(found):,} keys, at most {MAX_KEYS:,} are taken")
     if twice := _twice([entry.sha256 for entry in found.values()]):

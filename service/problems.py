@@ -69,6 +69,7 @@ from service.request_ids import HEADER, SERVER_TIMING, request_id_of
 from service.schemas import Problem
 from service.stage_times import known_stage_times
 from service.store_errors import StoreClosed, StoreUnreachable
+from shared.complaints import expectation
 from shared.errors import FinialError, PictureCorrupt, PictureTooLarge, TooManyPixels, UnknownFormat
 
 MEDIA_TYPE = "application/problem+json"
@@ -230,7 +231,7 @@ def _in_words(found: dict[str, Any]) -> str:
     field = ".".join(name for name in names if isinstance(name, str))  # a number says where JSON ends to be JSON
     of_body = f"the body's field {field}" if field else "the body"
     where = of_body if place == "body" else f"the parameter {field}"
-    return f"{where}: {found['msg']}, found {str(found.get('input'))[:80]!r}"
+    return f"{where}: {expectation(found)}, found {str(found.get('input'))[:80]!r}"
 
 
 def _is_json(request: Request) -> bool:

@@ -1,9 +1,10 @@
 """The service's options, each declared once: flag, FINIAL_* variable and TOML key at the same time."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from service.access_settings import AccessSettings
 from service.connection_settings import ConnectionSettings, Seconds
@@ -15,6 +16,12 @@ Pixels = Annotated[int, Field(ge=1, le=10**9)]
 LaneCount = Annotated[int, Field(ge=1, le=1024)]
 Megabytes = Annotated[int, Field(ge=0, le=1_000_000)]
 Waiting = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+def _valid_endpoint(address: str) -> str:
+    if not re.fullmatch(r"https?://\S+", address):
+        raise ValueError("expected an address such as http://localhost:4318")
+    return address
 
 
 class ServiceSettings(ConnectionSettings, StoreSettings, DeviceSettings, AccessSettings):
@@ -40,7 +47,7 @@ class ServiceSettings(ConnectionSettings, StoreSettings, DeviceSettings, AccessS
     workers: Annotated[int, Field(ge=1, le=256)] = Field(
         1, description="Processes that serve; each has a share of the cores, and the models in memory of its own."
     )
-    otlp_endpoint: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = Field(
+    otlp_endpoint: Annotated[str, AfterValidator(_valid_endpoint)] | None = Field(
         None, description="Send a span of each request to this OpenTelemetry collector, e.g. http://localhost:4318."
     )
     access_log: bool = Field(

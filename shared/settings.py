@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict, SettingsError
 
 from shared.addresses import shown
+from shared.complaints import expectation
 from shared.config_file import Config, read_config
 from shared.errors import ConfigInvalid
 from shared.help_page import flag_of, help_page, is_positional
@@ -141,23 +142,22 @@ def _merged(details: Sequence[Any]) -> list[dict[str, Any]]:
     for number, detail in enumerate(details):
         key = (detail["loc"][0] if detail["loc"] else number, repr(detail["input"]))
         if key in merged:
-            merged[key]["msg"] += f" or {str(detail['msg']).removeprefix('Input should be ')}"
+            merged[key]["reason"] += f" or {expectation(detail).removeprefix('expected ')}"
         else:
-            merged[key] = dict(detail)
+            merged[key] = dict(detail) | {"reason": expectation(detail)}
     return list(merged.values())
 
 
 def _sentence(cls: type[FinialSettings], arguments: Sequence[str], config: Config, detail: Any) -> str:
     """One validation error, named by the flag and by what set it, if that was not the flag."""
-    reason = str(detail["msg"]).removeprefix("Value error, ")
     if not detail["loc"]:
-        return reason
+        return str(detail["reason"])
     option = str(detail["loc"][0])
     is_option = option in _options(cls)
     flag = f"--{option.replace('_', '-')}" if is_option else option.upper()
     where = "" if not is_option or flag in {word.partition("=")[0] for word in arguments} else _where(option, config)
     found = detail["input"]
-    return f"{flag}{where}: {reason}, found {(shown(found) if isinstance(found, str) else found)!r}"
+    return f"{flag}{where}: {detail['reason']}, found {(shown(found) if isinstance(found, str) else found)!r}"
 
 
 def _where(option: str, config: Config) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_pascal
 
+from shared.complaints import expectation
 from trainer.errors.training import MlnetOptionsInvalid
 
 Rate = Annotated[float, Field(gt=0, le=1000)]
@@ -148,7 +149,7 @@ def _sentence(detail: Any) -> str:
         close = difflib.get_close_matches(way[-1], known, n=1)
         meant = f" (did you mean {close[0]}?)" if close else ""
         return f"ML.NET has no option {name}{meant}; it has {', '.join(known)}"
-    return f"{name}: {detail['msg']}, found {json.dumps(detail['input'], default=str)[:60]}"
+    return f"{name}: {expectation(detail)}, found {json.dumps(detail['input'], default=str)[:60]}"
 
 
 def _part_at(way: list[str]) -> type[BaseModel]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 from pydantic.alias_generators import to_pascal
 
+from shared.complaints import expectation
 from trainer.errors import UsageError
 from trainer.mlnet_file import Exponential, Lsr, MlnetOptions, Stopping, read_mlnet_options
 from trainer.progress import Progress
@@ -77,7 +78,7 @@ def with_mlnet_options(settings: TrainSettings, progress: Progress) -> TrainSett
     try:
         return TrainSettings.model_validate(kept | given | fixed)
     except ValidationError as error:
-        reason = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
+        reason = expectation(error.errors(include_url=False)[0])
         raise UsageError(f"beside what --mlnet-options sets: {reason}.") from error
 
 

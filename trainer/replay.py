@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.bundle import Bundle, BundleMetadata, read_bundle
+from shared.complaints import expectation
 from shared.publish import resolve
 from trainer.backbones import BackboneEntry, Weights, choose_backbone, find_weights
 from trainer.differences import Differences, compare
@@ -127,7 +128,7 @@ def _in_words(error: ValueError) -> str:
         return str(error)
     first = error.errors(include_url=False)[0]
     where = f"--{str(first['loc'][0]).replace('_', '-')}: " if first["loc"] else ""
-    return where + str(first["msg"]).removeprefix("Value error, ")
+    return where + expectation(first)
 
 
 def _named_in(sentence: str, recorded: Mapping[str, Any]) -> list[str]:

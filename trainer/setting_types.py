@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from trainer.groups import valid_grouping
 from trainer.model_name import valid_model_name
@@ -18,7 +18,15 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Minutes = Annotated[float, Field(ge=0, le=1e6)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Age = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}[hd]$")]
+
+
+def _valid_age(age: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,6}[hd]", age):
+        raise ValueError("expected hours or days, such as 12h or 30d")
+    return age
+
+
+Age = Annotated[str, AfterValidator(_valid_age)]
 
 
 def _without_unit(value: Any) -> Any:
@@ -28,7 +36,15 @@ def _without_unit(value: Any) -> Any:
 
 
 Milliseconds = Annotated[float, Field(gt=0), BeforeValidator(_without_unit)]
-HexDigits = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{4,130}$")]
+
+
+def _valid_entry(name: str) -> str:
+    if not re.fullmatch(r"[0-9a-f-]{4,130}", name):
+        raise ValueError("expected the first 4 characters or more of an entry's name, as `cache list` tells it")
+    return name
+
+
+EntryName = Annotated[str, AfterValidator(_valid_entry)]
 
 _SECONDS = {"h": 3600.0, "d": 86400.0}
 

@@ -20,10 +20,10 @@ from trainer.ray_settings import RAY_OPTIONS, EngineName, RayOptions, RaySetting
 from trainer.setting_types import (
     Age,
     Count,
+    EntryName,
     Folds,
     Fraction,
     GroupBy,
-    HexDigits,
     Milliseconds,
     Minutes,
     ModelName,
@@ -273,7 +273,7 @@ class CacheSettings(FinialSettings):
     action: CliPositionalArg[Literal["list", "verify", "prune"]] = Field(description="list, verify or prune.")
     cache_dir: Path = Field(Path("cache"), description="The cache.")
     older_than: Age | None = Field(None, description="prune: also what no run has used for so long: 30d, 12h.")
-    fingerprint: HexDigits | None = Field(None, description="prune: only the entry whose name begins so.")
+    fingerprint: EntryName | None = Field(None, description="prune: only the entry whose name begins so.")
     dry_run: bool = Field(False, description="prune: only say what would be removed.")
     json_: bool = Field(False, alias="json", description="Print one JSON object on stdout instead of text.")
 

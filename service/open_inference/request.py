@@ -16,6 +16,7 @@ from service.open_inference.schemas import InferRequest, InferRequestedOutput, P
 from service.open_inference.tensors import refuse_shared_memory, sources_of
 from service.request_errors import InferenceMalformed
 from service.sources import Source, decoded_file
+from shared.complaints import expectation
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -121,7 +122,7 @@ def read_as(kind: type[Document], text: bytes) -> Document:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part)[:40] for part in first["loc"])
-        raise InferenceMalformed(f"{where}: {first['msg']}") from error
+        raise InferenceMalformed(f"{where}: {expectation(first)}") from error
 
 
 def _wanted(outputs: Sequence[InferRequestedOutput] | None, *, binary: bool) -> tuple[WantedOutput, ...] | None:

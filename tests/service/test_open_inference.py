@@ -127,7 +127,7 @@ async def test_the_repository_is_listed_and_not_controlled(models_dir: Path) -> 
     ]
     assert [each["name"] for each in only_ready] == ["colours"]
     assert as_triton_asks.json() == only_ready
-    assert (wrong.status_code, wrong.json()["error"].count("ready: Input should be a valid boolean")) == (400, 1)
+    assert (wrong.status_code, wrong.json()["error"].count("ready: expected true or false")) == (400, 1)
     assert unloading.status_code == 400
     assert "Explicit model load / unload is not allowed" in unloading.json()["error"]
 

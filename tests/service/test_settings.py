@@ -46,6 +46,7 @@ def test_sizes_are_written_as_people_write_them(models_dir: Path) -> None:
         ["--device", "gpu"],
         ["--micro-batching", "maybe"],
         ["--max-batch", "0"],
+        ["--otlp-endpoint", "localhost:4318"],
         ["--no-such-flag"],
     ],
 )

@@ -49,7 +49,7 @@ def test_a_wrong_value_is_named_by_its_flag(capsys: pytest.CaptureFixture[str]) 
 
     message = capsys.readouterr().err
     assert stop.value.code == 2
-    assert "--coat-count" in message and "greater than or equal to 1" in message and "'0'" in message
+    assert "--coat-count" in message and "expected at least 1" in message and "'0'" in message
 
 
 def test_a_wrong_variable_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def test_a_file_written_by_an_editor_that_begins_with_a_mark_is_read(file: Path)
         (b"train = 3", ["train = 3", "expected a table [train]"]),
         (b"coat_count = ", ["is not TOML"]),
         ("colour = 'caf\u00e9'".encode("latin-1"), ["byte 0xe9 at 13 is not UTF-8"]),
-        (b"coat_count = 0", ["--coat-count (set in the TOML file)", "greater than or equal to 1"]),
+        (b"coat_count = 0", ["--coat-count (set in the TOML file)", "expected at least 1"]),
     ],
 )
 def test_a_file_that_says_what_no_option_is_ends_the_start_with_a_sentence(

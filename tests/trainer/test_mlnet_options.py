@@ -188,7 +188,7 @@ def test_the_flags_that_are_told_do_the_same(tmp_path: Path, scheduler: dict[str
         ('{"LearningRateScheduler": {"Type": "Cosine"}}', "ExponentialLRDecay"),
         ('{"LearningRateScheduler": {}}', "LearningRateScheduler"),
         ('{"Arch": "Resnet"}', "MobilenetV2"),
-        ('{"BatchSize": 0}', "BatchSize: Input should be greater than or equal to 1, found 0"),
+        ('{"BatchSize": 0}', "BatchSize: expected at least 1, found 0"),
         ('{"ValidationSetFraction": 1.0}', "less than 1"),
         ('{"epoch": 1, "Epoch": 2}', "names Epoch twice"),
         ("[1]", "expected an object"),

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from trainer.settings import PredictSettings, SampleSettings, TrainSettings
+from shared.settings import FinialSettings
+from trainer.settings import CacheSettings, PredictSettings, SampleSettings, TrainSettings
 
 HUGE = "99999999999999"
 
@@ -30,7 +31,25 @@ def test_a_number_beyond_all_use_is_refused_at_the_start(
         settings.from_command_line(arguments, program="python -m trainer verb")
 
     assert stop.value.code == 2
-    assert f"{arguments[-2]}: Input should be less than or equal to" in capsys.readouterr().err
+    assert f"{arguments[-2]}: expected at most " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "told"),
+    [
+        (TrainSettings, ["data", "--seed", "abc"], "--seed: expected a whole number, found 'abc'"),
+        (CacheSettings, ["prune", "--older-than", "30x"], "expected hours or days, such as 12h or 30d, found '30x'"),
+        (CacheSettings, ["prune", "--fingerprint", "x"], "expected the first 4 characters or more of an entry's name"),
+    ],
+)
+def test_a_value_of_another_kind_is_told_in_words_of_ours(
+    settings: type[FinialSettings], arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        settings.from_command_line(arguments, program="python -m trainer verb")
+
+    assert stop.value.code == 2
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -114,8 +133,8 @@ def test_int8_is_not_asked_of_a_gpu(precision: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--views", "99"], "--views: Input should be 'auto' or less than or equal to 64, found '99'"),
-        (["--fit", "zoom"], "--fit: Input should be 'crop', 'pad' or 'stretch' or 'auto', found 'zoom'"),
+        (["--views", "99"], "--views: expected 'auto' or at most 64, found '99'"),
+        (["--fit", "zoom"], "--fit: expected 'crop', 'pad' or 'stretch' or 'auto', found 'zoom'"),
         (["--taps", "a b"], "--taps: expected none, middle, auto, or names of modules with commas between"),
         (["--taps", "auto:peaks"], "auto and none stand alone"),
         (["--taps", "none,features.13"], "auto and none stand alone"),
