@@ -147,6 +147,7 @@ def _load_jpeg(data: bytes, *, at_least: Size | None, limits: DecodeLimits) -> I
     image = _open(JpegImagePlugin.JpegImageFile, data, limits)
     if at_least:
         image.draft(None, at_least)
+    image.decodermaxblock = len(data)  # at once: between pieces each thread waits for Python's lock
     image.load()
     return image
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from shared.decode import SERVICE_FORMATS, TRAINER_FORMATS, TRAINER_LIMITS, DecodeLimits, decode, sniff_format
 from shared.errors import PictureCorrupt, PictureError, PictureTooLarge, TooManyPixels, UnknownFormat
@@ -98,6 +99,24 @@ def test_a_large_jpeg_is_scaled_while_decoding() -> None:
 
     assert decode(data, at_least=(128, 128)).size == (250, 200)
     assert decode(data).size == (1000, 800)
+
+
+def test_a_large_jpeg_is_decoded_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each piece Pillow takes Python's lock again, for which a busy service lets its lanes wait."""
+    noise = np.random.default_rng(0).integers(0, 256, (600, 800, 3), dtype=np.uint8)
+    data, pieces = encode(Image.fromarray(noise), "JPEG"), list[int]()
+    load_read = JpegImageFile.load_read
+
+    def read(image: JpegImageFile, read_bytes: int) -> bytes:
+        piece = load_read(image, read_bytes)
+        pieces.append(len(piece))
+        return piece
+
+    monkeypatch.setattr(JpegImageFile, "load_read", read)
+    decode(data)
+
+    assert len(data) > 200_000
+    assert pieces == [len(data)]
 
 
 def test_only_jpegs_are_scaled_while_decoding() -> None:
