@@ -12,11 +12,12 @@ from trainer.errors.features import QuantisationFailed
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-QUANTISER_REVISION = 1
+QUANTISER_REVISION = 2
 """Raised whenever the same graph and ranges may give another int8 graph with the same packages."""
 
 # Normalisation, pooling and what follows it stay float: they take no time worth mentioning.
-_QUANTISED = ("Conv", "Gemm", "MatMul", "Add", "Clip", "Relu", "MaxPool")
+_QUANTISED = ("Conv", "Gemm", "MatMul", "Add", "Clip", "Relu", "MaxPool", "Concat")
+_RANK_OF_MAPS = 4
 
 FLOAT_CONVOLUTIONS = 3
 """The first ones work on large maps of few channels: int8 is slower there, and costs most; see decision 0022."""
@@ -41,10 +42,12 @@ def quantise(graph: bytes, ranges: Ranges, *, reduced_range: bool = False) -> by
     from onnx import ModelProto
     from onnx.shape_inference import infer_shapes
 
-    first, model = nodes_left_float(graph), ModelProto.FromString(graph)
+    first = nodes_left_float(graph)
     try:
+        model = infer_shapes(ModelProto.FromString(graph))
         with _silence():
-            return canonical(_insert_scales(infer_shapes(model), ranges, first, reduced_range=reduced_range))
+            left_float = [*first, *_joining_features(model)]
+            return canonical(_insert_scales(model, ranges, left_float, reduced_range=reduced_range))
     except Exception as error:  # the tools raise whatever their insides raise
         raise QuantisationFailed(" ".join(str(error).split())[:300] or type(error).__name__) from error
 
@@ -62,6 +65,13 @@ def nodes_left_float(graph: bytes) -> list[str]:
     if len(convolutions) <= FLOAT_CONVOLUTIONS:
         raise QuantisationFailed(f"it has no convolution after the first {FLOAT_CONVOLUTIONS}")
     return [node.name for node in nodes[: convolutions[FLOAT_CONVOLUTIONS]]]
+
+
+def _joining_features(model: "ModelProto") -> list[str]:
+    """Names of the nodes that join what was pooled already; those within a network join maps."""
+    ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in model.graph.value_info}
+    joining = [node for node in model.graph.node if node.op_type == "Concat"]
+    return [node.name for node in joining if ranks.get(node.output[0]) != _RANK_OF_MAPS]
 
 
 def _insert_scales(model: "ModelProto", ranges: Ranges, left_float: list[str], *, reduced_range: bool) -> "ModelProto":

@@ -9,8 +9,14 @@ CONV_SPEC = PreprocessSpec(height=16, width=16, resize=16)
 _CHANNELS = 8
 
 
-def conv_graph(convolutions: int = 6, *, seed: int = 0, spec: PreprocessSpec = CONV_SPEC) -> bytes:
-    """`images` uint8 (N, H, W, 3) to `features` (N, 8): 3 x 3 convolutions with ReLU, and averages of the maps."""
+def conv_graph(
+    convolutions: int = 6, *, seed: int = 0, spec: PreprocessSpec = CONV_SPEC, joined: bool = False
+) -> bytes:
+    """`images` uint8 (N, H, W, 3) to `features` (N, 8): 3 x 3 convolutions with ReLU, and averages of the maps.
+
+    `joined`: the last two convolutions' maps are joined before they are averaged, and the averages with themselves, so
+    that features are (N, 32).
+    """
     random = np.random.default_rng(seed)
     constants = {"scale": np.array(1 / 255, np.float32)}
     nodes: list[NodeProto] = [
@@ -26,13 +32,19 @@ def conv_graph(convolutions: int = 6, *, seed: int = 0, spec: PreprocessSpec = C
         read = [f"maps{number}", f"weight{number}", f"bias{number}"]
         nodes.append(helper.make_node("Conv", read, [f"sums{number}"], name=f"Conv_{number}", pads=[1, 1, 1, 1]))
         nodes.append(helper.make_node("Relu", [f"sums{number}"], [f"maps{number + 1}"], name=f"Relu_{number}"))
-    nodes.append(helper.make_node("GlobalAveragePool", [f"maps{convolutions}"], ["pooled"], name="GlobalAveragePool"))
-    nodes.append(helper.make_node("Flatten", ["pooled"], ["features"], name="Flatten"))
+    maps, flat, size = f"maps{convolutions}", "features", _CHANNELS
+    if joined:
+        last_two, maps, flat, size = [f"maps{convolutions - 1}", maps], "joined", "flat", 4 * _CHANNELS
+        nodes.append(helper.make_node("Concat", last_two, [maps], name="Concat_maps", axis=1))
+    nodes.append(helper.make_node("GlobalAveragePool", [maps], ["pooled"], name="GlobalAveragePool"))
+    nodes.append(helper.make_node("Flatten", ["pooled"], [flat], name="Flatten"))
+    if joined:
+        nodes.append(helper.make_node("Concat", [flat, flat], ["features"], name="Concat_features", axis=1))
     graph = helper.make_graph(
         nodes,
         "conv",
         [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", spec.height, spec.width, 3])],
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", _CHANNELS])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", size])],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     model: ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)

@@ -50,6 +50,22 @@ def test_only_the_first_convolutions_stay_float() -> None:
     assert len(weights_in_8_bits(quantised)) == 6 - FLOAT_CONVOLUTIONS
 
 
+def test_maps_are_joined_in_8_bits_and_features_are_not() -> None:
+    """Turned back to float to be joined, maps cost more than the int8 convolutions around them save."""
+    graph = canonical(ModelProto.FromString(conv_graph(joined=True)))
+    quantised = quantise(graph, measure_ranges(graph, IMAGES))
+
+    nodes = ModelProto.FromString(quantised).graph.node
+    made_by = {node.output[0]: node.op_type for node in nodes}
+    read_by = {name: node.op_type for node in nodes for name in node.input}
+    maps, features = [node for node in nodes if node.op_type == "Concat"]
+    assert {made_by[name] for name in maps.input} == {"DequantizeLinear"}
+    assert read_by[maps.output[0]] == "QuantizeLinear"
+    assert "DequantizeLinear" not in {made_by[name] for name in features.input}
+    assert features.output[0] not in read_by
+    assert 0 < relative_differences(features_of(graph), features_of(quantised)).max() < 0.1
+
+
 def test_weights_have_a_scale_for_each_output_channel() -> None:
     """One scale for all channels costs most where channels differ, as behind depthwise convolutions."""
     for weight in weights_in_8_bits(quantise(GRAPH, measure_ranges(GRAPH, IMAGES))):
