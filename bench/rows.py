@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trainer.audit import audit_manifest
 from trainer.backbones import choose_backbone, find_weights
+from trainer.catalogue import BackboneEntry
 from trainer.featurize import featurize
 from trainer.graph import backbone_graph
 from trainer.manifest import read_manifest
@@ -17,13 +18,19 @@ from trainer.training import Training, arrange, targets_of
 def read_rows(data: Path, arguments: argparse.Namespace) -> Training:
     """The usable samples in canonical order, exact and near duplicates in one group; see `bench.arguments`."""
     cache = arguments.cache_dir
-    entry, _ = choose_backbone(arguments.backbone, arguments.weights)
-    graph = backbone_graph(entry, find_weights(entry, arguments.weights, download=False), entry.spec, cache)
+    entry, graph = graph_of(arguments)
     manifest = audit_manifest(read_manifest(data, cache_dir=cache)).manifest
     features = featurize(manifest.samples, graph, entry.spec, cache_dir=cache, threads=arguments.threads)
     usable = manifest.of_rows(features.readable)
     alike = find_near_duplicates(features.statistics, targets_of(usable)).groups
     return arrange(usable, features.values, alike=alike, shares=(1.0, 0.0, 0.0), seed=0)
+
+
+def graph_of(arguments: argparse.Namespace) -> tuple[BackboneEntry, bytes]:
+    """The backbone that is named, and its graph; see `bench.arguments`."""
+    entry, _ = choose_backbone(arguments.backbone, arguments.weights)
+    found = find_weights(entry, arguments.weights, download=False)
+    return entry, backbone_graph(entry, found, entry.spec, arguments.cache_dir)
 
 
 def tell_each(arguments: argparse.Namespace, measure: Callable[[Training], tuple[str, object]]) -> None:
