@@ -13,9 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from trainer.metrics import Probabilities, softmax
 
 BINS = 15
-MUCH_BY_CHANCE = 0.05
-"""Where chance alone may put true scores further off than this, there were too few pictures to tell."""
-
 Groups = Sequence[str] | NDArray[np.int64]
 
 _STEPS = 24  # leaves 6e-5 of the logarithm of the temperature
@@ -24,6 +21,7 @@ _WIDEST = 3.0  # temperatures from exp(-3) to exp(3): beyond, logits say nothing
 _ENOUGH_ROWS = 10_000  # for one number
 _PRIOR_DEVIATION = 0.5  # of the logarithm of the temperature
 _CROSS_FITS = 20
+_MUCH_BY_CHANCE = 0.05  # where chance alone may put true scores further off, there were too few pictures to tell
 _DRAWS, _FEWEST_DRAWS, _MOST_NUMBERS = 400, 40, 4_000_000
 
 
@@ -80,7 +78,7 @@ def trusted(after: float, perfect_95: float) -> Literal["yes", "unclear", "no"]:
     """
     if after > perfect_95:
         return "no"
-    return "unclear" if perfect_95 > MUCH_BY_CHANCE else "yes"
+    return "unclear" if perfect_95 > _MUCH_BY_CHANCE else "yes"
 
 
 def measure_calibration(
