@@ -72,9 +72,11 @@ class Tracing:
 
         times = known_stage_times(scope)
         clock = _Clock()
-        began = clock.now - seconds  # late by what has passed since they were counted; its first stage knows better
+        began = clock.now - seconds  # late by what has passed since they were counted; its stages know better
+        ended = clock.now
         if times is not None and times.intervals:
             began = min(began, times.intervals[0][1])
+            ended = max(began + seconds, *(end for _, _, end in times.intervals))
         trace = begin_trace(scope)
         _TRACE_ID.set(trace.trace_id)
         span = self._tracer.start_span(
@@ -90,7 +92,7 @@ class Tracing:
                 span.set_status(Status(StatusCode.ERROR))
             if times is not None:
                 self._tell_stages(times, span.get_span_context(), clock)
-        span.end(clock.time_ns(clock.now))
+        span.end(clock.time_ns(ended))
 
     def _tell_stages(self, times: StageTimes, below: "SpanContext", clock: "_Clock") -> None:
         """Finished spans, made at once: to begin and end each by the tracer would take several times as long."""

@@ -18,9 +18,18 @@ _EXPECTED = {
     "less_than": "less than {lt}",
     "greater_than_equal": "at least {ge}",
     "greater_than": "more than {gt}",
-    "int_parsing_size": "a smaller number",
+    "int_parsing_size": "a number of fewer digits",
+    "byte_size": "a size such as 10MiB",
+    "byte_size_unit": "a size such as 10MiB",
+    "path_type": "a path",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
+    "string_pattern_mismatch": "a text that matches {pattern}",
+    "missing": "a value, there is none",
 }
-_OWN = "Value error, "
+_OWN, _OF_PYDANTIC = "Value error, ", "Input should be "
 
 
 def expectation(detail: Mapping[str, Any]) -> str:
@@ -32,7 +41,10 @@ def expectation(detail: Mapping[str, Any]) -> str:
     if (wanted := _EXPECTED.get(detail["type"])) is not None:
         bounds = {name: _shown(bound) for name, bound in detail.get("ctx", {}).items()}
         return f"expected {wanted.format(**bounds)}"
-    return str(detail["msg"]).removeprefix(_OWN)
+    said = str(detail["msg"])
+    if said.startswith(_OF_PYDANTIC):
+        return f"expected {said.removeprefix(_OF_PYDANTIC)}"
+    return said.removeprefix(_OWN)
 
 
 def _shown(bound: object) -> str:

@@ -128,7 +128,7 @@ def _trust_lines(bundle: Bundle, metrics: Mapping[str, Any]) -> list[str]:
 
 
 def advice_on_scores(found: Mapping[str, float]) -> str:
-    """What to do with these numbers; "" where scores can be trusted, or it is not known what chance leaves.
+    """What to do with these numbers; "" where all is well, or it is not known what chance leaves.
 
     The temperature is chosen by log loss: near 1 the calibration error may well rise by less than chance moves it.
 

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.anyio
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 STAGES = ["receive", "queue", "decode", "run"]
+LATE_S = 0.5
 
 
 async def traced(models_dir: Path, collector: Collector, *requests: httpx.Request, access_log: bool = True) -> None:
@@ -78,7 +79,7 @@ async def test_a_span_holds_its_stages_however_late_it_is_made(
     log = RequestLog.write
 
     def slow(self: RequestLog, scope: Scope, **told: Any) -> None:
-        time.sleep(0.05)
+        time.sleep(LATE_S)
         log(self, scope, **told)
 
     monkeypatch.setattr(RequestLog, "write", slow)
@@ -90,6 +91,8 @@ async def test_a_span_holds_its_stages_however_late_it_is_made(
     assert len(inside) == len(STAGES)
     assert all(span.start_time_unix_nano <= each.start_time_unix_nano for each in inside)
     assert all(each.end_time_unix_nano <= span.end_time_unix_nano for each in inside)
+    last = max(each.end_time_unix_nano for each in inside)
+    assert span.end_time_unix_nano - last < LATE_S * 1e9, "what its line takes is no part of the request"
 
 
 async def test_a_request_without_a_trace_begins_one_of_its_own(models_dir: Path, bundle: Bundle) -> None:

@@ -259,7 +259,7 @@ async def test_names_may_be_quoted(models_dir: Path) -> None:
 
 ONE = {"name": "images", "datatype": "BYTES", "shape": [1], "data": ["AAAA"]}
 WRONG: dict[str, tuple[int, dict[str, Any], str]] = {
-    "no inputs": (400, {}, "inputs: Field required"),
+    "no inputs": (400, {}, "inputs: expected a value, there is none"),
     "empty inputs": (400, {"inputs": []}, "inputs"),
     "two inputs": (400, {"inputs": [ONE, ONE]}, "expected one, 'images'"),
     "another input": (400, {"inputs": [{**ONE, "name": "x"}]}, "'x'; expected one, 'images'"),

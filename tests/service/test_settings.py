@@ -62,6 +62,23 @@ def test_a_wrong_value_stops_the_start_and_is_named(
     assert wrong[0] in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["--otlp-endpoint", "localhost:4318"], "expected an address such as http://localhost:4318, found 'localhost"),
+        (["--max-upload", "ten"], "--max-upload: expected a size such as 10MiB, found 'ten'"),
+        (["--port", "65536"], "--port: expected at most 65,535, found '65536'"),
+    ],
+)
+def test_what_was_expected_is_told_in_words_of_ours(
+    wrong: list[str], told: str, models_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        ServiceSettings.from_command_line(["--models-dir", str(models_dir), *wrong], program=PROGRAM)
+
+    assert told in capsys.readouterr().err
+
+
 def test_settings_cannot_be_changed_after_the_start(models_dir: Path) -> None:
     settings = ServiceSettings(models_dir=models_dir)
 

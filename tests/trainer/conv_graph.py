@@ -39,7 +39,8 @@ def conv_graph(
     nodes.append(helper.make_node("GlobalAveragePool", [maps], ["pooled"], name="GlobalAveragePool"))
     nodes.append(helper.make_node("Flatten", ["pooled"], [flat], name="Flatten"))
     if joined:
-        nodes.append(helper.make_node("Concat", [flat, flat], ["features"], name="Concat_features", axis=1))
+        nodes.append(helper.make_node("Concat", [flat, flat], ["twice"], name="Concat_features", axis=1))
+        nodes.append(helper.make_node("Identity", ["twice"], ["features"], name="Identity"))
     graph = helper.make_graph(
         nodes,
         "conv",
