@@ -106,9 +106,8 @@ def parse_keys(path: Path, text: str) -> KeyEntries:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"][:2] if part != "[key]")
-        raise KeyFileInvalid(
-            path, f"{where}: {expectation(first)}"
-        ) from None  # pydantic's own message shows the values
+        told = f"{where}: {expectation(first)}"  # pydantic's own message shows the values
+        raise KeyFileInvalid(path, told) from None
     if len(found) > MAX_KEYS:
         raise KeyFileInvalid(path, f"it has {len(found):,} keys, at most {MAX_KEYS:,} are taken")
     if twice := _twice([entry.sha256 for entry in found.values()]):
